@@ -1,0 +1,59 @@
+# Every target works from a fresh clone: what it needs is built first. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.DEFAULT_GOAL := help
+
+# The system's own Python where it is new enough: sandboxes can reach it, one in somebody's home they cannot.
+PYTHON ?= $(shell for p in /usr/bin/python3 python3 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+BIN := .venv/bin
+# More options for pytest, such as PYTEST_ARGS='-k airlock -x'; WORKERS=2 runs tests in as many processes.
+PYTEST_ARGS ?=
+WORKERS ?= 0
+# Hash-pinned wheels for CPython 3.11 and later on any Linux; nothing of this machine's package sources gets in.
+COMPILE_PINS := env -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS -u PIP_FIND_LINKS UV_NO_CONFIG=1 \
+	../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+	--generate-hashes --only-binary :all: --no-emit-index-url --no-emit-find-links --no-annotate \
+	--custom-compile-command 'make pins' $(PINS_ARGS)
+
+.PHONY: help setup demo test check fix soak pins clean python ready
+
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+python:
+	@test -n '$(PYTHON)' || { echo 'No Python 3.11 or newer found. Type: apt-get install python3 python3-venv' \
+		'(as root), or make setup PYTHON=/path/to/python3' >&2; exit 1; }
+
+setup: python ## Build .venv (services, tools), .venv-workspace (JupyterLab) and what the tests need
+	@'$(PYTHON)' tools/setup.py
+
+ready: python
+	@'$(PYTHON)' tools/setup.py --quiet
+
+demo: ready ## Show the whole way from an approval to its end on this machine (ONCE=1, BREAK=...)
+	@$(BIN)/tre demo
+
+test: ready ## Run every test that needs no cluster (WORKERS=2, PYTEST_ARGS=...)
+	@$(BIN)/python -m pytest -m 'not soak' -n $(WORKERS) $(PYTEST_ARGS)
+
+check: ready ## Format, rules, types, imports, docstrings, dangers, sizes, leaks
+	@$(BIN)/python tools/check.py
+
+fix: ready ## Repair what a machine can repair
+	@$(BIN)/ruff check --fix tre tests tools || true
+	@$(BIN)/ruff format tre tests tools
+
+soak: ready ## Run the long variants of the tests
+	@$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
+
+pins: ready ## Compile requirements/*.txt anew from *.in (PINS_ARGS=--upgrade for newer versions)
+	@cd requirements && for name in services workspace dev; do \
+		echo "pinning $$name" && $(COMPILE_PINS) --output-file "$$name.txt" "$$name.in"; done
+
+clean: ## Remove everything that was built
+	@chmod -R u+w .venv .venv-workspace 2>/dev/null || true
+	@rm -rf .venv .venv-workspace .setup.lock tests/node/node_modules dist htmlcov .coverage .coverage.* \
+		.mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@find tre tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

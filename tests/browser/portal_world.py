@@ -1,0 +1,121 @@
+"""The real gateway, the real Hub, the real portal and its public twin as processes over one record; no controller."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.unit.portal.world import World
+from tre.system import hub_keys, installation
+from tre.system.clock import SystemClock
+from tre.system.files import make_directory
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PROGRAMS = {
+    "portal": ("tre.portal",),
+    "public": ("tre.portal", "--public"),
+    "hub": ("tre.hub",),
+    "gateway": ("tre.gateway",),
+}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = 40.0) -> None:
+    """Wait for a real condition; fail by name at the deadline."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds} s for: {what}"
+        time.sleep(0.05)
+
+
+class Installed(World):
+    """A root with real programs over it; the record is prepared by the same helpers as in the unit tests."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, {"listenPort": free_port()})
+        installation.make_secrets(self.layout)
+        hub_keys.make_keys(self.layout)
+        (root / "hub").mkdir()
+        for path in (self.layout.endings, self.layout.logs):
+            path.mkdir(parents=True)
+        for name in ("portal", "public", "portal-internal", "hub", "gateway", "controller"):
+            make_directory(self.layout.socket(name).parent, 0o700)
+        self.clock.jump(SystemClock().now())
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self) -> None:
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), "HOME": str(self.layout.root / "hub")}
+        if runtime := os.environ.get("XDG_RUNTIME_DIR"):
+            environment["XDG_RUNTIME_DIR"] = runtime
+        for name, (module, *options) in PROGRAMS.items():
+            with (self.layout.logs / f"{name}.log").open("ab") as log:
+                self.processes[name] = subprocess.Popen(
+                    [sys.executable, "-m", module, "--root", str(self.layout.root), *options],
+                    env=environment, cwd=self.layout.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                )  # fmt: skip
+        for name in ("portal", "public", "portal-internal", "hub"):
+            until(lambda n=name: self._answers(n), f"{name} answers")  # type: ignore[misc]
+        until(self._listens, "the gateway listens")
+
+    def _listens(self) -> bool:
+        self._check_alive()
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.settings.listen_port), 1):
+            return True
+        return False
+
+    def _check_alive(self) -> None:
+        for name, process in self.processes.items():
+            assert process.poll() is None, f"{name} ended: {self.log(name)}"
+
+    def _answers(self, name: str) -> bool:
+        self._check_alive()
+        connection = http.client.HTTPConnection("localhost", timeout=5)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        try:
+            connection.sock.connect(str(self.layout.socket(name)))
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    def log(self, name: str) -> str:
+        return (self.layout.logs / f"{name}.log").read_text(errors="replace")[-4000:]
+
+    def stop(self, name: str) -> int:
+        process = self.processes.pop(name)
+        process.terminate()
+        return process.wait(20)
+
+    def close(self) -> None:
+        for name in list(self.processes):
+            self.stop(name)
+        super().close()
+        shutil.rmtree(self.layout.run, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def an_installation(root: Path) -> Iterator[Installed]:
+    """An installation that runs; everything is gone afterwards."""
+    made = Installed(root)
+    try:
+        made.add_people()
+        made.start()
+        yield made
+    finally:
+        made.close()

@@ -1,0 +1,309 @@
+"""The portal in a real Chromium, through the real gateway and the real Hub.
+
+`TRE_SHOTS=DIRECTORY` keeps a picture of every page at two widths.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.browser.portal_world import Installed, an_installation
+from tests.support.factories import suspension
+from tests.unit.portal.world import GRANT, PASSWORD
+from tre.domain.datasets import Dataset
+from tre.domain.errors import Reason
+from tre.domain.grants.models import SuspensionScope
+from tre.domain.workspaces.states import StartStep, Wanted, WorkspacePhase
+from tre.store import datasets, grants
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+WIDTHS = (1280, 390)
+P = WorkspacePhase
+SUMMARY = (
+    "COVID-19 can damage the lungs. Doctors see the damage on an X-ray, but two doctors may judge the same picture "
+    "differently. We want to teach a computer to score how badly the lungs are affected, from X-rays of people who "
+    "were treated in hospitals across the country, and to find out whether the score tells who will need more care."
+)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+    with an_installation(tmp_path_factory.mktemp("portal") / "root") as made:
+        furnish(made)
+        yield made
+
+
+def project(title: str, **changes: Any) -> dict[str, Any]:
+    organisation = {"name": "University of Somewhere", "id": "org-1", "sector": "Academic", "commercial": False}
+    benefit = "People who will need intensive care could be found earlier, and beds planned better."
+    values = {"title": title, "laySummary": SUMMARY, "publicBenefit": benefit, "organisation": organisation}
+    return values | changes
+
+
+def furnish(world: Installed) -> None:
+    """A desk with a running workspace, a project that waits, one that is suspended, one that ended soon."""
+    now = world.clock.now()
+    dates = {"notBefore": (now - timedelta(days=200)).isoformat(), "expires": (now + timedelta(days=200)).isoformat()}
+    world.add_grant(GRANT, project=project("Severity scoring of COVID-19 on chest X-rays"), **dates)
+    soon = dates | {"expires": (now + timedelta(days=3)).isoformat()}
+    world.add_grant("lung-ct-0007", project=project("Early signs of fibrosis in chest CT"), **soon)
+    world.add_grant("heart-00031", active=False, project=project("Heart size as a by-product"), **dates)
+    firm = {"name": "Imaging Company Ltd", "id": "org-9", "sector": "Industry", "commercial": True}
+    world.add_grant("triage-0100", project=project("Triage of X-rays at night", organisation=firm), **dates)
+    pause = suspension(SuspensionScope.grant, since=now, reason="An audit of the approval is under way.")
+    world.suspend(pause, "triage-0100")
+    nccid = Dataset(name="nccid", title="National COVID-19 Chest Imaging Database", data_group=60100, created_at=now)
+    with world.database.change(world.event()) as change:
+        datasets.register(change, nccid)
+    world.want("bob", Wanted.Running)
+    world.move("bob", P.Starting, P.Running, reason=Reason.Entitled)
+    name = world.workspace("bob").name
+    sealed = {"isolation": {"proven": True, "summary": "29 ways out tried and closed, each open to the control"}}
+    dead = {"proof": {"identity": f"{name}-1", "processes": [], "mounts": [], "answers": False}}
+    with world.database.change(
+        world.event("workspace.progressed", f"workspace/{name}").model_copy(update={"detail": sealed}),
+        world.event("workspace.stopped", f"workspace/{name}").model_copy(update={"detail": dead}),
+    ):
+        pass
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    if (program := shutil.which("chromium")) is None:
+        pytest.skip("chromium is not installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def context_of(chromium: Browser, *, scripts: bool = True) -> BrowserContext:
+    context = chromium.new_context(
+        viewport={"width": WIDTHS[0], "height": 900}, java_script_enabled=scripts, reduced_motion="reduce"
+    )
+    context.set_default_timeout(20_000)
+    return context
+
+
+def sign_in(world: Installed, page: Page, name: str, path: str = "/") -> None:
+    """From a page of the desk through enter and the Hub's form and back, as a person does it."""
+    page.goto(world.settings.origin("desk") + path)
+    expect(page).to_have_title(re.compile("^Sign in"))
+    page.get_by_label("User name").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(world.settings.origin("desk") + path)
+
+
+@pytest.fixture(scope="module")
+def signed_in(world: Installed, chromium: Browser) -> Iterator[dict[str, Page]]:
+    """One browser for each person whose pages are looked at."""
+    pages = {}
+    for name in ("alice", "bob", "eve", "olga"):
+        pages[name] = context_of(chromium).new_page()
+        sign_in(world, pages[name], name)
+    yield pages
+    for page in pages.values():
+        page.context.close()
+
+
+PAGES = [
+    ("public-front", None, "/"),
+    ("public-projects", None, "/projects"),
+    ("public-project", None, f"/projects/{GRANT}"),
+    ("public-404", None, "/nothing"),
+    ("projects", "alice", "/"),
+    ("projects-empty", "eve", "/"),
+    ("project", "alice", f"/projects/{GRANT}"),
+    ("project-ends-soon", "alice", "/projects/lung-ct-0007"),
+    ("project-suspended", "alice", "/projects/triage-0100"),
+    ("project-running", "bob", f"/projects/{GRANT}"),
+    ("workspace-running", "bob", "/workspaces/{bob}"),
+    ("workspace-stopped", "alice", "/workspaces/{alice}"),
+    ("account", "alice", "/account"),
+    ("not-found", "alice", "/projects/nothing"),
+    ("not-permitted", "alice", "/operate/audit"),
+    ("grants", "olga", "/grants"),
+    ("grants-none-fits", "olga", "/grants?q=nowhere"),
+    ("grant", "olga", f"/grants/{GRANT}"),
+    ("grant-suspended", "olga", "/grants/triage-0100"),
+    ("operate-workspaces", "olga", "/operate/workspaces"),
+    ("operate-proofs", "olga", "/operate/proofs"),
+    ("operate-audit", "olga", "/operate/audit"),
+    ("operate-health", "olga", "/operate/health"),
+    ("api", "alice", "/api"),
+]
+
+
+@pytest.mark.parametrize(("name", "who", "path"), PAGES, ids=[name for name, _, _ in PAGES])
+def test_every_page(
+    world: Installed, chromium: Browser, signed_in: dict[str, Page], name: str, who: str | None, path: str
+) -> None:
+    """No accessibility fault, nothing wider than the screen, nothing refused by the policy, nothing from elsewhere."""
+    page = signed_in[who] if who else context_of(chromium).new_page()
+    complaints, asked = watch(page)
+    for member in ("alice", "bob"):
+        path = path.replace(f"{{{member}}}", world.workspace(member).name)
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(world.settings.origin("desk" if who else "") + path)
+        shoot(page, f"portal-{name}-{width}")
+        assert overflow(page) <= 0, f"wider than {width} pixels"
+        violations = Axe().run(page).response["violations"]
+        assert [(item["id"], [node["html"][:200] for node in item["nodes"]]) for item in violations] == []
+    assert complaints == []
+    assert {url.split("/")[2] for url in asked} == {page.url.split("/")[2]}
+    if who is None:
+        page.context.close()
+
+
+def watch(page: Page) -> tuple[list[str], list[str]]:
+    """What the browser complains of (refusals by policy among it), and every address it asks for."""
+    complaints: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if _is_complaint(message) else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    return complaints, asked
+
+
+def _is_complaint(message: Any) -> bool:
+    return message.type in {"error", "warning"} and "status of 40" not in message.text
+
+
+def overflow(page: Page) -> int:
+    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+def shoot(page: Page, name: str) -> None:
+    if directory := os.environ.get("TRE_SHOTS"):
+        page.screenshot(path=str(Path(directory) / f"{name}.png"), full_page=True)
+
+
+def test_a_start_is_shown_live_and_leads_to_the_notebook(
+    world: Installed, signed_in: dict[str, Page], chromium: Browser
+) -> None:
+    page = signed_in["alice"]
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto(world.settings.origin("desk") + f"/projects/{GRANT}")
+    page.get_by_role("button", name="Open workspace").click()
+    name = world.workspace("alice").name
+    page.wait_for_url(f"**/workspaces/{name}")
+    expect(page.get_by_text("Waiting to start")).to_be_visible()
+    world.clock.jump(world.clock.now() + timedelta(seconds=1))
+    world.move("alice", P.Starting)
+    expect(page.locator('[data-step="GrantChecked"]')).to_have_attribute("data-reached", "true")
+    world.reach("alice", StartStep.SlicesMounted)
+    expect(page.locator('[data-step="SlicesMounted"]')).to_contain_text("Done")
+    expect(page.locator("[data-live-status]")).to_have_text("Data mounted, read-only: done")
+    assert Axe().run(page).response["violations"] == []
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        shoot(page, f"portal-workspace-starting-{width}")
+    page.route("**/*.open.tre.localhost*/**", lambda route: route.fulfill(body="<title>Shell</title>"))
+    world.reach("alice", StartStep.IsolationProven)
+    world.reach("alice", StartStep.ServerReady)
+    world.move("alice", P.Running, reason=Reason.Entitled)
+    page.wait_for_url(f"**//{name}.open.tre.localhost:*/")
+    page.unroute_all()
+    without = context_of(chromium, scripts=False).new_page()
+    sign_in(world, without, "alice", f"/workspaces/{name}")
+    expect(without.get_by_role("link", name="Go to the notebook")).to_be_visible()
+    without.get_by_role("button", name="Stop").click()
+    without.wait_for_url(f"**/workspaces/{name}")
+    assert world.workspace("alice").wanted is Wanted.Stopped
+    without.context.close()
+
+
+def test_without_scripts_a_waiting_page_loads_itself_again(world: Installed, chromium: Browser) -> None:
+    page = context_of(chromium, scripts=False).new_page()
+    world.want("bob", Wanted.Stopped)
+    world.move("bob", P.Stopping)
+    name = world.workspace("bob").name
+    sign_in(world, page, "bob", f"/workspaces/{name}")
+    expect(page.get_by_text("Stopping", exact=True)).to_be_visible()
+    world.move("bob", P.Stopped)
+    expect(page.get_by_role("button", name="Open it")).to_be_visible()
+    page.context.close()
+
+
+def test_an_operator_suspends_and_lifts_and_sees_errors_beside_the_form(
+    world: Installed, signed_in: dict[str, Page]
+) -> None:
+    page = signed_in["olga"]
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto(world.settings.origin("desk") + "/grants/lung-ct-0007")
+    suspend = page.get_by_role("region", name="Suspend")
+    suspend.get_by_role("button", name="Suspend").click()
+    expect(page).to_have_title(re.compile("^Error: "))
+    expect(page.locator(".nhsuk-error-summary")).to_be_focused()
+    assert Axe().run(page).response["violations"] == []
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        shoot(page, f"portal-grant-error-{width}")
+    suspend.get_by_label("What").select_option(label="Member Alice Able")
+    suspend.get_by_label("Why").fill("Training has run out")
+    suspend.get_by_role("button", name="Suspend").click()
+    expect(page.get_by_role("cell", name="Training has run out")).to_be_visible()
+    page.get_by_role("button", name="Lift the suspension of member local:alice").click()
+    expect(page.get_by_role("button", name="Lift the suspension of member local:alice")).to_have_count(0)
+    with world.database.read() as connection:
+        grant = grants.require(connection, "lung-ct-0007")
+    assert [item.until is not None for item in grant.suspensions] == [True]
+
+
+def test_signing_out_ends_it_everywhere(world: Installed, chromium: Browser) -> None:
+    page = context_of(chromium).new_page()
+    sign_in(world, page, "eve")
+    other = page.context.new_page()
+    other.goto(world.settings.origin("desk") + "/account")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page).to_have_title(re.compile("^(Signed out|Sign in)"))
+    other.reload()
+    expect(other).to_have_title(re.compile("^Sign in"))
+    page.context.close()
+
+
+def test_a_notebooks_page_cannot_act_at_the_desk(world: Installed, signed_in: dict[str, Page]) -> None:
+    """Script on a sibling host, in the browser of an operator who is signed in: the cookies go along, the act not."""
+    page = signed_in["olga"]
+    lab = world.settings.origin("w-aaaaaaaaaaaa.lab")
+    page.context.route(lab + "/**", lambda route: route.fulfill(body="<title>Lab</title>", content_type="text/html"))
+    page.goto(lab + "/")
+    target = world.settings.origin("desk") + f"/grants/{GRANT}/revoke"
+    page.evaluate(
+        """async target => {
+            const body = new URLSearchParams({csrf: "x", confirm: "nccid-00123", reason: "x"});
+            await fetch(target, {method: "POST", mode: "no-cors", credentials: "include", body}).catch(() => {});
+        }""",
+        target,
+    )
+    with page.expect_navigation():
+        page.evaluate(
+            """target => {
+                const form = Object.assign(document.createElement("form"), {method: "post", action: target});
+                document.body.append(form);
+                form.submit();
+            }""",
+            target,
+        )
+    assert "does not come from a page of this host" in page.content()
+    assert world.events("grant.revoked") == []
+    page.context.unroute_all()
+
+
+def test_the_programs_end_when_they_are_told(tmp_path: Path) -> None:
+    with an_installation(tmp_path / "root") as made:
+        assert made.stop("portal") == 0, made.log("portal")
+        assert made.stop("public") == 0, made.log("public")
+        assert made.log("portal") == made.log("public") == ""

@@ -1,0 +1,77 @@
+"""Starting and stopping again and again leaves no process, mount, socket, loop device, control group or file."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.contract.test_runtimes import _cannot
+from tests.support.machine import Machine, processes_of, running_machine, wait_for
+from tre.domain.errors import Reason
+from tre.domain.workspaces.models import WorkspacePlan
+from tre.runtimes.protocol import RunPhase
+
+pytestmark = pytest.mark.sandbox
+if _cannot():
+    pytest.skip(f"no sandbox on this machine: {_cannot()}", allow_module_level=True)
+
+CGROUPS = [Path("/sys/fs/cgroup/memory/tre"), Path("/sys/fs/cgroup/pids/tre"), Path("/sys/fs/cgroup/tre")]
+
+
+def cycle(machine: Machine, plan: WorkspacePlan) -> None:
+    """One life of a workspace, ended while its server ignores every signal and holds a file open."""
+    machine.start(plan)
+    machine.runtime.end(plan.identity, Reason.Requested)
+    wait_for(lambda: machine.runtime.verify_dead(plan).dead, 5.0)
+    machine.await_phase(plan, RunPhase.Ended)
+    machine.runtime.forget(plan.identity)
+
+
+def leftovers(machine: Machine, plans: list[WorkspacePlan]) -> dict[str, object]:
+    """Whatever is left, looked for by plain means."""
+    loops = [path.name for path in Path("/sys/block").glob("loop*/loop") if path.is_dir()]
+    backing = [(Path("/sys/block") / name / "loop" / "backing_file").read_text() for name in loops]
+    identities = {plan.identity for plan in plans}
+    return {
+        "processes": [pid for plan in plans if plan.uid != os.geteuid() for pid in processes_of(plan.uid)],
+        "directories": sorted(path.name for path in (machine.layout.run / "workspaces").iterdir()),
+        "mounts": [line for line in Path("/proc/mounts").read_text().splitlines() if str(machine.layout.root) in line],
+        "loop devices": [text for text in backing if str(machine.layout.root) in text],
+        "control groups": [p.name for root in CGROUPS if root.is_dir() for p in root.iterdir() if p.name in identities],
+    }
+
+
+def run_cycles(root: Path, names: int, runs: int, *, lab: bool) -> tuple[Machine, list[WorkspacePlan]]:
+    """`names` workspaces, each started and ended `runs` times, two at a time."""
+    with running_machine(root, lab=lab) as machine:
+        first = [machine.plan(f"cycle{chr(97 + number)}") for number in range(names)]
+        lives = [[plan.model_copy(update={"instance": n}) for n in range(1, runs + 1)] for plan in first]
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda plans: [cycle(machine, plan) for plan in plans], lives))
+        plans = [plan for life in lives for plan in life]
+        found = leftovers(machine, plans)
+        assert not any(found.values()), found
+    return machine, plans
+
+
+@pytest.mark.timeout(180)
+def test_190_cycles_leave_nothing(tmp_path: Path) -> None:
+    machine, plans = run_cycles(tmp_path, names=10, runs=19, lab=False)
+    assert len(plans) == 190
+    assert not machine.layout.run.exists()
+
+
+@pytest.mark.timeout(180)
+def test_10_cycles_with_jupyterlab_leave_nothing(tmp_path: Path) -> None:
+    _, plans = run_cycles(tmp_path, names=2, runs=5, lab=True)
+    assert len(plans) == 10
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_200_cycles_with_jupyterlab_leave_nothing(tmp_path: Path) -> None:
+    _, plans = run_cycles(tmp_path, names=4, runs=50, lab=True)
+    assert len(plans) == 200

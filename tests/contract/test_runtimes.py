@@ -1,0 +1,149 @@
+"""What every runtime must hold: one run for one plan, ended at once, dead when it says so, over when time is over."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.machine import Machine, processes_of, running_machine, wait_for
+from tre.domain.errors import Reason, TREError
+from tre.runtimes.bubblewrap.program import check_usable
+from tre.runtimes.protocol import RunPhase
+
+pytestmark = pytest.mark.sandbox
+
+
+def _cannot() -> str:
+    try:
+        check_usable()
+    except TREError as error:
+        return str(error)
+    return ""
+
+
+if _cannot():
+    pytest.skip(f"no sandbox on this machine: {_cannot()}", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    with running_machine(tmp_path_factory.mktemp("machine")) as found:
+        yield found
+
+
+def test_a_run_becomes_ready_only_with_its_isolation_proven(machine: Machine) -> None:
+    plan = machine.plan("ready")
+    run = machine.start(plan)
+    assert run.isolation is not None
+    assert run.isolation["proven"] is True
+    assert run.isolation["provenItems"] > 40
+    assert set(run.means) == {"memory", "cpu", "processes", "home"}
+    machine.runtime.end(plan.identity, Reason.Requested)
+    machine.await_phase(plan, RunPhase.Ended)
+
+
+def test_starting_twice_starts_one(machine: Machine) -> None:
+    plan = machine.plan("twice")
+    machine.start(plan)
+    first = machine.supervisor(plan)
+    machine.runtime.start(plan)
+    assert machine.supervisor(plan) == first
+    machine.runtime.end(plan.identity, Reason.Requested)
+
+
+def test_the_end_is_observed_and_nothing_is_left(machine: Machine) -> None:
+    plan = machine.plan("ending")
+    machine.start(plan)
+    assert not machine.runtime.verify_dead(plan).dead
+    if os.geteuid() == 0:
+        assert len(processes_of(plan.uid)) >= 5
+    began = time.monotonic()
+    machine.runtime.end(plan.identity, Reason.GrantRevoked)
+    wait_for(lambda: machine.runtime.verify_dead(plan).dead, 5.0)
+    assert time.monotonic() - began < 1.0
+    run = machine.await_phase(plan, RunPhase.Ended)
+    assert run.reason is Reason.GrantRevoked
+    if os.geteuid() == 0:
+        assert processes_of(plan.uid) == []
+    machine.runtime.forget(plan.identity)
+    assert machine.observation(plan) is None
+    assert not machine.layout.workspace_run(plan.identity).exists()
+
+
+def test_a_living_run_is_not_forgotten(machine: Machine) -> None:
+    plan = machine.plan("living")
+    machine.start(plan)
+    with pytest.raises(TREError) as caught:
+        machine.runtime.forget(plan.identity)
+    assert caught.value.reason is Reason.Conflict
+    machine.runtime.end(plan.identity, Reason.Requested)
+
+
+def test_ending_what_is_not_there_is_nothing(machine: Machine) -> None:
+    machine.runtime.end("w-aaaaaaaaaaaa-7", Reason.Requested)
+    assert machine.runtime.verify_dead(machine.plan("never")).dead
+
+
+def test_a_run_ends_at_its_end_by_itself(machine: Machine) -> None:
+    plan = machine.plan("clock", seconds=4.0)
+    machine.start(plan)
+    run = machine.await_phase(plan, RunPhase.Ended, 10.0)
+    assert run.reason is Reason.DeadlineReached
+    assert 0 <= (run.at - plan.end).total_seconds() < 1.5
+
+
+def test_the_boot_time_cap_ends_a_run_whose_wall_clock_end_is_far(machine: Machine) -> None:
+    plan = machine.plan("capped", seconds=3600.0, cap=4)
+    machine.start(plan)
+    assert machine.await_phase(plan, RunPhase.Ended, 10.0).reason is Reason.DeadlineReached
+
+
+def test_a_run_dies_with_its_supervisor_and_is_seen_to(machine: Machine) -> None:
+    plan = machine.plan("orphan")
+    machine.start(plan)
+    os.kill(machine.supervisor(plan), signal.SIGKILL)
+    wait_for(lambda: machine.runtime.verify_dead(plan).dead, 5.0)
+    run = machine.await_phase(plan, RunPhase.Ended)
+    assert run.reason is Reason.RuntimeFailed
+
+
+def test_runs_outlive_the_launcher_and_are_found_again(tmp_path: Path) -> None:
+    with running_machine(tmp_path) as machine:
+        plan = machine.plan("outlive")
+        machine.start(plan)
+        machine.kill_launcher()
+        found = machine.observation(plan)
+        assert found is not None
+        assert found.phase is RunPhase.Ready
+        machine.runtime.end(plan.identity, Reason.Requested)
+        machine.await_phase(plan, RunPhase.Ended)
+        machine.start_launcher()
+        assert machine.runtime.verify_dead(plan).dead
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"uid": 0},
+        {"uid": 1},
+        {"data_groups": (0,)},
+        {"mounts": "/etc"},
+        {"mounts": "above"},
+    ],
+    ids=["root", "another user", "root's group", "another directory", "the parent directory"],
+)
+def test_a_plan_that_reaches_too_far_is_refused(machine: Machine, change: dict[str, object]) -> None:
+    plan = machine.plan("reaching")
+    if "mounts" in change:
+        home = next(mount for mount in plan.mounts if mount.kind == "home")
+        source = "/etc" if change["mounts"] == "/etc" else str(machine.layout.homes)
+        change = {"mounts": (home.model_copy(update={"source": source}),)}
+    with pytest.raises(TREError) as caught:
+        machine.runtime.start(plan.model_copy(update=change))
+    assert caught.value.reason is Reason.NotPermitted
+    assert machine.observation(plan) is None

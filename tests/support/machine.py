@@ -1,0 +1,166 @@
+"""A machine to run workspaces on: directories, a launcher process, plans; and the means to look from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from tre.domain.people import Subject
+from tre.domain.workspaces.models import Limits, Mount, MountKind, WorkspacePlan
+from tre.runtimes.bubblewrap.runtime import BubblewrapRuntime
+from tre.runtimes.protocol import Observation, RunPhase
+from tre.system import installation
+from tre.system.layout import Layout
+from tre.system.settings import load_settings
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+FIRST_UID = 30000
+SMALL = Limits(memory_bytes=2**30, home_bytes=2**26, processes=256)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+    """Wait for something real to happen, bounded; fail with a clear word when it does not."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"it did not happen within {seconds} s"
+        time.sleep(0.005)
+
+
+class Machine:
+    """One root directory with a launcher, as root or as the user who runs the tests."""
+
+    def __init__(self, root: Path, *, lab: bool = False) -> None:
+        self.layout = Layout(root)
+        installation.initialise(self.layout, "tre.localhost", 8000)
+        self.settings = load_settings(root)
+        installation.make_secrets(self.layout)
+        installation.arrange(self.layout, self.settings)
+        self.lab = lab
+        self.runtime = BubblewrapRuntime(self.layout)
+        self.process: subprocess.Popen[bytes] | None = None
+        self._next_uid = FIRST_UID
+
+    def start_launcher(self) -> None:
+        """Start the launcher and wait until it answers."""
+        command = [sys.executable, "-m", "tests.support.launcher_process", str(self.layout.root)]
+        with (self.layout.logs / "launcher.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, *(["lab"] if self.lab else [])], cwd=CHECKOUT, stdout=log, stderr=log, start_new_session=True
+            )
+        wait_for(lambda: self.layout.socket("launcher").exists() and self._answers())
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(Exception):
+            return bool(self.runtime.means())
+        return False
+
+    def kill_launcher(self) -> None:
+        """As a power cut of one process."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def plan(self, name: str, *, seconds: float = 120.0, cap: int | None = None, instance: int = 1) -> WorkspacePlan:
+        """A plan for a workspace of this name, its directories made as the storekeeper would."""
+        uid = os.geteuid()
+        if uid == 0:
+            uid, self._next_uid = self._next_uid, self._next_uid + 1
+        workspace = f"w-{name:a<12}"
+        slice_directory = self.layout.slices / f"s-{name}"
+        slice_directory.mkdir(exist_ok=True, mode=0o755)
+        (slice_directory / "image.dcm").write_bytes(b"not a real image")
+        mounts = [Mount(kind=MountKind.slice, source=str(slice_directory), target="/data/cxr", name="cxr")]
+        for kind, parent, target in (
+            (MountKind.home, self.layout.homes, "/home/researcher"),
+            (MountKind.outbox, self.layout.outboxes, "/outbox"),
+            (MountKind.inbox, self.layout.inboxes, "/inbox"),
+        ):
+            path = parent / workspace
+            path.mkdir(exist_ok=True, mode=0o700)
+            if os.geteuid() == 0:
+                os.chown(path, uid, uid)
+            mounts.append(Mount(kind=kind, source=str(path), target=target))
+        return WorkspacePlan(
+            workspace=workspace,
+            instance=instance,
+            grant="grant",
+            subject=Subject(issuer="local", id="alice"),
+            uid=uid,
+            mounts=tuple(mounts),
+            limits=SMALL,
+            end=datetime.now(UTC) + timedelta(seconds=seconds),
+            cap_seconds=cap or max(1, int(seconds) + 60),
+        )
+
+    def observation(self, plan: WorkspacePlan) -> Observation | None:
+        """What the runtime reports of a run."""
+        return next((run for run in self.runtime.observe() if run.identity == plan.identity), None)
+
+    def await_phase(self, plan: WorkspacePlan, phase: RunPhase, seconds: float = 20.0) -> Observation:
+        """Wait until a run is in a phase."""
+
+        def reached() -> bool:
+            found = self.observation(plan)
+            assert found is None or phase is RunPhase.Ended or found.phase is not RunPhase.Ended, found
+            return found is not None and found.phase is phase
+
+        wait_for(reached, seconds)
+        found = self.observation(plan)
+        assert found is not None
+        return found
+
+    def start(self, plan: WorkspacePlan) -> Observation:
+        """Start a run and wait until it is ready."""
+        self.runtime.start(plan)
+        return self.await_phase(plan, RunPhase.Ready)
+
+    def supervisor(self, plan: WorkspacePlan) -> int:
+        """The process number of a run's supervisor."""
+        from tre.runtimes.bubblewrap.state import RunState
+
+        state = RunState.read(self.layout.workspace_run(plan.identity))
+        assert state is not None
+        return state.supervisor.pid
+
+    def close(self) -> None:
+        """End everything that was started here."""
+        for run in self.runtime.observe():
+            pid = self.supervisor(run.plan)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if self.process is not None and self.process.poll() is None:
+            self.kill_launcher()
+        shutil.rmtree(self.layout.run, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def running_machine(root: Path, *, lab: bool = False) -> Iterator[Machine]:
+    """A machine with its launcher running; everything of it is gone afterwards."""
+    machine = Machine(root, lab=lab)
+    try:
+        machine.start_launcher()
+        yield machine
+    finally:
+        machine.close()
+
+
+def processes_of(uid: int) -> list[int]:
+    """Processes of a user, read straight from the kernel: shares no code with what is tested."""
+    found = []
+    for path in Path("/proc").iterdir():
+        if path.name.isdigit():
+            with contextlib.suppress(OSError):
+                lines = (path / "status").read_text().splitlines()
+                uids = next(line for line in lines if line.startswith("Uid:")).split()
+                state = next(line for line in lines if line.startswith("State:")).split()[1]
+                if int(uids[1]) == uid and state != "Z":
+                    found.append(int(path.name))
+    return found

@@ -1,0 +1,63 @@
+"""A runtime without processes: does what the protocol says, in memory, and does it late or badly when told to."""
+
+from __future__ import annotations
+
+from tre.domain.clock import Clock
+from tre.domain.errors import Reason, TREError
+from tre.domain.workspaces.models import WorkspacePlan
+from tre.runtimes.protocol import DeathProof, Observation, RunPhase
+
+
+class MemoryRuntime:
+    """Runs become ready and end when a test says so (or at once), and can refuse to die."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.runs: dict[str, Observation] = {}
+        self.lingering: set[str] = set()
+        self.broken: TREError | None = None
+        self.started: list[str] = []
+        self.ended: list[tuple[str, Reason]] = []
+
+    def start(self, plan: WorkspacePlan) -> None:
+        """Begin a run, once."""
+        if self.broken is not None:
+            raise self.broken
+        if plan.identity not in self.runs:
+            self.started.append(plan.identity)
+            self.runs[plan.identity] = Observation(
+                identity=plan.identity,
+                plan=plan,
+                phase=RunPhase.Starting,
+                at=self.clock.now(),
+                means={"memory": "none"},
+            )
+
+    def becomes(self, identity: str, phase: RunPhase, reason: Reason | None = None) -> None:
+        """Something happened to a run."""
+        socket = "/run/x/lab.sock" if phase is RunPhase.Ready else None
+        changes = {"phase": phase, "reason": reason, "socket": socket, "isolation": {"proven": True}}
+        self.runs[identity] = self.runs[identity].model_copy(update=changes)
+
+    def end(self, identity: str, reason: Reason) -> None:
+        """Kill a run, unless it was told to linger."""
+        if identity in self.runs and self.runs[identity].phase is not RunPhase.Ended:
+            self.ended.append((identity, reason))
+            if identity not in self.lingering:
+                self.becomes(identity, RunPhase.Ended, reason)
+
+    def observe(self) -> tuple[Observation, ...]:
+        """Every run."""
+        return tuple(self.runs.values())
+
+    def verify_dead(self, plan: WorkspacePlan) -> DeathProof:
+        """What lives: a lingering run does."""
+        run = self.runs.get(plan.identity)
+        alive = plan.identity in self.lingering or (run is not None and run.phase is not RunPhase.Ended)
+        return DeathProof(identity=plan.identity, at=self.clock.now(), processes=(4711,) if alive else ())
+
+    def forget(self, identity: str) -> None:
+        """Remove the traces of a dead run."""
+        if identity in self.lingering:
+            raise TREError(Reason.Conflict, f"{identity} still lives.")
+        self.runs.pop(identity, None)

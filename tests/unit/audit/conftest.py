@@ -1,0 +1,100 @@
+"""A log in a real SQLite file, with a clock that moves when told to."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tre.audit import keys
+from tre.audit.sequencer import Sequencer, Terms
+from tre.audit.verify import Expectations, verify_log
+from tre.domain.clock import ManualClock
+from tre.domain.events import Event, program
+from tre.store.database import Database, new_id
+from tre.store.events import append_many
+from tre.store.migrate import migrate
+
+ORIGIN = "tre.example.org/audit"
+START = datetime(2026, 11, 1, 10, 0, tzinfo=UTC)
+
+
+class Log:
+    """A database with events, and everything that is done to them in these tests."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.database = Database.sqlite(path)
+        migrate(self.database)
+        self.clock = ManualClock(START)
+        self.signer = keys.generate(ORIGIN)
+        self.keys = (self.signer.public,)
+
+    def sequencer(self, **terms: Any) -> Sequencer:
+        """A new sequencer, as after a restart."""
+        return Sequencer(self.database, self.signer, self.clock, Terms(**terms))
+
+    def event(self, number: int = 0, **changes: Any) -> Event:
+        values: dict[str, Any] = {
+            "id": new_id(),
+            "at": self.clock.now(),
+            "actor": program("controller"),
+            "kind": "workspace.started",
+            "object": f"workspace/w-{number}",
+            "detail": {"number": number, "reason": "Requested", "more": {"text": 'ä"\n', "list": [1, None, True]}},
+        }
+        return Event(**(values | changes))
+
+    def append(self, count: int) -> list[Event]:
+        events = [self.event(number) for number in range(count)]
+        append_many(self.database, events)
+        return events
+
+    def grow(self, *batches: int) -> list[Event]:
+        """Commit and sequence so many events at a time; a checkpoint each."""
+        events: list[Event] = []
+        for count in batches:
+            events += self.append(count)
+            self.clock.advance(1)
+            assert self.sequencer().step() == count
+        return events
+
+    def verify(self, **expectations: Any) -> Any:
+        return verify_log(self.database, self.keys, Expectations(**expectations))
+
+    def tamper(self, *statements: str | tuple[str, tuple[Any, ...]]) -> None:
+        """Change the file as somebody would who can write it: without the triggers."""
+        with sqlite3.connect(self.path) as connection:
+            names = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+            for name, _ in names:
+                connection.execute(f"DROP TRIGGER {name}")
+            for statement in statements:
+                text, values = (statement, ()) if isinstance(statement, str) else statement
+                assert connection.execute(text, values).rowcount > 0, text
+            for _, text in names:
+                connection.execute(text)
+        connection.close()
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[Log]:
+    made = Log(tmp_path / "log.sqlite")
+    yield made
+    made.database.close()
+
+
+@pytest.fixture
+def make_log(tmp_path: Path) -> Iterator[Callable[[], Log]]:
+    made: list[Log] = []
+
+    def make() -> Log:
+        made.append(Log(tmp_path / f"log-{len(made)}.sqlite"))
+        return made[-1]
+
+    yield make
+    for item in made:
+        item.database.close()

@@ -1,0 +1,63 @@
+"""Reports: one line an event, and no reader can hold the first process up."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import struct
+import termios
+import time
+
+from tre.runtimes.init.report import Ending, ExitCode, Report
+
+
+def test_one_line_an_event_with_both_clocks() -> None:
+    reader, writer = os.pipe()
+    Report(writer).send("sealed", workspace="w")
+    line = json.loads(os.read(reader, 4096))
+    assert line["event"] == "sealed"
+    assert line["workspace"] == "w"
+    assert abs(line["at"] - time.time()) < 5
+    assert line["boottime"] > 0
+    assert not os.get_inheritable(writer)
+    os.close(reader)
+    os.close(writer)
+
+
+def test_an_ending_keeps_the_time_it_was_noticed() -> None:
+    reader, writer = os.pipe()
+    ending = Ending("deadline", ExitCode.DEADLINE, clock="wall")
+    ending.details["at"] = 5.0
+    Report(writer).send(ending.event, **ending.details)
+    assert json.loads(os.read(reader, 4096))["at"] == 5.0
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_reader_that_does_not_read_delays_little_and_loses_lines() -> None:
+    reader, writer = os.pipe()
+    report = Report(writer)
+    started = time.monotonic()
+    report.send("probe", results="x" * (1 << 20))
+    assert time.monotonic() - started < 1
+    assert report.lost == 1
+    unread = struct.unpack("i", fcntl.ioctl(reader, termios.FIONREAD, bytes(4)))[0]
+    assert unread > 0
+    while unread:
+        unread -= len(os.read(reader, unread))
+    report.send("ended")
+    *_, line = os.read(reader, 4096).splitlines()
+    assert json.loads(line)["lost"] == 1
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_reader_that_is_gone_is_survived() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    report = Report(writer)
+    report.send("started")
+    report.send("ended")
+    assert report.lost == 2
+    os.close(writer)

@@ -1,0 +1,74 @@
+"""Reading airlock policies: the site's own directory first, then the ones that come with the launcher.
+
+Guarantees: a policy that is missing, misnamed or wrong in any key gives no policy at all (fail closed), never a
+default one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import tre
+from tre.airlock.parsed import Bounds, Counts
+from tre.domain.errors import Reason, TREError
+from tre.domain.exports.rules import AirlockPolicy
+from tre.domain.model import parse_record
+from tre.domain.names import is_resource_name
+from tre.system.yamlfile import read_yaml
+
+SITE_DIRECTORY = Path("policies") / "airlock"
+"""Where a site keeps its own policies, under the root directory."""
+
+
+def shipped_directory() -> Path:
+    """The policies that come with the launcher: beside the package in a checkout, inside it once installed."""
+    package = Path(tre.__file__).parent
+    inside = package / SITE_DIRECTORY
+    return inside if inside.is_dir() else package.parent / SITE_DIRECTORY
+
+
+def directories(root: Path | None) -> tuple[Path, ...]:
+    """Where policies are looked for, in this order."""
+    return (*((root / SITE_DIRECTORY,) if root else ()), shipped_directory())
+
+
+def load_policy(name: str, places: Sequence[Path]) -> AirlockPolicy:
+    """The policy of this name from the first directory that has it.
+
+    Raises `TREError(PolicyMissing)` where there is none, `TREError(BadInput)` where it is wrong.
+    """
+    if not is_resource_name(name):
+        raise TREError(Reason.PolicyMissing, f"{name!r} cannot be the name of a policy.")
+    for place in places:
+        path = place / f"{name}.yaml"
+        if path.is_file():
+            return read_policy(path)
+    raise TREError(
+        Reason.PolicyMissing,
+        f"There is no airlock policy {name!r}.",
+        why=f"Looked in {', '.join(str(place) for place in places)}.",
+        remedy="Write it there; nothing is checked or released without it.",
+    )
+
+
+def read_policy(path: Path) -> AirlockPolicy:
+    """The policy in one file; its name must be the file's. Raises `TREError(PolicyMissing)` or `TREError(BadInput)`."""
+    if not path.is_file():
+        raise TREError(Reason.PolicyMissing, f"There is no airlock policy at {path}.")
+    policy = parse_record(AirlockPolicy, read_yaml(path), source=str(path))
+    if policy.metadata.name != path.stem:
+        raise TREError(Reason.BadInput, f"{path} names itself {policy.metadata.name!r}.", remedy="Give both one name.")
+    return policy
+
+
+def bounds_of(policy: AirlockPolicy) -> Bounds:
+    """The policy's bounds as a child is told them."""
+    limits = policy.spec.limits
+    return Bounds(**{name: getattr(limits, name) for name in Bounds.__dataclass_fields__})
+
+
+def counts_of(policy: AirlockPolicy) -> Counts:
+    """The policy's rules for small counts as a child is told them."""
+    rules = policy.spec.counts
+    return Counts(threshold=rules.threshold, zeros_disclosive=rules.zeros == "disclosive")

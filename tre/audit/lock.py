@@ -1,0 +1,71 @@
+"""One sequencer at a time.
+
+Guarantees: on one machine, a second holder of the lock is refused; the kernel frees it when its holder dies, however
+it dies. The log itself does not depend on it: a batch is one writing transaction in which the last checkpoint is read
+again, so two sequencers would take turns or one of them would be rolled back. The lock saves them the trouble.
+
+Does not guarantee: anything across machines. There the leader's lease takes its place behind the same protocol.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from tre.domain.errors import Reason, TREError
+
+
+class SequencerLock(Protocol):
+    """What makes sure that one program sequences."""
+
+    def hold(self) -> AbstractContextManager[None]:
+        """Hold the lock while the context lasts; raises `TREError(Conflict)` where another program holds it."""
+        ...
+
+
+def lock_path(run: Path) -> Path:
+    """Where the controller locks, below the run directory."""
+    return run / "controller" / "sequencer.lock"
+
+
+class FileLock:
+    """The lock of one machine: `flock` on a file, which is left behind empty."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Hold the lock while the context lasts; raises `TREError(Conflict)` where another program holds it."""
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise TREError(
+                    Reason.Conflict,
+                    "Another program sequences the audit log already.",
+                    why=f"It holds {self._path}.",
+                    remedy="Run one controller for each root.",
+                ) from error
+            yield
+        finally:
+            os.close(descriptor)
+
+    def is_held(self) -> bool:
+        """Whether some program holds the lock now."""
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False

@@ -1,0 +1,142 @@
+"""`tre doctor`: what this machine can and cannot do for the launcher, before anything is promised."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import typer
+
+from tre.cli import common
+from tre.cli.common import JsonOption, RootOption, command
+from tre.domain.errors import TREError
+from tre.runtimes.bubblewrap import limits
+from tre.runtimes.bubblewrap.program import check_usable
+from tre.system.layout import Layout
+from tre.system.paths import workspace_environment
+from tre.system.settings import SETTINGS_FILE, Settings, load_settings, root_from
+
+_LEAST_FREE_BYTES = 5 * 2**30
+
+
+class Finding(NamedTuple):
+    """One thing looked at: `good`, `weak` (works, but promises less) or `bad` (will not work)."""
+
+    what: str
+    state: str
+    detail: str
+    remedy: str = ""
+
+
+def findings(layout: Layout, settings: Settings) -> list[Finding]:
+    """Everything that was looked at."""
+    checks: tuple[Callable[[Layout, Settings], Finding], ...] = (
+        _python, _sandbox, _users, _limits, _homes, _environment, _same_file_system, _space, _port, _uids,
+    )  # fmt: skip
+    return [check(layout, settings) for check in checks]
+
+
+def _python(_layout: Layout, _settings: Settings) -> Finding:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    return Finding("Python", "good", f"{version} at {sys.executable}")
+
+
+def _sandbox(_layout: Layout, _settings: Settings) -> Finding:
+    try:
+        program = check_usable()
+    except TREError as error:
+        return Finding("sandbox", "bad", f"{error.what} {error.why}", error.remedy)
+    return Finding("sandbox", "good", f"bubblewrap at {program.path} works")
+
+
+def _users(_layout: Layout, _settings: Settings) -> Finding:
+    if os.geteuid() == 0:
+        return Finding("users", "good", "a user of its own for each service and each workspace")
+    return Finding(
+        "users",
+        "weak",
+        "services and workspaces share one user; what keeps them apart is namespaces and the seal alone",
+        "Start the launcher as root for data of patients.",
+    )
+
+
+def _limits(_layout: Layout, _settings: Settings) -> Finding:
+    means = limits.choose().means()
+    words = "; ".join(f"{what}: {how}" for what, how in means.items())
+    state = "good" if all(how.startswith("control group") for how in means.values()) else "weak"
+    return Finding("limits", state, words, "" if state == "good" else "Start as root, or delegate a control group.")
+
+
+def _homes(_layout: Layout, _settings: Settings) -> Finding:
+    if os.geteuid() == 0 and Path("/dev/loop-control").exists():
+        return Finding("home size", "good", "limited by a loop file")
+    return Finding("home size", "weak", "watched: between two looks a home can outgrow its limit", "Start as root.")
+
+
+def _environment(_layout: Layout, settings: Settings) -> Finding:
+    try:
+        path = workspace_environment(settings)
+    except TREError as error:
+        return Finding("workspace environment", "bad", error.what, error.remedy)
+    writable = path.stat().st_mode & 0o022
+    if writable:
+        return Finding("workspace environment", "bad", f"{path} can be changed by others", "Run `make setup`.")
+    return Finding("workspace environment", "good", str(path))
+
+
+def _same_file_system(layout: Layout, _settings: Settings) -> Finding:
+    directories = [path for path in (layout.datasets, layout.slices) if path.is_dir()]
+    if len({path.stat().st_dev for path in directories}) > 1:
+        return Finding("store and slices", "bad", "lie on two file systems; slices are hard links", "Keep them on one.")
+    return Finding("store and slices", "good", "one file system")
+
+
+def _space(layout: Layout, _settings: Settings) -> Finding:
+    place = layout.root if layout.root.is_dir() else Path("/")
+    free = shutil.disk_usage(place).free
+    state = "good" if free > _LEAST_FREE_BYTES else "weak"
+    return Finding("disk", state, f"{free / 2**30:.0f} GiB free at {place}", "" if state == "good" else "Make room.")
+
+
+def _port(_layout: Layout, settings: Settings) -> Finding:
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        taken = probe.connect_ex((settings.listen_address, settings.listen_port)) == 0
+    words = f"{settings.listen_address}:{settings.listen_port}"
+    return Finding("gateway port", "good", f"{words} {'answers' if taken else 'is free'}")
+
+
+def _uids(_layout: Layout, settings: Settings) -> Finding:
+    taken = [entry.pw_name for entry in pwd.getpwall() if _ours(entry.pw_uid, settings)]
+    if taken and os.geteuid() == 0:
+        return Finding(
+            "numeric users", "bad", f"{', '.join(taken)} hold numbers set aside for us", "Change services in tre.yaml."
+        )
+    return Finding("numeric users", "good", "the numbers set aside are nobody else's")
+
+
+def _ours(uid: int, settings: Settings) -> bool:
+    workspace = settings.workspace_uids
+    return workspace.first <= uid <= workspace.last or uid in settings.services.model_dump().values()
+
+
+@command
+def doctor(root: RootOption = None, as_json: JsonOption = False) -> None:
+    """What this machine can and cannot do for the launcher."""
+    layout = Layout(root_from(root))
+    settings = load_settings(layout.root) if (layout.root / SETTINGS_FILE).is_file() else Settings()
+    found = findings(layout, settings)
+    if as_json:
+        common.print_json([item._asdict() for item in found])
+    else:
+        colours = {"good": "green", "weak": "yellow", "bad": "red"}
+        rows = [(f.what, f"[{colours[f.state]}]{f.state}[/]", f.detail, f.remedy) for f in found]
+        common.print_table("", ("what", "state", "detail", "what to do"), rows)
+    if any(item.state == "bad" for item in found):
+        raise typer.Exit(1)

@@ -1,0 +1,154 @@
+"""`tre export list|show|submit|withdraw`: a researcher's requests, on the machine itself.
+
+Guarantees: the same rules as the portal's, with the acting person named by `--as`; whoever can run this reads the
+database anyway, so it is for the operator's machine only. Without `--as`, `list` shows states and clocks, no names of
+files. Votes are cast in the portal, where people have signed in, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from sqlalchemy import Connection
+
+from tre.airlock.policy import directories, load_policy
+from tre.cli.common import (
+    Installation,
+    JsonOption,
+    RootOption,
+    command,
+    operator,
+    out,
+    print_json,
+    print_table,
+    when,
+)
+from tre.domain.errors import TREError
+from tre.domain.exports.models import ExportRequest
+from tre.domain.exports.situation import Situation, grant_facts
+from tre.domain.exports.states import ExportState
+from tre.domain.people import Person, Subject
+from tre.store import exports, grants
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Requests to take files out.")
+
+AsOption = Annotated[str, typer.Option("--as", metavar="ISSUER:ID", help="the person who acts")]
+ExportArgument = Annotated[str, typer.Argument(metavar="EXPORT", help="for example e-abcdefghijkl")]
+
+
+def _person(text: str) -> Person:
+    issuer, colon, identifier = text.partition(":")
+    if not colon or not issuer or not identifier:
+        raise typer.BadParameter("write ISSUER:ID, for example local:alice", param_hint="--as")
+    return Person(subject=Subject(issuer=issuer, id=identifier), display_name=identifier)
+
+
+def _situation(connection: Connection, request: ExportRequest, installed: Installation) -> Situation:
+    now = installed.clock.now()
+    return Situation(
+        grant=grant_facts(grants.require(connection, request.grant), request, now),
+        policy=load_policy(request.policy, directories(installed.layout.root)),
+        now=now,
+        release_delay=timedelta(seconds=installed.settings.release_delay_seconds),
+    )
+
+
+def _summary(request: ExportRequest) -> dict[str, Any]:
+    return {
+        "id": request.id,
+        "grant": request.grant,
+        "author": request.author.as_plain(),
+        "state": request.state.value,
+        "reason": request.reason.value,
+        "turn": request.turn,
+        "outputs": len(request.outputs),
+        "changedAt": request.changed_at.isoformat(),
+        "deadline": request.deadline.isoformat() if request.deadline else None,
+    }
+
+
+@app.command("list")
+@command
+def list_requests(acting: AsOption = "", as_json: JsonOption = False, root: RootOption = None) -> None:
+    """Show export requests: every one in brief, or those a person may see."""
+    installed = Installation.open(root)
+    with installed.database.read() as connection:
+        found = exports.by_state(connection, ExportState)
+        if acting:
+            person = _person(acting)
+            found = [request for request in found if _may_view(connection, person, request, installed)]
+    if as_json:
+        print_json([_summary(request) for request in found])
+        return
+    rows = [(r.id, escape(r.grant), r.state, r.reason, len(r.outputs), r.turn, when(r.deadline)) for r in found]
+    print_table("", ("export", "grant", "state", "reason", "outputs", "turn", "due"), rows)
+
+
+def _may_view(connection: Connection, person: Person, request: ExportRequest, installed: Installation) -> bool:
+    try:
+        _view(connection, person, request.id, installed)
+    except TREError:
+        return False
+    return True
+
+
+def _view(connection: Connection, person: Person, export: str, installed: Installation) -> ExportRequest:
+    request = exports.require(connection, export)
+    facts = grant_facts(grants.require(connection, request.grant), request, installed.clock.now())
+    return exports.view(connection, export, person, facts)
+
+
+@app.command("show")
+@command
+def show(export: ExportArgument, acting: AsOption, as_json: JsonOption = False, root: RootOption = None) -> None:
+    """Show one request as a person may see it."""
+    person, installed = _person(acting), Installation.open(root)
+    with installed.database.read() as connection:
+        request = _view(connection, person, export, installed)
+    if as_json:
+        print_json(request.as_plain())
+        return
+    out.print(f"{request.id} of {escape(request.grant)}: {request.state} ({request.reason})")
+    if request.message:
+        out.print(escape(request.message))
+    run = request.check_run
+    rows = [
+        (
+            escape(group.name),
+            escape(file.path),
+            file.kind,
+            file.size,
+            ", ".join(f"{item.check} {item.severity}" for item in (run.of(file.sha256) if run else ())),
+        )
+        for group in request.groups
+        for file in group.files
+    ]
+    print_table("", ("group", "file", "kind", "bytes", "findings"), rows)
+
+
+@app.command("submit")
+@command
+def submit(export: ExportArgument, acting: AsOption, root: RootOption = None) -> None:
+    """Hand a request to the checkers."""
+    _change(Installation.open(root), export, _person(acting), "submitted")
+
+
+@app.command("withdraw")
+@command
+def withdraw(export: ExportArgument, acting: AsOption, root: RootOption = None) -> None:
+    """Take a request back for good."""
+    _change(Installation.open(root), export, _person(acting), "withdrawn")
+
+
+def _change(installed: Installation, export: str, person: Person, verb: str) -> None:
+    act = {"submitted": exports.submit, "withdrawn": exports.withdraw}[verb]
+    with installed.database.read() as connection:
+        request = exports.require(connection, export)
+        situation = _situation(connection, request, installed)
+    event = exports.event_of(verb, request, person.subject, situation.now, keyboard=str(operator()))
+    with installed.database.change(event) as change:
+        changed = act(change, request, person, situation)
+    out.print(f"{changed.id}: {changed.state}")

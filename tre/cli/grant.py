@@ -1,0 +1,309 @@
+"""`tre grant`: signing, applying and ending approvals."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from tre.cli import common
+from tre.cli.common import Installation, JsonOption, RootOption, command
+from tre.cli.installing import GRANT_KEY
+from tre.domain.errors import Reason, TREError
+from tre.domain.grants.models import AccessGrant, GrantRecord, Suspension, SuspensionScope
+from tre.domain.grants.policies import effective_end
+from tre.domain.people import LOCAL_ISSUER
+from tre.sources.grantfile import read_grants
+from tre.sources.signed import SOURCE, is_evidence_good, load_signers, sign
+from tre.store import datasets, grant_slices, people, workspaces
+from tre.store import grants as store
+from tre.system.files import write_atomically
+from tre.system.settings import root_from
+
+app = typer.Typer(help="Approvals: sign, apply, look at, suspend, resume, revoke, close.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="The grant's name.")]
+Because = Annotated[str, typer.Option("--reason", help="Why; people will read it.")]
+
+
+@app.command("sign")
+@command
+def sign_grants(
+    file: Annotated[Path, typer.Argument(help="A YAML file of grants.")],
+    root: RootOption = None,
+    key: Annotated[Path | None, typer.Option(help="Private key in PEM form [keys/grant-signing.key].")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to write; FILE itself by default.")
+    ] = None,
+) -> None:
+    """Sign every grant of a file with the approving body's key."""
+    path = key or root_from(root) / "keys" / GRANT_KEY
+    signed = [sign(grant, _load_key(path)) for grant in read_grants(file)]
+    text = yaml.safe_dump_all((grant.as_plain() for grant in signed), sort_keys=False, allow_unicode=True)
+    write_atomically(output or file, text.encode(), mode=0o644)
+    for grant in signed:
+        common.out.print(f"signed {grant.metadata.name} → {output or file}", highlight=False)
+
+
+def _load_key(path: Path) -> Ed25519PrivateKey:
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except (OSError, ValueError) as error:
+        raise TREError(Reason.SetupIncomplete, f"{path} holds no private key.", why=f"{error}.") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise TREError(Reason.BadInput, f"{path} does not hold an Ed25519 key.")
+    return key
+
+
+@app.command("apply")
+@command
+def apply_grants(
+    files: Annotated[list[Path], typer.Argument(help="YAML files of grants.")],
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put grants into the record: all of them, or none."""
+    here = Installation.open(root)
+    grants = [grant for file in files for grant in read_grants(file)]
+    _refuse_twice(grants)
+    for grant in grants:
+        _check_against_record(here, grant)
+    signers = load_signers(here.layout.keys / "grant-signers")
+    results = _apply(here, grants, {grant.metadata.name: is_evidence_good(grant, signers) for grant in grants})
+    if as_json:
+        common.print_json(results)
+        return
+    for result in results:
+        verified = "evidence verified" if result["evidenceVerified"] else "[yellow]no verified evidence: it waits[/]"
+        common.out.print(f"{result['name']}: generation {result['generation']}, {verified}", highlight=False)
+
+
+def _refuse_twice(grants: list[AccessGrant]) -> None:
+    names = [grant.metadata.name for grant in grants]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise TREError(Reason.Conflict, f"The files hold two grants named {', '.join(twice)}.")
+
+
+def _check_against_record(here: Installation, grant: AccessGrant) -> None:
+    """Refuse what names a dataset, release or local member that is not there."""
+    name = grant.metadata.name
+    with here.database.read() as connection:
+        for item in grant.spec.slices:
+            if datasets.get(connection, item.dataset) is None:
+                raise TREError(Reason.DatasetNotFound, f"{name}: there is no dataset {item.dataset!r}.")
+            if datasets.release(connection, item.dataset, item.release) is None:
+                raise TREError(
+                    Reason.ReleaseNotFound, f"{name}: the dataset {item.dataset!r} has no release {item.release!r}."
+                )
+        for member in grant.spec.members:
+            known = member.subject.issuer != LOCAL_ISSUER or people.account(connection, member.subject.id)
+            if not known:
+                raise TREError(
+                    Reason.MemberNotFound,
+                    f"{name}: there is no local account {member.subject.id!r}.",
+                    remedy=f"Make it with `tre user add {member.subject.id}`.",
+                )
+
+
+def _apply(here: Installation, grants: list[AccessGrant], verified: dict[str, bool]) -> list[dict[str, Any]]:
+    """One transaction for all of them."""
+    events = [
+        here.event("grant.applied", f"grant/{grant.metadata.name}", evidenceVerified=verified[grant.metadata.name])
+        for grant in grants
+    ]
+    results = []
+    with here.database.change(*events) as change:
+        for grant in grants:
+            name = grant.metadata.name
+            before = store.get(change.connection, name)
+            if before is not None and before.evidence_verified and not verified[name]:
+                raise TREError(
+                    Reason.EvidenceUnverified,
+                    f"The grant {name!r} runs on verified evidence; this file carries none.",
+                    remedy="Sign the file with `tre grant sign`; nothing was changed.",
+                )
+            generation = store.apply(change, name, grant.spec, SOURCE, here.clock.now())
+            store.set_evidence(change, name, verified=verified[name])
+            for member in grant.spec.members:
+                workspaces.ensure(change, name, member.subject, here.clock.now())
+            results.append({"name": name, "generation": generation, "evidenceVerified": verified[name]})
+    return results
+
+
+@app.command("list")
+@command
+def list_grants(root: RootOption = None, as_json: JsonOption = False) -> None:
+    """Every grant with phase and end."""
+    here = Installation.open(root)
+    with here.database.read() as connection:
+        grants = [store.require(connection, name) for name in store.all_names(connection)]
+    if as_json:
+        common.print_json([_status(here, grant) for grant in grants])
+        return
+    rows = [
+        (grant.name, grant.phase, common.when(effective_end(grant.spec).at), grant.spec.project.title)
+        for grant in grants
+    ]
+    common.print_table("", ("grant", "phase", "ends", "project"), rows)
+
+
+@app.command("show")
+@command
+def show(name: Name, root: RootOption = None, as_json: JsonOption = False) -> None:
+    """One grant: its phase and why, its slices, its workspaces."""
+    here = Installation.open(root)
+    with here.database.read() as connection:
+        grant = store.require(connection, name)
+    found = _status(here, grant)
+    if as_json:
+        common.print_json(found)
+        return
+    common.out.print(f"[bold]{name}[/]  {grant.spec.project.title}", highlight=False)
+    common.out.print(f"phase {grant.phase}, ends {common.when(effective_end(grant.spec).at)}", highlight=False)
+    status = found["status"]
+    rows = [(item["type"], item["status"], item["reason"], item["message"]) for item in status["conditions"]]
+    common.print_table("conditions", ("type", "status", "reason", "message"), rows)
+    rows = [(s["name"], s["state"], s["files"], s.get("contentDigest", "")) for s in status["slices"]]
+    common.print_table("slices", ("slice", "state", "files", "content"), rows)
+    rows = [(w["name"], w["subject"], w["phase"], w["reason"]) for w in status["workspaces"]]
+    common.print_table("workspaces", ("workspace", "member", "phase", "reason"), rows)
+
+
+def _status(here: Installation, grant: GrantRecord) -> dict[str, Any]:
+    end = effective_end(grant.spec)
+    with here.database.read() as connection:
+        slices = grant_slices.of_grant(connection, grant.name)
+        present = workspaces.of_grant(connection, grant.name)
+        conditions = store.conditions(connection, grant.name)
+        stored = store.stored_suspensions(connection, grant)
+    return {
+        "name": grant.name,
+        "spec": grant.spec.as_plain(),
+        "status": {
+            "phase": grant.phase,
+            "generation": grant.generation,
+            "effectiveEnd": end.at,
+            "effectiveEndReason": end.reason,
+            "conditions": conditions,
+            "slices": [item.as_plain() for item in slices],
+            "suspensions": [item.as_plain() for item in stored],
+            "workspaces": [
+                {"name": w.name, "subject": str(w.subject), "phase": w.phase, "reason": w.reason} for w in present
+            ],
+        },
+    }
+
+
+@app.command("suspend")
+@command
+def suspend(
+    name: Annotated[str | None, typer.Argument(help="The grant's name; none with --organisation.")] = None,
+    reason: Because = "",
+    slice_name: Annotated[str | None, typer.Option("--slice", help="Only this slice.")] = None,
+    member: Annotated[str | None, typer.Option(help="Only this member, as ISSUER:ID.")] = None,
+    organisation: Annotated[str | None, typer.Option(help="Every grant of the organisation with this id.")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Lifted by itself at this time (UTC).")] = None,
+    root: RootOption = None,
+) -> None:
+    """Stop a grant, a slice, a member or an organisation, until it is resumed."""
+    here = Installation.open(root)
+    given = {
+        SuspensionScope.slice: slice_name,
+        SuspensionScope.member: member,
+        SuspensionScope.organisation: organisation,
+    }
+    chosen = [(scope, ref) for scope, ref in given.items() if ref is not None] or [(SuspensionScope.grant, "")]
+    if len(chosen) > 1 or (name is None) != (organisation is not None):
+        raise TREError(
+            Reason.BadInput, "Name a grant and at most one of --slice and --member, or --organisation alone."
+        )
+    scope, ref = chosen[0]
+    if not reason:
+        raise TREError(Reason.BadInput, "A suspension needs --reason: people will ask.")
+    _check_ref(here, name, scope, ref)
+    end = (
+        None if until is None else until.astimezone() if until.tzinfo else until.replace(tzinfo=here.clock.now().tzinfo)
+    )
+    suspension = Suspension(
+        scope=scope, ref=ref, reason=reason, by=common.operator(), since=here.clock.now(), until=end
+    )
+    subject = f"grant/{name}" if name else f"organisation/{ref}"
+    event = here.event("suspension.added", subject, scope=scope.value, ref=ref, reason=reason)
+    with here.database.change(event) as change:
+        identifier = store.suspend(change, name, suspension)
+    common.out.print(f"suspended ({scope}); lift it with: tre grant resume {identifier}", highlight=False)
+
+
+def _check_ref(here: Installation, name: str | None, scope: SuspensionScope, ref: str) -> None:
+    """Refuse a suspension that would stop nothing because of a slip of the keyboard."""
+    with here.database.read() as connection:
+        if name is None:
+            known = bool(store.of_organisation(connection, ref))
+        else:
+            grant = store.require(connection, name)
+            slices = {item.name for item in grant.spec.slices}
+            members = {str(member.subject) for member in grant.spec.members}
+            known = {SuspensionScope.slice: ref in slices, SuspensionScope.member: ref in members}.get(scope, True)
+    if not known:
+        raise TREError(Reason.BadInput, f"There is no {scope} {ref!r} here.", remedy="See `tre grant show`.")
+
+
+@app.command("resume")
+@command
+def resume(
+    identifiers: Annotated[list[str], typer.Argument(help="Identifiers of suspensions, or names of grants.")],
+    root: RootOption = None,
+) -> None:
+    """Lift suspensions, or all those of a grant."""
+    here = Installation.open(root)
+    with here.database.read() as connection:
+        chosen = {identifier: _suspensions(connection, identifier) for identifier in identifiers}
+    for identifier, found in chosen.items():
+        objects = {subject for _, subject in found} or {f"grant/{identifier}"}
+        events = [here.event("suspension.lifted", subject) for subject in sorted(objects)]
+        with here.database.change(events[0], *events[1:]) as change:
+            lifted = store.resume(change, [one for one, _ in found], here.clock.now())
+        common.out.print(f"{identifier}: {lifted} lifted", highlight=False)
+
+
+def _suspensions(connection: Any, identifier: str) -> list[tuple[str, str]]:
+    """Identifiers of suspensions with the object each belongs to."""
+    found = store.find_suspensions(connection, identifier)
+    if not found:
+        raise TREError(Reason.BadInput, f"{identifier!r} names neither a suspension nor a suspended grant.")
+    return found
+
+
+@app.command("revoke")
+@command
+def revoke(
+    name: Name,
+    reason: Because,
+    root: RootOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for the name again.")] = False,
+) -> None:
+    """Withdraw the approval for good: access ends now."""
+    here = Installation.open(root)
+    with here.database.read() as connection:
+        store.require(connection, name)
+    if not yes and typer.prompt(f"This ends every workspace of {name} for good. Type its name") != name:
+        raise TREError(Reason.BadInput, "That was not the name; nothing was revoked.")
+    with here.database.change(here.event("grant.revoked", f"grant/{name}", reason=reason)) as change:
+        store.revoke(change, name, reason, here.clock.now())
+    common.out.print(f"{name} is revoked. See it end: tre workspace verify --grant {name}", highlight=False)
+
+
+@app.command("close")
+@command
+def close(name: Name, root: RootOption = None) -> None:
+    """Destroy an ended grant's homes now, without waiting for the retention time, and write the certificate."""
+    here = Installation.open(root)
+    with here.database.change(here.event("grant.close-asked", f"grant/{name}")) as change:
+        store.ask_close(change, name, here.clock.now())
+    common.out.print(f"{name} is being closed. See: tre grant show {name}", highlight=False)

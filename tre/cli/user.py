@@ -1,0 +1,105 @@
+"""`tre user`: the local accounts of one machine."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from tre.cli import common
+from tre.cli.common import Installation, JsonOption, RootOption, command
+from tre.domain.errors import Reason, TREError
+from tre.domain.names import is_resource_name
+from tre.domain.people import LOCAL_ISSUER, Role, Subject
+from tre.portal.passwords import hash_password
+from tre.store import people
+from tre.store.people import Account
+
+app = typer.Typer(help="Local accounts: add, passwd, list, disable.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="The account's name: lower-case letters, digits, hyphens.")]
+FromInput = Annotated[bool, typer.Option("--password-stdin", help="Read the password as one line from standard input.")]
+
+
+@app.command("add")
+@command
+def add(
+    name: Name,
+    display_name: Annotated[str, typer.Option("--name", help="What the screen calls the person.")] = "",
+    role: Annotated[list[Role] | None, typer.Option("--role", help="A role; may be given several times.")] = None,
+    password_stdin: FromInput = False,
+    root: RootOption = None,
+) -> None:
+    """Make an account."""
+    here = Installation.open(root)
+    if not is_resource_name(name):
+        raise TREError(
+            Reason.BadInput, f"{name!r} cannot name an account.", remedy="Use lower-case letters, digits and hyphens."
+        )
+    account = Account(
+        name=name,
+        display_name=display_name or name,
+        roles=frozenset(role or [Role.researcher]),
+        created_at=here.clock.now(),
+    )
+    hashed = hash_password(_password(from_input=password_stdin))
+    event = here.event("account.added", f"account/{name}", roles=sorted(account.roles))
+    with here.database.change(event) as change:
+        people.add_account(change, account, hashed)
+    common.out.print(f"{name}: account made, {', '.join(sorted(account.roles))}", highlight=False)
+
+
+@app.command("passwd")
+@command
+def passwd(name: Name, password_stdin: FromInput = False, root: RootOption = None) -> None:
+    """Set a new password; every sign-in of the account ends."""
+    here = Installation.open(root)
+    with here.database.read() as connection:
+        if people.account(connection, name) is None:
+            raise TREError(Reason.MemberNotFound, f"There is no account {name!r}.", remedy="See `tre user list`.")
+    hashed = hash_password(_password(from_input=password_stdin))
+    ended = _end_sessions(here, name, "account.password-set", hashed)
+    common.out.print(f"{name}: password set, {ended} sign-ins ended", highlight=False)
+
+
+@app.command("disable")
+@command
+def disable(name: Name, root: RootOption = None) -> None:
+    """Keep an account from signing in; every sign-in of it ends now."""
+    here = Installation.open(root)
+    ended = _end_sessions(here, name, "account.disabled", None)
+    common.out.print(f"{name}: disabled, {ended} sign-ins ended", highlight=False)
+
+
+def _end_sessions(here: Installation, name: str, kind: str, hashed: str | None) -> int:
+    """Change the account and end its sessions in one transaction, with an event for each of them."""
+    now, subject = here.clock.now(), Subject(issuer=LOCAL_ISSUER, id=name)
+    with here.database.change(here.event(kind, f"account/{name}")) as change:
+        if hashed is None:
+            people.disable_account(change, name, now)
+        else:
+            people.set_password(change, name, hashed)
+        running = people.sessions_of(change.connection, subject, now)
+        change.record(*(here.event("session.revoked", f"session/{item.id}") for item in running))
+        return people.revoke_sessions_of(change, subject, now)
+
+
+@app.command("list")
+@command
+def list_accounts(root: RootOption = None, as_json: JsonOption = False) -> None:
+    """Every local account with its roles."""
+    here = Installation.open(root)
+    with here.database.read() as connection:
+        found = people.all_accounts(connection)
+    if as_json:
+        common.print_json([account.as_plain() for account in found])
+        return
+    rows = [(a.name, a.display_name, ", ".join(sorted(a.roles)), "disabled" if a.disabled_at else "") for a in found]
+    common.print_table("", ("account", "name", "roles", ""), rows)
+
+
+def _password(*, from_input: bool) -> str:
+    if from_input:
+        return sys.stdin.readline().rstrip("\n")
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))

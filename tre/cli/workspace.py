@@ -1,0 +1,158 @@
+"""`tre workspace` and `tre halt`: starting, stopping, and proving that nothing lives that should not."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from tre.cli import common
+from tre.cli.common import Installation, JsonOption, RootOption, command
+from tre.domain.errors import Reason, TREError
+from tre.domain.people import Subject
+from tre.domain.workspaces.models import Workspace
+from tre.domain.workspaces.states import ALIVE_PHASES, Wanted
+from tre.runtimes.bubblewrap.evidence import LivingRun, living_runs
+from tre.store import grants, workspaces
+
+app = typer.Typer(help="Workspaces: list, start, stop, verify.", no_args_is_help=True)
+
+GrantOption = Annotated[str | None, typer.Option("--grant", help="Only workspaces of this grant.")]
+NameArgument = Annotated[str, typer.Argument(help="The workspace's name, w-….")]
+
+
+@app.command("list")
+@command
+def list_workspaces(grant: GrantOption = None, root: RootOption = None, as_json: JsonOption = False) -> None:
+    """Every workspace: whose, in which phase and why, until when."""
+    found = _chosen(Installation.open(root), grant)
+    if as_json:
+        common.print_json([item.as_plain() for item in found])
+        return
+    rows = [(w.name, w.grant, w.subject, w.phase, w.reason, common.when(w.plan.end if w.plan else None)) for w in found]
+    common.print_table("", ("workspace", "grant", "member", "phase", "reason", "this run ends"), rows)
+
+
+def _chosen(here: Installation, grant: str | None) -> list[Workspace]:
+    with here.database.read() as connection:
+        return workspaces.of_grant(connection, grant) if grant else workspaces.everything(connection)
+
+
+@app.command("start")
+@command
+def start(
+    grant: Annotated[str, typer.Argument(help="The grant's name.")],
+    member: Annotated[str, typer.Argument(help="The member, as ISSUER:ID.")],
+    root: RootOption = None,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for it to run; 0 does not wait.")] = 60.0,
+) -> None:
+    """Ask for the workspace of a grant and a member, and wait until it runs."""
+    here = Installation.open(root)
+    issuer, _, identifier = member.partition(":")
+    subject = Subject(issuer=issuer, id=identifier)
+    with here.database.read() as connection:
+        grants.require(connection, grant)
+    name = Workspace.name_for(grant, subject)
+    with here.database.change(here.event("workspace.wanted", f"workspace/{name}", grant=grant)) as change:
+        workspaces.ensure(change, grant, subject, here.clock.now())
+        workspaces.want(change, name, Wanted.Running)
+    _await(here, name, {"Running"}, wait)
+
+
+@app.command("stop")
+@command
+def stop(
+    name: NameArgument,
+    root: RootOption = None,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for its proven end; 0 does not wait.")] = 30.0,
+) -> None:
+    """End a workspace."""
+    here = Installation.open(root)
+    with here.database.change(here.event("workspace.unwanted", f"workspace/{name}")) as change:
+        workspaces.require(change.connection, name)
+        workspaces.want(change, name, Wanted.Stopped)
+    _await(here, name, {"Stopped", "Refused"}, wait)
+
+
+def _await(here: Installation, name: str, phases: set[str], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    current = _get(here, name)
+    while seconds and time.monotonic() < deadline:
+        if current.phase in phases:
+            common.out.print(f"{name}: {current.phase} ({current.reason})", highlight=False)
+            return
+        if current.phase == "Refused":
+            raise TREError(current.reason, f"{name} was refused.", why=current.message)
+        time.sleep(0.05)
+        current = _get(here, name)
+    if seconds:
+        raise TREError(
+            Reason.StartTimeout, f"{name} is still {current.phase}.", remedy="Is `tre up` running? See `tre status`."
+        )
+
+
+def _get(here: Installation, name: str) -> Workspace:
+    with here.database.read() as connection:
+        return workspaces.require(connection, name)
+
+
+@app.command("verify")
+@command
+def verify(grant: GrantOption = None, root: RootOption = None, as_json: JsonOption = False) -> None:
+    """What still lives: processes, mounts, answering servers. Exit 1 if anything lives that should not."""
+    here = Installation.open(root)
+    found = _chosen(here, grant)
+    allowed = {w.plan.identity for w in found if w.plan is not None and w.phase in ALIVE_PHASES}
+    living = living_runs(here.layout, here.clock, {w.name for w in found} if grant else None)
+    wrong = [run for run in living if run.identity not in allowed]
+    if as_json:
+        common.print_json({"living": [run.as_plain() for run in living], "wrong": [run.identity for run in wrong]})
+    else:
+        _print_living(living, {run.identity for run in wrong})
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _print_living(living: list[LivingRun], wrong: set[str]) -> None:
+    if not living:
+        common.out.print("Nothing lives: no process, no mount, no answering server.", highlight=False)
+        return
+    rows = [
+        (run.identity, len(run.processes), len(run.mounts), run.answers, "NO" if run.identity in wrong else "yes")
+        for run in living
+    ]
+    common.print_table("", ("run", "processes", "mounts", "answers", "should live"), rows)
+
+
+@command
+def halt(
+    grant: Annotated[str | None, typer.Argument(help="The grant to halt.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Halt every workspace.")] = False,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it stands in the log.")] = "kill switch",
+    root: RootOption = None,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for the proof of death.")] = 30.0,
+) -> None:
+    """The kill switch: end workspaces now, and come back when their death is proven."""
+    if (grant is None) != everything:
+        raise TREError(Reason.BadInput, "Name a grant, or say --all.")
+    here = Installation.open(root)
+    chosen = _chosen(here, grant)
+    for workspace in chosen:
+        event = here.event("workspace.halted", f"workspace/{workspace.name}", reason=reason)
+        with here.database.change(event) as change:
+            workspaces.want(change, workspace.name, Wanted.Stopped)
+    _await_death(here, {w.name for w in chosen}, wait)
+    common.out.print(f"{len(chosen)} workspaces: nothing of them lives.", highlight=False)
+
+
+def _await_death(here: Installation, names: set[str], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while living := living_runs(here.layout, here.clock, names):
+        if time.monotonic() > deadline:
+            raise TREError(
+                Reason.RuntimeFailed,
+                f"Still alive: {', '.join(run.identity for run in living)}.",
+                remedy="Stop the machine's `tre-supervisor` processes: the kernel ends their workspaces with them.",
+            )
+        time.sleep(0.05)

@@ -1,0 +1,167 @@
+"""`python -m tre.controller --root ROOT`: the program that acts.
+
+Guarantees: one controller for a root (a second one refuses to start); it may be killed at any line and goes on from
+the record when it is started again; a log that is not what was signed stops it from granting anything new, while
+endings go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+import threading
+from typing import Any
+
+import structlog
+
+from tre.airlock.spool import Spool
+from tre.audit.intake import SpoolReader
+from tre.audit.keys import PRIVATE_KEY_FILE, load_private
+from tre.audit.lock import FileLock, lock_path
+from tre.audit.sequencer import Sequencer, Terms
+from tre.audit.witness import FileWitness, witness_path
+from tre.controller.api import ControllerApi
+from tre.controller.checker_relay import CheckerRelay
+from tre.controller.context import Context
+from tre.controller.exports import ExportReconciler
+from tre.controller.hub_mirror import HubMirror
+from tre.controller.mirror import keep_mirror
+from tre.controller.publisher import Publisher
+from tre.controller.reconciler import Reconciler
+from tre.domain.errors import TREError
+from tre.runtimes.bubblewrap.runtime import BubblewrapRuntime
+from tre.store.database import Database
+from tre.store.migrate import require_current
+from tre.system.clock import SystemClock
+from tre.system.hub_keys import CONTROLLER_TOKEN, read_key
+from tre.system.layout import Layout
+from tre.system.nudge import nudge_path
+from tre.system.service import arguments, health_routes, serve_unix, until_told
+from tre.system.settings import Settings
+
+log = structlog.get_logger()
+
+
+class Controller:
+    """Everything of one controller, put together."""
+
+    def __init__(self, layout: Layout, settings: Settings) -> None:
+        self.layout, self.settings = layout, settings
+        self.database = Database.sqlite(layout.database)
+        require_current(self.database)
+        self.publisher = Publisher()
+        self.tapped, self.stop = threading.Event(), threading.Event()
+        self.changed = asyncio.Event()
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.context = Context(
+            database=self.database,
+            layout=layout,
+            settings=settings,
+            clock=SystemClock(),
+            runtime=BubblewrapRuntime(layout),
+            publish=self.publish,
+            own_users=settings.services.controller == os.geteuid(),
+        )
+        signer = load_private(layout.keys / PRIVATE_KEY_FILE)
+        self.sequencer = Sequencer(
+            self.database, signer, self.context.clock, Terms(witness=FileWitness(witness_path(layout.root)))
+        )
+        self.sequencer.mend_queue()
+        self.log_trouble: str | None = None
+        self.endings = SpoolReader(layout.endings, self.database, self.context.clock)
+        self.relay = CheckerRelay(self.context, Spool(layout.checker_spool))
+        exports = ExportReconciler(self.context, signer)
+        self.relay.appliers |= exports.appliers
+        self.reconciler = Reconciler(self.context, self.tapped)
+        self.reconciler.handlers["export"] = exports.reconcile
+        self.reconciler.background += [self.take_in_endings, self.relay.step, self.sequence]
+        self.thread = threading.Thread(target=self.reconciler.run, args=(self.stop,), daemon=True)
+
+    def publish(self, message: dict[str, Any]) -> None:
+        """Tell the gateways, and have the Hub's mirror look."""
+        self.publisher.publish(message)
+        if self.loop is not None and message["type"] in {"route", "route-gone"}:
+            self.loop.call_soon_threadsafe(self.changed.set)
+
+    def take_in_endings(self) -> bool:
+        """Put what supervisors and gateways wrote down into the record."""
+        self.endings.take_in()
+        return False
+
+    def sequence(self) -> bool:
+        """Give every event its place in the signed log."""
+        try:
+            self.sequencer.catch_up()
+            self.log_trouble = None
+        except TREError as error:
+            if self.log_trouble is None:
+                log.error("audit-log", reason=error.reason, error=str(error))
+            self.log_trouble = str(error)
+        return False
+
+    def checks(self) -> dict[str, Any]:
+        """What `/healthz` asks."""
+        return {
+            "loop": lambda: self.reconciler.trouble if self.thread.is_alive() else "the reconciling loop ended",
+            "log": lambda: self.log_trouble,
+        }
+
+    async def serve(self) -> None:
+        """Run until told to end."""
+        self.loop = asyncio.get_running_loop()
+        uids = self.settings.services
+        own = {0, os.geteuid()}
+        callers = {"gateway": frozenset({uids.gateway, *own}), "hub": frozenset({uids.hub, *own})}
+        app = ControllerApi(self.context, self.publisher, callers).app()
+        app.add_routes(health_routes(self.checks()))
+        tap = _listen_for_taps(self.layout, self.loop, self.tapped)
+        self.thread.start()
+        runner = await serve_unix(app, self.layout.socket("controller"), mode=0o666)
+        mirror = HubMirror(self.layout.socket("hub"), read_key(self.layout, CONTROLLER_TOKEN))
+        mirroring = asyncio.create_task(keep_mirror(self.context, mirror, self.changed))
+        await until_told()
+        self.stop.set()
+        self.tapped.set()
+        mirroring.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await mirroring
+        await runner.cleanup()
+        tap.close()
+        self.thread.join(5.0)
+        self.database.close()
+
+
+def _listen_for_taps(layout: Layout, loop: asyncio.AbstractEventLoop, tapped: threading.Event) -> socket.socket:
+    path = nudge_path(layout.run)
+    path.unlink(missing_ok=True)
+    tap = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    tap.bind(os.fspath(path))
+    path.chmod(0o666)  # a tap says nothing and asks for nothing but a look
+
+    def heard() -> None:
+        with contextlib.suppress(BlockingIOError):
+            while tap.recv(16):
+                tapped.set()
+
+    loop.add_reader(tap.fileno(), heard)
+    return tap
+
+
+def main() -> int:
+    """Run; the status is 1 where it cannot start."""
+    layout, settings = arguments("controller")
+    os.umask(0o002)  # the record's files are shared with the group of its writers
+    try:
+        with FileLock(lock_path(layout.run)).hold():
+            asyncio.run(Controller(layout, settings).serve())
+    except TREError as error:
+        sys.stderr.write("\n".join(error.lines()) + "\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""Taking apart what an ended grant leaves: workspaces first, then slices, then homes, then a certificate.
+
+Guarantees: nothing is removed while anything of the grant still lives; each removal is done by the storekeeper and
+answered with a receipt; the grant is Closed only when every receipt is there, and the certificate that says so is
+in the log. Homes are kept for the retention time, unless an operator closes the grant before.
+
+Does not guarantee: anything about backups; see the documentation of backup and restore.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from tre.controller.context import Context
+from tre.domain.errors import Reason
+from tre.domain.grants.models import GrantRecord
+from tre.domain.grants.policies import effective_end
+from tre.domain.grants.states import GrantPhase
+from tre.domain.workspaces.models import Workspace
+from tre.domain.workspaces.states import ALIVE_PHASES
+from tre.store import grant_slices, jobs, workspaces
+from tre.store import grants as grant_store
+from tre.store.grant_slices import SliceState
+
+PROGRAM = "storekeeper"
+_LOOK_AGAIN = timedelta(minutes=1)
+
+
+def _worth_asking_again(job: jobs.Job, now: datetime) -> bool:
+    return job.finished_at is None or now >= job.finished_at + _LOOK_AGAIN
+
+
+class Closing:
+    """Looks at one ended grant and does the next thing that is due."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def reconcile(self, grant: GrantRecord, now: datetime) -> datetime | None:
+        """Do what is due; return when to look again, `None` once it is closed."""
+        with self._context.database.read() as connection:
+            present = workspaces.of_grant(connection, grant.name)
+            close_asked = grant_store.close_asked(connection, grant.name)
+        if any(item.phase in ALIVE_PHASES for item in present):
+            return now + _LOOK_AGAIN  # each ending wakes this grant by its event
+        slices_gone = self._remove_slices(grant, now)
+        due = self._destruction_due(grant)
+        if not close_asked and now < due:
+            return min(due, now + timedelta(hours=1))
+        receipts = [self._destroyed(item, now) for item in present]
+        if slices_gone and all(receipt is not None for receipt in receipts):
+            self._close(grant, present, receipts, now)
+            return None
+        return now + _LOOK_AGAIN
+
+    def _destruction_due(self, grant: GrantRecord) -> datetime:
+        ended = grant.revoked_at or effective_end(grant.spec).at
+        return ended + timedelta(days=self._context.settings.home_retention_days)
+
+    def _remove_slices(self, grant: GrantRecord, now: datetime) -> bool:
+        with self._context.database.read() as connection:
+            slices = grant_slices.of_grant(connection, grant.name)
+        gone = [self._removed(grant, item, now) for item in slices]  # every one is asked for, not only the first
+        return all(gone)
+
+    def _removed(self, grant: GrantRecord, item: grant_slices.StoredSlice, now: datetime) -> bool:
+        if item.state is SliceState.Gone:
+            return True
+        receipt = self._receipt("slice.remove", f"slice/{item.slice_id}", {"sliceId": item.slice_id}, now)
+        if receipt is None:
+            return False
+        event = self._context.event("slice.removed", f"grant/{grant.name}", slice=item.name, receipt=receipt)
+        with self._context.database.change(event) as change:
+            grant_slices.set_state(change, grant.name, item.name, SliceState.Gone, Reason.GrantClosed)
+        return True
+
+    def _destroyed(self, item: Workspace, now: datetime) -> dict[str, Any] | None:
+        payload = {"workspace": item.name, "grant": item.grant}
+        return self._receipt("workspace.destroy", f"workspace/{item.name}", payload, now)
+
+    def _receipt(self, kind: str, subject: str, payload: dict[str, Any], now: datetime) -> dict[str, Any] | None:
+        """The storekeeper's receipt, or `None` while it is awaited; asks where nobody asked."""
+        with self._context.database.read() as connection:
+            job = jobs.latest(connection, PROGRAM, kind, subject)
+        if job is not None and job.state is jobs.JobState.done:
+            return job.result
+        if job is None or (job.state is jobs.JobState.failed and _worth_asking_again(job, now)):
+            event = self._context.event("job.asked", subject, job=kind)
+            with self._context.database.change(event) as change:
+                jobs.ask(change, jobs.JobRequest(program=PROGRAM, kind=kind, subject=subject, payload=payload), now)
+        return None
+
+    def _close(
+        self, grant: GrantRecord, present: list[Workspace], receipts: list[dict[str, Any] | None], now: datetime
+    ) -> None:
+        destroyed = {item.name: receipt for item, receipt in zip(present, receipts, strict=True)}
+        event = self._context.event("grant.closed", f"grant/{grant.name}", certificate=destroyed)
+        with self._context.database.change(event) as change:
+            for item in present:
+                workspaces.certify_uid(change, item.name, now)
+            grant_store.set_phase(change, grant.name, GrantPhase.Closed, now)

@@ -1,0 +1,162 @@
+"""Moving export requests on: files taken in are checked, what was approved leaves when its time has come.
+
+Guarantees: level-triggered; a release begins only by the domain's one rule, with an event that holds the digest of
+the signed statement, and its bundle is written only when that event stands in the signed log; what the checker
+answers is applied in the transaction that ends its job. A request never waits without a reason that a person can read.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from tre.airlock.jobs import Answer, CheckAnswer, FailedAnswer, IntakeAnswer, ReleaseAnswer
+from tre.airlock.release import EVENT_KIND, Statement, make_document, make_statement
+from tre.audit.keys import Signer
+from tre.audit.proof import prove_event
+from tre.controller.context import ACTOR, Context
+from tre.controller.situations import situation_of
+from tre.domain.errors import Reason, TREError
+from tre.domain.exports.models import CheckedFile, ExportRequest, FileGroup, Release, RequestFile
+from tre.domain.exports.policies import is_overdue
+from tre.domain.exports.states import ExportState
+from tre.domain.people import Person
+from tre.store import exports as store
+from tre.store import jobs
+from tre.store.database import Change
+from tre.store.events import EventSearch, search
+
+PROGRAM = "checker"
+INTAKE, CHECK, RELEASE = "intake", "check", "release"
+
+
+class ExportReconciler:
+    """Looks at one request and does the next thing that is due."""
+
+    def __init__(self, context: Context, signer: Signer) -> None:
+        self._context, self._signer = context, signer
+        self.appliers = {INTAKE: self.apply_intake, CHECK: self.apply_check, RELEASE: self.apply_release}
+
+    def reconcile(self, export: str) -> datetime | None:
+        """Do what is due; return when to look again."""
+        with self._context.database.read() as connection:
+            request = store.get(connection, export)
+        if request is None:
+            return None
+        now = self._context.clock.now()
+        if request.state is ExportState.Approved:
+            return self._approved(request, now)
+        if request.state is ExportState.Releasing:
+            return self._releasing(request, now)
+        if is_overdue(request, now):
+            self._at_deadline(request)
+        return request.deadline if request.deadline is not None and request.deadline > now else None
+
+    def _approved(self, request: ExportRequest, now: datetime) -> datetime | None:
+        """Begin the release, or wait out the delay, or give an approval that no longer holds back."""
+        with self._context.database.read() as connection:
+            situation = situation_of(self._context, connection, request)
+        assert request.confirmation is not None
+        due = request.confirmation.at + situation.release_delay
+        if now < due:
+            return due
+        try:
+            statement = make_statement(request, situation)
+        except TREError as error:
+            event = store.event_of("reopened", request, ACTOR, now, reason=error.reason.value)
+            with self._context.database.change(event) as change:
+                store.reopen(change, request, situation)
+            return now
+        event = store.event_of(
+            "releasing", request, ACTOR, now, statement=statement.digest(), content=statement.as_plain()
+        )
+        with self._context.database.change(event) as change:
+            store.begin_release(change, request, situation)
+        return now
+
+    def _releasing(self, request: ExportRequest, now: datetime) -> datetime | None:
+        """Once the event stands in the signed log, have the checker write the bundle."""
+        subject = f"export/{request.id}"
+        with self._context.database.read() as connection:
+            found = search(connection, EventSearch(object=subject, kind=EVENT_KIND, limit=1))
+            event = found[0].event if found else None
+            proof = None if event is None else prove_event(connection, event.id)
+            job = jobs.latest(connection, PROGRAM, RELEASE, subject)
+        if event is None or proof is None:
+            return now + timedelta(milliseconds=50)
+        if job is not None and job.payload["about"]["event"] == event.id:
+            return request.deadline
+        statement = Statement.model_validate(event.detail["content"])
+        document = make_document(statement, proof, self._signer)
+        payload = {"document": document.as_plain(), "about": {"event": event.id}}
+        self._ask(RELEASE, subject, payload, now)
+        return request.deadline
+
+    def _at_deadline(self, request: ExportRequest) -> None:
+        now = self._context.clock.now()
+        event = store.event_of("overdue", request, ACTOR, now)
+        with self._context.database.change(event) as change:
+            store.at_deadline(change, request, situation_of(self._context, change.connection, request))
+
+    def _ask(self, kind: str, subject: str, payload: dict[str, Any], now: datetime) -> None:
+        event = self._context.event("job.asked", subject, job=kind)
+        request = jobs.JobRequest(program=PROGRAM, kind=kind, subject=subject, payload=payload, patience_seconds=300)
+        with self._context.database.change(event) as change:
+            jobs.ask(change, request, now)
+
+    def apply_intake(self, change: Change, job: jobs.Job, answer: Answer) -> None:
+        """Put the copied files into their group, and have everything checked.
+
+        The job's `about` names who asked and for which group. Raises `TREError` where the domain refuses them.
+        """
+        if not isinstance(answer, IntakeAnswer):
+            return
+        request = store.require(change.connection, job.subject.removeprefix("export/"))
+        situation = situation_of(self._context, change.connection, request)
+        person = Person.model_validate(job.payload["about"]["person"])
+        name = str(job.payload["about"]["group"])
+        files = tuple(RequestFile(path=f.path, sha256=f.sha256, size=f.size, type=f.type) for f in answer.files)
+        if not files:
+            return
+        group = FileGroup(name=name, files=files)
+        changed = store.add_files(change, request, person, group, situation)
+        change.record(store.event_of("files-added", changed, person.subject, situation.now, files=len(files)))
+        self._ask_check(change, changed, situation.policy.ref.as_plain())
+
+    def _ask_check(self, change: Change, request: ExportRequest, policy: dict[str, Any]) -> None:
+        checked = [CheckedFile(path=file.path, sha256=file.sha256).as_plain() for file in request.shown]
+        asked = jobs.JobRequest(
+            program=PROGRAM,
+            kind=CHECK,
+            subject=f"export/{request.id}",
+            payload={"files": checked, "policy": policy},
+            patience_seconds=300,
+        )
+        jobs.replace(change, asked, self._context.clock.now())
+
+    def apply_check(self, change: Change, job: jobs.Job, answer: Answer) -> None:
+        """Keep what a run found."""
+        if not isinstance(answer, CheckAnswer):
+            return
+        request = store.require(change.connection, job.subject.removeprefix("export/"))
+        situation = situation_of(self._context, change.connection, request)
+        changed = store.keep_run(change, request, answer.run, situation)
+        change.record(
+            store.event_of("checked", changed, ACTOR, situation.now, run=answer.run.id, found=len(answer.run.findings))
+        )
+
+    def apply_release(self, change: Change, job: jobs.Job, answer: Answer) -> None:
+        """The bundle is written, or could not be."""
+        request = store.require(change.connection, job.subject.removeprefix("export/"))
+        if request.state is not ExportState.Releasing:
+            return
+        situation = situation_of(self._context, change.connection, request)
+        if isinstance(answer, ReleaseAnswer):
+            release = Release(at=situation.now, bundle_sha256=answer.bundle_sha256, bundle_size=answer.bundle_size)
+            store.released(change, request, release, situation)
+            change.record(store.event_of("released", request, ACTOR, situation.now, bundle=answer.bundle_sha256))
+        elif isinstance(answer, FailedAnswer):
+            reason = Reason(answer.reason) if answer.reason in Reason.__members__ else Reason.CheckerFailed
+            error = TREError(reason, answer.what, why=answer.why)
+            store.release_failed(change, request, error, situation)
+            change.record(store.event_of("release-failed", request, ACTOR, situation.now, reason=reason.value))

@@ -1,0 +1,141 @@
+"""Having a grant's slices built, and saying how far they are.
+
+Guarantees: a slice is built only from a plan that the approval covers (the storekeeper computes and compares); it is
+asked for once and asked for again only if the attempt was lost; a failed plan or build is a condition with a reason.
+"""
+
+from __future__ import annotations
+
+from tre.controller.conditions import Finding
+from tre.controller.context import Context
+from tre.domain.errors import Reason
+from tre.domain.grants.models import GrantRecord
+from tre.store import grant_slices as store
+from tre.store import jobs
+from tre.store.grant_slices import SliceState, StoredSlice
+
+PROGRAM = "storekeeper"
+BUILD = "slice.build"
+REMOVE = "slice.remove"
+
+
+class GrantSlices:
+    """The slices of one grant: ask, listen, report."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def findings(self, grant: GrantRecord) -> list[Finding]:
+        """Conditions `PlanCovered` and `SlicesReady`, after asking for what is missing."""
+        with self._context.database.read() as connection:
+            slices = store.of_grant(connection, grant.name)
+        wanted = {item.name for item in grant.spec.slices}
+        for item in slices:
+            if item.name not in wanted:
+                self._remove(item)
+        slices = [item for item in slices if item.name in wanted]
+        states = [self._state(grant, item) for item in slices]
+        uncovered = [item for item in states if item.reason is Reason.PlanNotCovered]
+        unready = [item for item in states if item.state is not SliceState.Ready]
+        return [
+            _finding("PlanCovered", uncovered),
+            _finding("SlicesReady", unready),
+        ]
+
+    def _state(self, grant: GrantRecord, item: StoredSlice) -> StoredSlice:
+        if item.state is SliceState.Ready:
+            return item
+        subject = f"slice/{item.slice_id}"
+        with self._context.database.read() as connection:
+            job = jobs.latest(connection, PROGRAM, BUILD, subject)
+        current = job is not None and job.payload == _payload(grant, item)
+        if job is not None and current and job.state is jobs.JobState.done and job.result is not None:
+            return self._built(item, job.result)
+        if job is not None and current and job.state is jobs.JobState.failed and job.error is not None:
+            return self._failed(grant, item, job)
+        if not current:  # never asked, or asked before the grant was changed
+            self._ask(grant, item)
+        return item
+
+    def _remove(self, item: StoredSlice) -> None:
+        """A slice that the grant no longer names goes; what mounts it has lost its entitlement already."""
+        subject = f"slice/{item.slice_id}"
+        with self._context.database.read() as connection:
+            job = jobs.latest(connection, PROGRAM, REMOVE, subject)
+        if item.state is SliceState.Gone:
+            return
+        if job is not None and job.state is jobs.JobState.done:
+            event = self._context.event("slice.removed", f"grant/{item.grant}", slice=item.name, receipt=job.result)
+            with self._context.database.change(event) as change:
+                store.set_state(change, item.grant, item.name, SliceState.Gone, Reason.GrantClosed)
+        elif job is None:
+            request = jobs.JobRequest(program=PROGRAM, kind=REMOVE, subject=subject, payload={"sliceId": item.slice_id})
+            event = self._context.event("job.asked", subject, job=REMOVE)
+            with self._context.database.change(event) as change:
+                jobs.ask(change, request, self._context.clock.now())
+
+    def _ask(self, grant: GrantRecord, item: StoredSlice) -> None:
+        request = jobs.JobRequest(
+            program=PROGRAM, kind=BUILD, subject=f"slice/{item.slice_id}", payload=_payload(grant, item)
+        )
+        now = self._context.clock.now()
+        event = self._context.event("slice.build-asked", f"grant/{grant.name}", slice=item.name)
+        with self._context.database.change(event) as change:
+            jobs.replace(change, request, now)
+
+    def _built(self, item: StoredSlice, result: dict[str, object]) -> StoredSlice:
+        values = {
+            "plan_digest": result["planDigest"],
+            "content_digest": result["contentDigest"],
+            "manifest_version": result["manifestVersion"],
+            "files": result["files"],
+            "data_group": result["dataGroup"],
+            "message": "",
+        }
+        event = self._context.event("slice.ready", f"grant/{item.grant}", slice=item.name, **_said(result))
+        with self._context.database.change(event) as change:
+            store.set_state(change, item.grant, item.name, SliceState.Ready, Reason.Entitled, **values)
+        return item.model_copy(update={"state": SliceState.Ready, "reason": Reason.Entitled})
+
+    def _failed(self, grant: GrantRecord, item: StoredSlice, job: jobs.Job) -> StoredSlice:
+        assert job.error is not None
+        reason, message = Reason(job.error["reason"]), f"{job.error['what']} {job.error['why']}".strip()[:500]
+        if item.state is not SliceState.Failed or item.message != message:
+            event = self._context.event("slice.failed", f"grant/{grant.name}", slice=item.name, reason=reason.value)
+            with self._context.database.change(event) as change:
+                store.set_state(change, item.grant, item.name, SliceState.Failed, reason, message=message)
+        return item.model_copy(update={"state": SliceState.Failed, "reason": reason, "message": message})
+
+
+def _payload(grant: GrantRecord, item: StoredSlice) -> dict[str, object]:
+    spec = next(one.spec for one in grant.spec.slices if one.name == item.name)
+    return {
+        "grant": grant.name,
+        "slice": item.name,
+        "sliceId": item.slice_id,
+        "spec": spec.as_plain(),
+        "signedPlanDigest": grant.spec.signed_plan_digest(item.name),
+        "notice": _notice(grant),
+    }
+
+
+def _said(result: dict[str, object]) -> dict[str, object]:
+    return {key: result[key] for key in ("planDigest", "contentDigest", "files", "manifestVersion")}
+
+
+def _notice(grant: GrantRecord) -> dict[str, str]:
+    """What the slice's own README says of its approval."""
+    approval = grant.spec.approval
+    return {
+        "title": grant.spec.project.title,
+        "body": approval.body,
+        "reference": approval.reference,
+        "expires": grant.spec.expires.isoformat(),
+    }
+
+
+def _finding(kind: str, failing: list[StoredSlice]) -> Finding:
+    if not failing:
+        return Finding(kind, True, Reason.Entitled)
+    message = "; ".join(f"{item.name}: {item.message or item.state}" for item in failing)
+    return Finding(kind, False, failing[0].reason, message)

@@ -1,0 +1,48 @@
+"""Keeping the Hub's picture of the world right: what runs, for whom.
+
+Guarantees: level-triggered; a Hub that forgot or was away is told again within `PASS_SECONDS`, a change at once.
+Nothing waits for the Hub: while it is away everything else goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from tre.controller.context import Context
+from tre.controller.hub_mirror import HubMirror
+from tre.domain.workspaces.states import WorkspacePhase
+from tre.store import people, workspaces
+
+log = structlog.get_logger()
+
+PASS_SECONDS = 10.0
+_SHOWN = {WorkspacePhase.Starting: True, WorkspacePhase.Running: True}
+
+
+def desired(context: Context) -> dict[str, dict[str, bool]]:
+    """Hub user → server → whether it runs, for everybody who may meet the Hub."""
+    found: dict[str, dict[str, bool]] = {}
+    with context.database.read() as connection:
+        names = {person.subject.key: person.hub_name for person in people.everybody(connection)}
+        for workspace in workspaces.everything(connection):
+            hub_name = names.get(workspace.subject.key)
+            if hub_name is not None:
+                found.setdefault(hub_name, {})[workspace.name] = _SHOWN.get(workspace.phase, False)
+    return found
+
+
+async def keep_mirror(context: Context, mirror: HubMirror, changed: asyncio.Event) -> None:
+    """Tell the Hub, for ever: when something changed, and now and then in any case."""
+    agreed = True
+    while True:
+        report = await mirror.agree(await asyncio.to_thread(desired, context))
+        if report.agreed != agreed:
+            agreed = report.agreed
+            log.info("hub-mirror", agreed=agreed, problems=report.problems[:3])
+        try:
+            await asyncio.wait_for(changed.wait(), PASS_SECONDS if agreed else 1.0)
+        except TimeoutError:
+            continue
+        changed.clear()

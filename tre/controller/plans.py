@@ -1,0 +1,152 @@
+"""From a grant and a member to the complete instruction for one run.
+
+Guarantees: a plan mounts exactly the slices that the verdict permits, each from its own directory, read-only; it
+ends at the earliest of the grant's ends and the operator's cap for one run; the cap on the boot-time clock is the
+same length of time, so a clock set back gains nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+
+from tre.controller.context import Context
+from tre.domain.entitlement import Verdict
+from tre.domain.errors import Reason, TREError
+from tre.domain.grants.models import GrantRecord
+from tre.domain.grants.policies import effective_end
+from tre.domain.quantities import parse_bytes, parse_hourly_bytes
+from tre.domain.workspaces.models import HourlyBudgets, Limits, Mount, MountKind, Workspace, WorkspacePlan
+from tre.store import grant_slices, jobs, workspaces
+from tre.store.grant_slices import SliceState, StoredSlice
+from tre.system.settings import ProfileSettings
+
+PROGRAM = "storekeeper"
+PROVISION = "workspace.provision"
+TARGETS = {
+    MountKind.home: "/home/researcher",
+    MountKind.shared: "/shared",
+    MountKind.outbox: "/outbox",
+    MountKind.inbox: "/inbox",
+}
+
+
+class PlanMaker:
+    """Makes plans; has the storekeeper make the directories they need."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def make(self, workspace: Workspace, grant: GrantRecord, verdict: Verdict) -> WorkspacePlan | None:
+        """The plan of the next run; `None` while its directories are being made.
+
+        Raises `TREError` for an unknown profile, a slice that is not built, a failed provision.
+        """
+        profile = self._profile(grant)
+        uid = self._uid(workspace)
+        if not self._provisioned(workspace, uid):
+            return None
+        slices = self._slices(grant, verdict)
+        now = self._context.clock.now()
+        cap = timedelta(hours=self._context.settings.workspace_cap_hours)
+        end = min(effective_end(grant.spec).at, now + cap)
+        return WorkspacePlan(
+            workspace=workspace.name,
+            instance=workspace.instance + 1,
+            grant=grant.name,
+            subject=workspace.subject,
+            uid=uid,
+            data_groups=tuple(sorted({item.data_group for item in slices if item.data_group is not None})),
+            mounts=(*self._slice_mounts(slices), *self._own_mounts(workspace)),
+            limits=_limits(profile),
+            budgets=_budgets(grant),
+            profile=grant.spec.workspace.profile,
+            end=end,
+            cap_seconds=max(1, int((end - now).total_seconds())),
+        )
+
+    def outdated(self, workspace: Workspace) -> bool:
+        """Whether a run mounts a slice that its grant no longer holds as it was built."""
+        mounted = workspace.plan.slices if workspace.plan else frozenset()
+        with self._context.database.read() as connection:
+            slices = grant_slices.of_grant(connection, workspace.grant)
+        return any(item.name in mounted and item.state is not SliceState.Ready for item in slices)
+
+    def _profile(self, grant: GrantRecord) -> ProfileSettings:
+        name = grant.spec.workspace.profile
+        try:
+            return self._context.settings.profiles[name]
+        except KeyError:
+            raise TREError(
+                Reason.PolicyMissing,
+                f"There is no workspace profile {name!r}.",
+                remedy="Add it under profiles in tre.yaml.",
+            ) from None
+
+    def _uid(self, workspace: Workspace) -> int:
+        if not self._context.own_users:
+            return os.geteuid()
+        if workspace.uid is not None:
+            return workspace.uid
+        limits = self._context.settings.workspace_uids
+        event = self._context.event("workspace.identity-given", f"workspace/{workspace.name}")
+        with self._context.database.change(event) as change:
+            return workspaces.allocate_uid(change, workspace.name, limits.first, limits.last, self._context.clock.now())
+
+    def _provisioned(self, workspace: Workspace, uid: int) -> bool:
+        subject = f"workspace/{workspace.name}"
+        with self._context.database.read() as connection:
+            job = jobs.latest(connection, PROGRAM, PROVISION, subject)
+        if job is not None and job.state is jobs.JobState.done:
+            return True
+        if job is not None and job.state is jobs.JobState.failed and job.error is not None:
+            raise TREError(Reason(job.error["reason"]), job.error["what"], why=job.error["why"])
+        payload = {"workspace": workspace.name, "grant": workspace.grant, "uid": uid}
+        request = jobs.JobRequest(program=PROGRAM, kind=PROVISION, subject=subject, payload=payload)
+        if job is None:
+            event = self._context.event("job.asked", subject, job=PROVISION)
+            with self._context.database.change(event) as change:
+                jobs.ask(change, request, self._context.clock.now())
+        return False
+
+    def _slices(self, grant: GrantRecord, verdict: Verdict) -> list[StoredSlice]:
+        with self._context.database.read() as connection:
+            slices = [item for item in grant_slices.of_grant(connection, grant.name) if item.name in verdict.slices]
+        unbuilt = [item.name for item in slices if item.state is not SliceState.Ready]
+        if unbuilt:
+            raise TREError(Reason.GrantPending, f"The slices {', '.join(unbuilt)} are not built yet.")
+        return slices
+
+    def _slice_mounts(self, slices: list[StoredSlice]) -> list[Mount]:
+        root = self._context.layout.slices
+        return [
+            Mount(kind=MountKind.slice, source=str(root / s.slice_id), target=f"/data/{s.name}", name=s.name)
+            for s in slices
+        ]
+
+    def _own_mounts(self, workspace: Workspace) -> list[Mount]:
+        layout = self._context.layout
+        sources = {
+            MountKind.home: layout.homes / workspace.name,
+            MountKind.shared: layout.shared / workspace.grant,
+            MountKind.outbox: layout.outboxes / workspace.name,
+            MountKind.inbox: layout.inboxes / workspace.name,
+        }
+        return [Mount(kind=kind, source=str(path), target=TARGETS[kind]) for kind, path in sources.items()]
+
+
+def _limits(profile: ProfileSettings) -> Limits:
+    return Limits(
+        memory_bytes=parse_bytes(profile.memory),
+        cpu_millis=profile.cpu_millis,
+        processes=profile.processes,
+        home_bytes=parse_bytes(profile.home),
+        shared_memory_bytes=parse_bytes(profile.shared_memory),
+    )
+
+
+def _budgets(grant: GrantRecord) -> HourlyBudgets:
+    budgets = grant.spec.workspace.budgets
+    return HourlyBudgets(
+        file_reads=parse_hourly_bytes(budgets.file_reads), kernel_output=parse_hourly_bytes(budgets.kernel_output)
+    )

@@ -1,0 +1,248 @@
+"""The controller's loop: look at what changed, at what is due, and at what runs; bring each where it belongs.
+
+Guarantees: level-triggered. Every object is looked at when an event names it, when its clock says so, when its run
+changes, and once a minute in any case; nothing depends on an event being seen. One object that cannot be brought
+where it belongs (a failing runtime, a broken row) delays no other and is tried again, later each time, with its
+reason in the log and in the metrics. Endings come before everything else.
+
+Threat: a lost event, a crash between two steps, a run that nobody asked for.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+from tre.controller.context import Context
+from tre.controller.grants import GrantReconciler
+from tre.controller.routes import route_of
+from tre.controller.workspaces import WorkspaceReconciler
+from tre.domain.errors import Reason, TREError
+from tre.domain.exports import states as export_states
+from tre.domain.workspaces.states import ALIVE_PHASES
+from tre.runtimes.protocol import Observation, RunPhase
+from tre.store import exports, grant_slices, grants, jobs, people, workspaces
+from tre.store.changes import ChangeFeed, objects_changed_after
+from tre.store.events import last_number
+
+log = structlog.get_logger()
+
+FULL_LOOK = timedelta(seconds=60)
+RUN_LOOK = timedelta(seconds=1)
+SOON_SECONDS = 0.03
+"""How soon to look again while the checker works: its answers come as files, which tell nobody."""
+UNFINISHED = tuple(export_states.WAITING)
+_FIRST_RETRY = timedelta(milliseconds=250)
+_LONGEST_RETRY = timedelta(seconds=30)
+
+RECONCILED = Counter("tre_reconciled_total", "Looks at an object", ["kind", "outcome"])
+SECONDS = Histogram("tre_reconcile_seconds", "Time one look takes", ["kind"])
+WAITING = Gauge("tre_reconcile_queue", "Objects waiting to be looked at")
+
+Handler = Callable[[str], datetime | None]
+
+
+class Reconciler:
+    """Runs in a thread of its own; everything it knows is in the record or with the runtime."""
+
+    def __init__(self, context: Context, tapped: threading.Event) -> None:
+        self._context = context
+        self._tapped = tapped
+        self._grants = GrantReconciler(context)
+        self._workspaces = WorkspaceReconciler(context)
+        self._feed = ChangeFeed(context.database)
+        self._queue: dict[str, None] = {}
+        self._due: list[tuple[datetime, str]] = []
+        self._failures: dict[str, int] = {}
+        self._runs: dict[str, Observation] = {}
+        self._seen = 0
+        self._next_full = self._next_runs = context.clock.now()
+        self.handlers: dict[str, Handler] = {
+            "grant": self._grant,
+            "workspace": self._workspace,
+            "slice": self._slice,
+            "organisation": self._organisation,
+            "job": self._job,
+            "session": self._session,
+        }
+        self.background: list[Callable[[], bool]] = []
+        self._soon = False
+        self.trouble: str | None = None
+
+    def run(self, stop: threading.Event) -> None:
+        """Look until told to stop."""
+        while not stop.is_set():
+            try:
+                self.step()
+                self.trouble = None
+            except Exception as error:  # the loop must outlive anything, and say what is wrong
+                self.trouble = f"{type(error).__name__}: {error}"
+                log.error("step-failed", error=self.trouble, exc_info=True)
+                stop.wait(1.0)
+            self._wait()
+
+    def step(self) -> None:
+        """Everything that is due now."""
+        now = self._context.clock.now()
+        self._hear(now)
+        self._look_at_runs(now)
+        while self._due and self._due[0][0] <= now:
+            self._enqueue(heapq.heappop(self._due)[1])
+        while self._queue:
+            key = next(iter(self._queue))
+            del self._queue[key]
+            WAITING.set(len(self._queue))
+            self._look(key)
+        awaiting = [task() for task in self.background]
+        self._soon = any(awaiting)
+
+    def _wait(self) -> None:
+        now = self._context.clock.now()
+        moments = [self._next_full, self._next_runs, *(moment for moment, _ in self._due[:1])]
+        seconds = max(0.0, (min(moments) - now).total_seconds())
+        seconds = min(seconds, SOON_SECONDS) if self._soon else seconds
+        if self._tapped.is_set() or seconds == 0.0:
+            self._tapped.clear()
+            return
+        deadline = self._context.clock.boottime() + seconds
+        while not self._feed.wait(min(0.05, seconds)) and not self._tapped.is_set():
+            if self._context.clock.boottime() >= deadline:
+                break
+        self._tapped.clear()
+
+    def _enqueue(self, key: str) -> None:
+        if key.partition("/")[0] in self.handlers:
+            self._queue[key] = None
+
+    def _hear(self, now: datetime) -> None:
+        with self._context.database.read() as connection:
+            if now >= self._next_full:
+                self._next_full = now + FULL_LOOK
+                self._seen = last_number(connection)
+                changed = ["session/all"]
+                changed += [f"grant/{name}" for name in grants.all_names(connection, open_only=True)]
+                changed += [f"export/{item.id}" for item in exports.by_state(connection, UNFINISHED)]
+            else:
+                self._seen, changed = objects_changed_after(connection, self._seen)
+                changed += workspaces.ended_grants_of(connection, changed)
+        for key in changed:
+            self._enqueue(key)
+
+    def _look_at_runs(self, now: datetime) -> None:
+        if now < self._next_runs and not self._queue and not self._tapped.is_set():
+            return
+        self._next_runs = now + RUN_LOOK
+        before, self._runs = self._runs, {run.identity: run for run in self._context.runtime.observe()}
+        for identity in before.keys() | self._runs.keys():
+            run = self._runs.get(identity) or before[identity]
+            if before.get(identity) != self._runs.get(identity):
+                self._enqueue(f"workspace/{run.plan.workspace}")
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """End runs that the record does not know: left over from a crash, or started by a stranger."""
+        if not self._runs:
+            return
+        with self._context.database.read() as connection:
+            known = {w.plan.identity for w in workspaces.alive(connection) if w.plan is not None}
+        for identity in self._runs.keys() - known:
+            self._guarded("orphan", identity, self._end_orphan)
+
+    def _end_orphan(self, identity: str) -> None:
+        run = self._runs[identity]
+        log.warning("orphan-run", identity=identity, phase=run.phase)
+        self._context.runtime.end(identity, Reason.RuntimeFailed)
+        if run.phase is RunPhase.Ended and self._context.runtime.verify_dead(run.plan).dead:
+            self._context.runtime.forget(identity)
+
+    def _look(self, key: str) -> None:
+        kind, _, name = key.partition("/")
+        with SECONDS.labels(kind).time():
+            again = self._guarded(kind, key, lambda _key: self.handlers[kind](name))
+        if again is not None:
+            heapq.heappush(self._due, (again, key))
+
+    def _guarded(self, kind: str, key: str, look: Callable[[str], datetime | None]) -> datetime | None:
+        """One object's trouble stays its own."""
+        try:
+            again: datetime | None = look(key)
+        except Exception as error:  # noqa: BLE001 - the loop must outlive any single object
+            count = self._failures[key] = self._failures.get(key, 0) + 1
+            reason = error.reason if isinstance(error, TREError) else type(error).__name__
+            RECONCILED.labels(kind, str(reason)).inc()
+            log.error("reconcile-failed", object=key, reason=str(reason), error=str(error), count=count)
+            pause: timedelta = min(_LONGEST_RETRY, _FIRST_RETRY * 2.0 ** min(count, 10))
+            return self._context.clock.now() + pause
+        self._failures.pop(key, None)
+        RECONCILED.labels(kind, "ok").inc()
+        return again
+
+    def _grant(self, name: str) -> datetime | None:
+        """Tell the gateways first, then end what must end, then see to the grant itself."""
+        self._publish_grant(name)
+        with self._context.database.read() as connection:
+            present = workspaces.of_grant(connection, name)
+        for workspace in present:
+            again = self._guarded("workspace", f"workspace/{workspace.name}", self._workspace_of_key)
+            if again is not None:
+                heapq.heappush(self._due, (again, f"workspace/{workspace.name}"))
+        again = self._grants.reconcile(name)
+        self._publish_grant(name)
+        return again
+
+    def _publish_grant(self, name: str) -> None:
+        with self._context.database.read() as connection:
+            grant = grants.get(connection, name)
+        if grant is not None:
+            self._context.publish({"type": "grant", "record": grant.as_plain()})
+
+    def _workspace_of_key(self, key: str) -> datetime | None:
+        return self._workspace(key.removeprefix("workspace/"))
+
+    def _workspace(self, name: str) -> datetime | None:
+        again = self._workspaces.reconcile(name, self._runs)
+        with self._context.database.read() as connection:
+            workspace = workspaces.get(connection, name)
+            grant = None if workspace is None else grants.get(connection, workspace.grant)
+        if workspace is not None and grant is not None:
+            run = self._runs.get(workspace.plan.identity) if workspace.plan else None
+            self._context.publish({"type": "route", "record": route_of(workspace, grant, run).as_plain()})
+            if workspace.phase not in ALIVE_PHASES and again is None and run is not None:
+                self._tapped.set()  # its traces are gone now: look at the runs again
+        return again
+
+    def _job(self, identifier: str) -> datetime | None:
+        """A job that ended concerns whatever it was about."""
+        with self._context.database.read() as connection:
+            job = jobs.get(connection, identifier)
+            if job is not None:
+                for key in (job.subject, *workspaces.ended_grants_of(connection, [job.subject])):
+                    self._enqueue(key)
+        return None
+
+    def _slice(self, slice_id: str) -> datetime | None:
+        with self._context.database.read() as connection:
+            found = grant_slices.with_slice_id(connection, slice_id)
+        if found is not None:
+            self._enqueue(f"grant/{found.grant}")
+        return None
+
+    def _session(self, _name: str) -> datetime | None:
+        """Whatever was revoked, the gateways must know; a session's own identifier stays out of the log."""
+        with self._context.database.read() as connection:
+            revoked = people.revoked_sessions(connection, self._context.clock.now())
+        for session in revoked:
+            self._context.publish({"type": "session-revoked", "session": session})
+        return None
+
+    def _organisation(self, identifier: str) -> datetime | None:
+        with self._context.database.read() as connection:
+            names = grants.of_organisation(connection, identifier)
+        for name in names:
+            self._enqueue(f"grant/{name}")
+        return None

@@ -1,0 +1,212 @@
+"""Bringing one workspace to where people want it and entitlement allows it.
+
+Guarantees: level-triggered; nothing starts that `is_entitled` refuses at that moment; whatever runs without being
+entitled or wanted is ended in the order gateway, processes, mounts, record; `Stopped` is written only with a proof
+of death in the same transaction, taken by something that shares no state with the killer. After an ending that the
+person did not ask for, the workspace is no longer wanted: it starts again by a person's click, never by itself.
+
+Does not guarantee: speed of a start; see `tre bench start`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from tre.controller.context import Context
+from tre.controller.plans import PlanMaker
+from tre.domain.entitlement import Verdict, is_entitled
+from tre.domain.errors import Reason, TREError
+from tre.domain.grants.models import GrantRecord
+from tre.domain.workspaces.models import Workspace
+from tre.domain.workspaces.states import ALIVE_PHASES, StartStep, Wanted, WorkspacePhase
+from tre.runtimes.protocol import DeathProof, Observation, RunPhase
+from tre.store import grants as grant_store
+from tre.store import workspaces as store
+
+_SOON = timedelta(milliseconds=200)
+
+
+class WorkspaceReconciler:
+    """Looks at one workspace and does the next thing that is due."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._plans = PlanMaker(context)
+        self._handlers = {
+            WorkspacePhase.Stopped: self._stopped,
+            WorkspacePhase.Refused: self._stopped,
+            WorkspacePhase.Starting: self._starting,
+            WorkspacePhase.Running: self._running,
+            WorkspacePhase.Stopping: self._stopping,
+        }
+
+    def reconcile(self, name: str, runs: dict[str, Observation]) -> datetime | None:
+        """Do what is due, given what the runtime reports; return when to look again."""
+        with self._context.database.read() as connection:
+            workspace = store.get(connection, name)
+            grant = None if workspace is None else grant_store.get(connection, workspace.grant)
+        if workspace is None or grant is None:
+            return None
+        now = self._context.clock.now()
+        run = None if workspace.plan is None else runs.get(workspace.plan.identity)
+        mounted = workspace.plan.slices if workspace.plan and workspace.phase in ALIVE_PHASES else None
+        verdict = is_entitled(grant, workspace.subject, now, mounted)
+        return self._handlers[workspace.phase](workspace, grant, verdict, run)
+
+    def _stopped(
+        self, workspace: Workspace, grant: GrantRecord, verdict: Verdict, run: Observation | None
+    ) -> datetime | None:
+        del run  # runs that nobody asked for are the sweep's
+        if workspace.wanted is Wanted.Stopped:
+            return None
+        if not verdict:
+            return self._refuse(workspace, verdict.reason, "")
+        try:
+            plan = self._plans.make(workspace, grant, verdict)
+        except TREError as error:
+            return self._refuse(workspace, error.reason, str(error))
+        if plan is None:  # the storekeeper still makes its directories
+            return self._context.clock.now() + timedelta(seconds=5)
+        event = self._context.event(
+            "workspace.starting",
+            f"workspace/{workspace.name}",
+            grant=grant.name,
+            instance=plan.instance,
+            plan=plan.digest(),
+        )
+        with self._context.database.change(event) as change:
+            store.begin_start(change, plan, self._context.clock.now())
+        self._context.runtime.start(plan)
+        return self._context.clock.now() + _SOON
+
+    def _refuse(self, workspace: Workspace, reason: Reason, message: str) -> datetime | None:
+        event = self._context.event("workspace.refused", f"workspace/{workspace.name}", reason=reason.value)
+        with self._context.database.change(event) as change:
+            store.want(change, workspace.name, Wanted.Stopped)
+            store.set_phase(
+                change, workspace.name, WorkspacePhase.Refused, reason, self._context.clock.now(), message=message
+            )
+        return None
+
+    def _starting(
+        self, workspace: Workspace, grant: GrantRecord, verdict: Verdict, run: Observation | None
+    ) -> datetime | None:
+        assert workspace.plan is not None
+        assert workspace.started_at is not None
+        ending = self._reason_to_end(workspace, verdict, run)
+        deadline = workspace.started_at + timedelta(seconds=self._context.settings.start_timeout_seconds)
+        now = self._context.clock.now()
+        if ending is None and now >= deadline:
+            ending = (Reason.StartTimeout, "the server did not answer in time")
+        if ending is not None:
+            return self._begin_stop(workspace, grant, *ending)
+        if run is None:
+            self._context.runtime.start(workspace.plan)  # asked before, never begun: a crash lay between
+            return now + _SOON
+        self._keep_progress(workspace, run)
+        if run.phase is RunPhase.Ready:
+            self._move(workspace, WorkspacePhase.Running, Reason.Entitled, "", step=StartStep.ServerReady)
+            return workspace.plan.end
+        return min(deadline, now + timedelta(seconds=1))
+
+    def _keep_progress(self, workspace: Workspace, run: Observation) -> None:
+        reached = {step.step for step in workspace.progress}
+        proven = run.phase in {RunPhase.Proven, RunPhase.Ready}
+        due = [StartStep.SlicesMounted, *([StartStep.IsolationProven] if proven else [])]
+        missing = [step for step in due if step not in reached]
+        if not missing or not run.means:
+            return
+        detail = {"instance": run.plan.instance, "steps": [step.value for step in missing]}
+        if StartStep.IsolationProven in missing:
+            detail["isolation"] = run.isolation
+        event = self._context.event("workspace.progressed", f"workspace/{workspace.name}", **detail)
+        now = self._context.clock.now()
+        with self._context.database.change(event) as change:
+            for step in missing:
+                store.add_progress(change, workspace.name, step, now)
+
+    def _running(
+        self, workspace: Workspace, grant: GrantRecord, verdict: Verdict, run: Observation | None
+    ) -> datetime | None:
+        assert workspace.plan is not None
+        if run is None:
+            return self._begin_stop(workspace, grant, Reason.RuntimeFailed, "no trace of the run was found")
+        ending = self._reason_to_end(workspace, verdict, run)
+        return workspace.plan.end if ending is None else self._begin_stop(workspace, grant, *ending)
+
+    def _reason_to_end(
+        self, workspace: Workspace, verdict: Verdict, run: Observation | None
+    ) -> tuple[Reason, str] | None:
+        if not verdict:
+            return verdict.reason, ""
+        if self._plans.outdated(workspace):
+            return Reason.GrantPending, "a slice was changed and is built anew"
+        if run is not None and run.phase is RunPhase.Ended:
+            return run.reason or Reason.RuntimeFailed, run.detail
+        if workspace.wanted is Wanted.Stopped:
+            return Reason.Requested, ""
+        return None
+
+    def _begin_stop(self, workspace: Workspace, grant: GrantRecord, reason: Reason, message: str) -> datetime | None:
+        """First the gateways, then the processes; the record follows what was observed."""
+        self._context.publish({"type": "ending", "workspace": workspace.name, "reason": reason.value})
+        assert workspace.plan is not None
+        self._context.runtime.end(workspace.plan.identity, reason)
+        event = self._context.event(
+            "workspace.stopping", f"workspace/{workspace.name}", grant=grant.name, reason=reason.value
+        )
+        with self._context.database.change(event) as change:
+            store.want(change, workspace.name, Wanted.Stopped)
+            store.set_phase(
+                change, workspace.name, WorkspacePhase.Stopping, reason, self._context.clock.now(), message=message
+            )
+        return self._context.clock.now()
+
+    def _stopping(
+        self, workspace: Workspace, grant: GrantRecord, verdict: Verdict, run: Observation | None
+    ) -> datetime | None:
+        del grant, verdict  # whatever they say, what is stopping is brought to its end
+        assert workspace.plan is not None
+        self._context.runtime.end(workspace.plan.identity, workspace.reason)
+        proof = self._context.runtime.verify_dead(workspace.plan)
+        if not proof.dead or (run is not None and run.phase is not RunPhase.Ended):
+            return self._context.clock.now() + timedelta(milliseconds=20)
+        self._record_death(workspace, proof)
+        self._context.runtime.forget(workspace.plan.identity)
+        return None
+
+    def _record_death(self, workspace: Workspace, proof: DeathProof) -> None:
+        event = self._context.event(
+            "workspace.stopped",
+            f"workspace/{workspace.name}",
+            grant=workspace.grant,
+            instance=workspace.instance,
+            reason=workspace.reason.value,
+            proof=proof.as_plain(),
+        )
+        with self._context.database.change(event) as change:
+            store.set_phase(
+                change,
+                workspace.name,
+                WorkspacePhase.Stopped,
+                workspace.reason,
+                self._context.clock.now(),
+                message=workspace.message,
+            )
+
+    def _move(
+        self,
+        workspace: Workspace,
+        target: WorkspacePhase,
+        reason: Reason,
+        message: str,
+        step: StartStep | None = None,
+    ) -> None:
+        event = self._context.event(
+            f"workspace.{target.lower()}", f"workspace/{workspace.name}", grant=workspace.grant, reason=reason.value
+        )
+        now = self._context.clock.now()
+        with self._context.database.change(event) as change:
+            if step is not None:
+                store.add_progress(change, workspace.name, step, now)
+            store.set_phase(change, workspace.name, target, reason, now, message=message)

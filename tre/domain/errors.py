@@ -1,0 +1,118 @@
+"""Errors as values for people, and the vocabulary of reasons.
+
+Guarantees: every error that the launcher raises on purpose is a `TREError` that says what happened, why, and
+what to do about it; its reason is one constant that appears alike in the status of a resource, in the label of
+a metric and in a log line, so that a person can follow one word through the whole system.
+
+Does not guarantee: that an error text is free of names that people typed. Texts are shown to the person who
+caused them; metrics and the public pages carry the reason only.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why something was refused, waits, or ended. CamelCase: condition reason, metric label and log key."""
+
+    AddressInUse = "AddressInUse"
+    AlreadyExists = "AlreadyExists"
+    AuditBroken = "AuditBroken"
+    AwaitingAuthor = "AwaitingAuthor"
+    AwaitingChecker = "AwaitingChecker"
+    AwaitingRelease = "AwaitingRelease"
+    BadInput = "BadInput"
+    BudgetExhausted = "BudgetExhausted"
+    BundleInvalid = "BundleInvalid"
+    ChangesRequested = "ChangesRequested"
+    CheckMissing = "CheckMissing"
+    CheckerFailed = "CheckerFailed"
+    ClockOutOfStep = "ClockOutOfStep"
+    ConfirmationWrong = "ConfirmationWrong"
+    Conflict = "Conflict"
+    ContentChanged = "ContentChanged"
+    ContextMissing = "ContextMissing"
+    DatasetNotFound = "DatasetNotFound"
+    DeadlineReached = "DeadlineReached"
+    EmptySlice = "EmptySlice"
+    Entitled = "Entitled"
+    EvidenceUnverified = "EvidenceUnverified"
+    ExportNotFound = "ExportNotFound"
+    FileRefused = "FileRefused"
+    FindingBlocks = "FindingBlocks"
+    GrantClosed = "GrantClosed"
+    GrantExpired = "GrantExpired"
+    GrantNotFound = "GrantNotFound"
+    GrantPending = "GrantPending"
+    GrantRevoked = "GrantRevoked"
+    GrantSuspended = "GrantSuspended"
+    HomeFull = "HomeFull"
+    IsolationFailed = "IsolationFailed"
+    IsolationUnavailable = "IsolationUnavailable"
+    LegalBasisEnded = "LegalBasisEnded"
+    LoginFailed = "LoginFailed"
+    LoginRequired = "LoginRequired"
+    MemberNotFound = "MemberNotFound"
+    MemberNotSeen = "MemberNotSeen"
+    MemberRemoved = "MemberRemoved"
+    MemberSuspended = "MemberSuspended"
+    NotAMember = "NotAMember"
+    NotPermitted = "NotPermitted"
+    NotYetValid = "NotYetValid"
+    OrganisationSuspended = "OrganisationSuspended"
+    PlanNotCovered = "PlanNotCovered"
+    PolicyChanged = "PolicyChanged"
+    PolicyMissing = "PolicyMissing"
+    PrivacyNotMet = "PrivacyNotMet"
+    QuorumMissing = "QuorumMissing"
+    RateLimited = "RateLimited"
+    ReleaseNotFound = "ReleaseNotFound"
+    Requested = "Requested"
+    RuntimeFailed = "RuntimeFailed"
+    SecondFactorRequired = "SecondFactorRequired"
+    ServiceUnavailable = "ServiceUnavailable"
+    SetupIncomplete = "SetupIncomplete"
+    SignatureInvalid = "SignatureInvalid"
+    SliceNotFound = "SliceNotFound"
+    SliceSuspended = "SliceSuspended"
+    SourceStale = "SourceStale"
+    StartTimeout = "StartTimeout"
+    StateForbids = "StateForbids"
+    StorageFailed = "StorageFailed"
+    StorageFull = "StorageFull"
+    StreamStale = "StreamStale"
+    UnknownKey = "UnknownKey"
+
+
+class TREError(Exception):
+    """What happened, why, and what to do: an error that a person can act on.
+
+    `reason` is the machine's word for it, `what` one sentence, `why` the cause where it is known, `remedy` the
+    next step. `str(error)` joins them in one line; `lines()` gives them apart for a terminal.
+    """
+
+    def __init__(self, reason: Reason, what: str, *, why: str = "", remedy: str = "") -> None:
+        super().__init__(what)
+        self.reason = reason
+        self.what = what
+        self.why = why
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """All that is known, in one line."""
+        return " ".join(part for part in (self.what, self.why, self.remedy) if part)
+
+    def lines(self) -> list[str]:
+        """The same as up to three labelled lines: what, why, what to do."""
+        labelled = (("", self.what), ("why: ", self.why), ("what to do: ", self.remedy))
+        return [label + text for label, text in labelled if text]
+
+    def as_dict(self) -> dict[str, str]:
+        """The error as an API answers it and as `--json` prints it."""
+        return {
+            "reason": self.reason.value,
+            "what": self.what,
+            "why": self.why,
+            "remedy": self.remedy,
+        }

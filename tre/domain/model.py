@@ -1,0 +1,193 @@
+"""The base of every record that crosses a boundary.
+
+Guarantees: records are immutable, unknown keys are refused (with the nearest known key as a suggestion), times
+are aware and in UTC, and a boolean is never taken where a number or a code is due, so that YAML's bare `YES`
+cannot slip in as a value. The spelling outside is camelCase, as in Kubernetes resources.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar, cast, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from tre.domain.errors import Reason, TREError
+
+T = TypeVar("T", bound="Record")
+
+
+class Record(BaseModel):
+    """An immutable record with camelCase keys outside and snake_case attributes inside."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        validate_default=True,
+        ser_json_bytes="base64",
+        ser_json_inf_nan="constants",  # the default writes `null`, which would hide them from whoever signs
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_stray_boolean(cls, value: Any, info: ValidationInfo) -> Any:
+        if _holds_boolean(value) and not _takes_boolean(cls, str(info.field_name)):
+            raise ValueError(_NOT_A_BOOLEAN)
+        return value
+
+    def as_plain(self) -> dict[str, Any]:
+        """The record as JSON-ready values, camelCase, absent optional values left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+_NOT_A_BOOLEAN = "a word or a number is due here, not a truth value: put quotes around it"
+
+
+def _holds_boolean(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return any(isinstance(item, bool) for item in value)
+    if isinstance(value, dict):
+        return any(isinstance(item, bool) for item in value.values())
+    return isinstance(value, bool)
+
+
+@functools.cache
+def _takes_boolean(kind: type[BaseModel], field: str) -> bool:
+    return _mentions_boolean(kind.model_fields[field].annotation)
+
+
+def _mentions_boolean(annotation: Any) -> bool:
+    if annotation in (bool, Any, object) or isinstance(annotation, bool):
+        return True
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return True  # its own fields are looked at in their turn
+    return any(_mentions_boolean(part) for part in get_args(annotation))
+
+
+def _refuse_boolean(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError(_NOT_A_BOOLEAN)  # noqa: TRY004 - pydantic reports ValueError only
+    return value
+
+
+def _refuse_bare_number(value: object) -> object:
+    text = value.strip() if isinstance(value, str) else ""
+    if isinstance(value, bool | int | float) or text.lstrip("+-").replace(".", "", 1).isdecimal():
+        msg = "a time is due here, for example 2027-10-31T23:59:59Z; a bare number is not one"
+        raise ValueError(msg)
+    return value
+
+
+def _aware_utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        msg = "a time needs its zone, for example 2027-10-31T23:59:59Z"
+        raise ValueError(msg)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        msg = "this time is outside the years 1 to 9999 in UTC"
+        raise ValueError(msg) from error
+
+
+_REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that make text show in another order than it is stored (Unicode UAX 9)."""
+
+
+def _is_hidden(character: str) -> bool:
+    return unicodedata.category(character) in {"Cc", "Zl", "Zp"} or character in _REORDERING
+
+
+def _one_line(value: str) -> str:
+    if not value.isprintable() and any(_is_hidden(character) for character in value):
+        msg = "control characters and line breaks are not allowed here"
+        raise ValueError(msg)
+    if value != value.strip():
+        msg = "blanks at the start or the end are not allowed here"
+        raise ValueError(msg)
+    return value
+
+
+UtcTime = Annotated[datetime, BeforeValidator(_refuse_bare_number), AfterValidator(_aware_utc)]
+"""A moment with its zone, kept in UTC. A bare number is refused: it would count seconds from 1970."""
+
+Line = Annotated[str, BeforeValidator(_refuse_boolean), AfterValidator(_one_line)]
+"""One line of text that people typed: no control characters, no blanks at the ends."""
+
+Code = Annotated[str, BeforeValidator(_refuse_boolean), AfterValidator(_one_line)]
+"""A coded value; YAML's bare YES/NO/ON are refused before they become `true`."""
+
+
+class Problem(Record):
+    """One thing wrong with an input: where, what was expected."""
+
+    where: str
+    expected: str
+
+
+def problems_of(error: ValidationError, known: Mapping[str, object] | None = None) -> list[Problem]:
+    """What a validation found, one entry each, with key paths written as in the file (`a.b[0].c`)."""
+    return [_problem(item, known or {}) for item in cast("list[dict[str, Any]]", error.errors())]
+
+
+def _problem(item: dict[str, Any], known: Mapping[str, object]) -> Problem:
+    location = tuple(item["loc"])
+    where = key_path(location)
+    if item["type"] == "extra_forbidden":
+        return Problem(where=where, expected=f"no such key{_suggestion(str(location[-1]), known)}")
+    if item["type"] == "missing":
+        return Problem(where=where, expected="this key is required")
+    return Problem(where=where, expected=str(item["msg"]).removeprefix("Value error, "))
+
+
+def _suggestion(key: str, known: Mapping[str, object]) -> str:
+    near = difflib.get_close_matches(key, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def key_path(location: tuple[str | int, ...]) -> str:
+    """A location inside a nested value, written as people write it: `spec.members[0].role`."""
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else (f".{part}" if text else str(part))
+    return text
+
+
+def parse_record(kind: type[T], value: object, *, source: str = "input") -> T:
+    """Read a record from plain values; every problem is named at once.
+
+    Raises `TREError(BadInput)` listing each key and what was expected there.
+    """
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        found = problems_of(error, all_keys(kind))
+        listed = "; ".join(f"{p.where or source}: {p.expected}" for p in found)
+        raise TREError(
+            Reason.BadInput,
+            f"{source} is not a valid {kind.__name__}: {listed}.",
+            remedy="Correct these keys.",
+        ) from error
+
+
+def all_keys(kind: type[BaseModel]) -> dict[str, object]:
+    """Every key spelled anywhere inside a record type: the dictionary for suggestions."""
+    keys: dict[str, object] = {}
+    for definition in (schema := kind.model_json_schema()).get("$defs", {}).values():
+        keys.update(definition.get("properties", {}))
+    keys.update(schema.get("properties", {}))
+    return keys

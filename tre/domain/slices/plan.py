@@ -1,0 +1,155 @@
+"""What a specification would give: counts, rejections with their reasons, and the digest that a committee signs.
+
+Guarantees: a plan's digest covers the specification, the release's index, tier, headers, layout, every table's
+columns, derivations and rows, every file's content and path, and the version of the deny set; change any of them and
+the digest changes. A stored plan whose digest does not fit its content cannot be read back. Every number is an
+integer (shares in thousandths), so that a plan has one canonical form.
+
+Does not guarantee: that a k-report of these columns says how easily a person is found: pixels and dates identify too.
+`with_study_dates` shows what the dates alone do.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from tre.domain.canonical import digest
+from tre.domain.model import Line, Record
+from tre.domain.slices.spec import Band, DirectoryLayout, Headers, OnFail, SliceSpec
+
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0)]
+Permille = Annotated[int, Field(ge=0, le=1000)]
+
+DEFAULT_K = 5
+"""The k of the report where the specification names none: the threshold of the data facts' k-report."""
+
+SUPPRESS_BELOW = 8
+"""Counts from 1 to 7 are not shown to committees and the public: NHS HES disclosure rule since September 2018."""
+
+ROUND_TO = 5
+"""Other counts are rounded to this base, by the same rule."""
+
+
+class Counts(Record):
+    """How much it is. `files` counts images and sidecars, `bytes` both."""
+
+    patients: Count = 0
+    studies: Count = 0
+    series: Count = 0
+    instances: Count = 0
+    files: Count = 0
+    bytes: Count = 0
+
+
+class TablePlan(Record):
+    """One table: its columns in order, what is derived and how, how many rows, and the digest of their identifiers."""
+
+    columns: tuple[Line, ...]
+    derivations: dict[str, Band] = {}
+    rows: Count
+    row_ids: Digest
+
+
+class PlanIdentity(Record):
+    """Everything that the digest of a plan covers."""
+
+    spec: SliceSpec
+    index_digest: Digest
+    tier: Line
+    headers: Headers
+    layout: DirectoryLayout
+    tables: dict[str, TablePlan]
+    files_root: Digest
+    deny_version: Count
+
+    def digest(self) -> str:
+        """The plan digest: SHA-256 over the canonical form."""
+        return digest(self.as_plain())
+
+
+class CellReport(Record):
+    """How many patients share each combination of these columns."""
+
+    over: tuple[Line, ...]
+    cells: Count
+    smallest_cell: Count
+    patients_unique: Count
+    patients_below_k: Count
+
+
+class KReport(Record):
+    """k-anonymity of what the table shows, of one coarser choice, and of the same with study dates."""
+
+    k: Annotated[int, Field(ge=2)]
+    on_fail: OnFail
+    asked: CellReport
+    coarser: CellReport | None = None
+    with_study_dates: CellReport | None = None
+
+    @property
+    def met(self) -> bool:
+        """Whether every patient shares the asked columns with at least k - 1 others."""
+        return self.asked.patients_below_k == 0
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the specification wants nothing built because of it."""
+        return not self.met and self.on_fail is OnFail.refuse
+
+
+class Share(Record):
+    """One category's share among the patients, in thousandths; `None` where the count is too small to show."""
+
+    category: Line
+    slice_permille: Permille | None = None
+    dataset_permille: Permille | None = None
+
+
+class Dimension(Record):
+    """One way to divide people: shares in the slice and in the dataset, and how far apart they are.
+
+    `distance_permille` is the Jensen-Shannon distance (square root of the divergence, logarithm to base 2) times
+    1000: 0 for equal shares, 1000 for no category in common.
+    """
+
+    name: Line
+    distance_permille: Permille
+    shares: tuple[Share, ...]
+
+
+class SlicePlan(Record):
+    """What a specification would give, without having built anything.
+
+    `rejected` counts images by the reason for which they stay out, each image once; `extended` counts images that
+    came in only because their unit is never split.
+    """
+
+    plan_digest: Digest
+    identity: PlanIdentity
+    counts: Counts
+    extended: Count = 0
+    rejected: dict[str, Count] = {}
+    k_report: KReport | None = None
+    representativeness: tuple[Dimension, ...] = ()
+
+    @model_validator(mode="after")
+    def _digest_fits(self) -> SlicePlan:
+        if self.plan_digest != self.identity.digest():
+            msg = "planDigest does not fit the content of the plan"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def spec(self) -> SliceSpec:
+        """What was asked."""
+        return self.identity.spec
+
+
+def shown_count(count: int) -> int | None:
+    """A count as committees and the public see it: rounded, or `None` where it is too small to show."""
+    if 0 < count < SUPPRESS_BELOW:
+        return None
+    return (count + ROUND_TO // 2) // ROUND_TO * ROUND_TO

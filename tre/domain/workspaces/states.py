@@ -1,0 +1,57 @@
+"""The phases of a workspace.
+
+Guarantees: `Stopped` is reached only through `Stopping`, that is, only after death was observed. `Refused` says
+that somebody wanted the workspace and could not have it, and why; it runs nothing, and asking again is answered anew.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from tre.domain.transitions import Edge, TransitionTable
+
+
+class WorkspacePhase(StrEnum):
+    """Where a workspace is in its life."""
+
+    Stopped = "Stopped"
+    Starting = "Starting"
+    Running = "Running"
+    Stopping = "Stopping"
+    Refused = "Refused"
+
+
+class Wanted(StrEnum):
+    """What people ask of a workspace; the controller acts on it."""
+
+    Running = "Running"
+    Stopped = "Stopped"
+
+
+_P = WorkspacePhase
+
+WORKSPACE_TRANSITIONS = TransitionTable(
+    kind="workspace",
+    initial=_P.Stopped,
+    edges=(
+        Edge(_P.Stopped, _P.Starting, "controller", "wanted, entitled, slices ready"),
+        Edge(_P.Stopped, _P.Refused, "controller", "wanted, but not entitled or not possible"),
+        Edge(_P.Refused, _P.Starting, "controller", "the reason of the refusal is gone"),
+        Edge(_P.Starting, _P.Running, "controller", "isolation proven and server ready"),
+        Edge(_P.Starting, _P.Stopping, "controller", "failed, not wanted, or no longer entitled"),
+        Edge(_P.Running, _P.Stopping, "controller", "not wanted, no longer entitled, or seen to end"),
+        Edge(_P.Stopping, _P.Stopped, "controller", "death observed"),
+    ),
+)
+
+ALIVE_PHASES = frozenset({_P.Starting, _P.Running, _P.Stopping})
+"""Phases in which something of the workspace may be alive."""
+
+
+class StartStep(StrEnum):
+    """What a person sees of a start, in this order."""
+
+    GrantChecked = "GrantChecked"
+    SlicesMounted = "SlicesMounted"
+    IsolationProven = "IsolationProven"
+    ServerReady = "ServerReady"

@@ -1,0 +1,141 @@
+"""The program: `python -m tre.gateway --root R`.
+
+Guarantees: one TCP listener (TLS 1.2 or later where a certificate is set), one listener for operators on a unix
+socket (`/healthz`, `/metrics`), logs as JSON lines on standard error, and an orderly end on TERM: no new
+connections, open ones cut, events that wait put in the spool.
+
+Does not guarantee: that requests of one client leave room for others. A limit on connections belongs in front.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import ssl
+import sys
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+
+from tre.domain.errors import TREError
+from tre.gateway.app import Gateway, Parts
+from tre.gateway.sessions import read_session_key
+from tre.gateway.spool import FileSpool
+from tre.system.clock import SystemClock
+from tre.system.files import make_directory
+from tre.system.layout import Layout
+from tre.system.settings import Settings, load_settings, root_from
+
+log = structlog.get_logger()
+
+_CHECKOUT = Path(__file__).resolve().parents[2]
+_IDLE_SECONDS = 75.0
+_HEAD_BYTES = 16384
+
+
+def workspace_environment(settings: Settings) -> Path:
+    """The Python environment whose JupyterLab workspaces run."""
+    return settings.workspace_environment or _CHECKOUT / ".venv-workspace"
+
+
+def front(gateway: Gateway) -> web.Server:
+    """The public side as an aiohttp server: strict parser, nothing decompressed, handlers end with their client."""
+    return web.Server(
+        gateway.handle,
+        handler_cancellation=True,
+        keepalive_timeout=_IDLE_SECONDS,
+        auto_decompress=False,
+        access_log=None,
+        max_line_size=_HEAD_BYTES,
+        max_field_size=_HEAD_BYTES,
+        lingering_time=1.0,
+    )
+
+
+def back(gateway: Gateway) -> web.Application:
+    """The operators' side: health and metrics."""
+
+    async def healthz(_request: web.Request) -> web.Response:
+        """200 while the controller is heard."""
+        wrong = gateway.health()
+        return web.json_response({"status": wrong or "ok"}, status=503 if wrong else 200)
+
+    async def metrics(_request: web.Request) -> web.Response:
+        """Everything that is counted."""
+        if gateway.table.heard_at is not None:
+            gateway.metrics.heard_seconds.set(gateway.clock.boottime() - gateway.table.heard_at)
+        return web.Response(body=gateway.metrics.text(), content_type="text/plain")
+
+    app = web.Application()
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/metrics", metrics)
+    return app
+
+
+def tls_context(settings: Settings) -> ssl.SSLContext | None:
+    """TLS as configured; `None` for plain HTTP."""
+    if settings.tls.certificate is None or settings.tls.key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(settings.tls.certificate, settings.tls.key)
+    return context
+
+
+async def serve(gateway: Gateway, layout: Layout) -> None:
+    """Listen and run until TERM or INT."""
+    settings = gateway.settings
+    runners = [web.ServerRunner(front(gateway)), web.AppRunner(back(gateway), access_log=None)]
+    admin = layout.socket("gateway")
+    make_directory(admin.parent, 0o750)
+    admin.unlink(missing_ok=True)
+    for runner in runners:
+        await runner.setup()
+    await web.UnixSite(runners[1], str(admin)).start()
+    await web.TCPSite(
+        runners[0], settings.listen_address, settings.listen_port, ssl_context=tls_context(settings)
+    ).start()
+    log.info("gateway.listening", address=settings.listen_address, port=settings.listen_port, base=settings.base)
+    work = asyncio.create_task(gateway.run())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, work.cancel)
+    try:
+        with contextlib.suppress(asyncio.CancelledError):  # asked to end
+            await work
+    finally:
+        for runner in runners:
+            await runner.cleanup()
+
+
+def main() -> int:
+    """Read the settings and serve; returns the exit code."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )
+    parser = argparse.ArgumentParser(prog="tre.gateway", description="The door of the TRE launcher.")
+    parser.add_argument("--root", type=Path, default=None, help="root directory (default: TRE_ROOT)")
+    root = root_from(parser.parse_args().root)
+    try:
+        settings, layout = load_settings(root), Layout(root)
+        parts = Parts(
+            settings=settings,
+            layout=layout,
+            clock=SystemClock(),
+            key=read_session_key(layout.keys),
+            environment=workspace_environment(settings),
+            spool=FileSpool(layout.endings),
+        )
+        asyncio.run(serve(Gateway(parts), layout))
+    except TREError as error:
+        log.error("gateway.refused", **error.as_dict())
+        return 1
+    return 0

@@ -1,0 +1,42 @@
+"""What the gateway counts, for `/metrics`.
+
+Guarantees: labels are doors, reasons and directions only; no name of a person, project, workspace or file.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
+
+
+class Metrics:
+    """Counters of one gateway, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "tre_gateway_requests", "Requests by door and status class.", ["door", "status"], registry=self.registry
+        )
+        self.refused = Counter(
+            "tre_gateway_refused", "Requests refused, by reason.", ["door", "reason"], registry=self.registry
+        )
+        self.websockets = Gauge("tre_gateway_open_websockets", "Websockets open to workspaces.", registry=self.registry)
+        self.bytes = Counter(
+            "tre_gateway_bytes", "Bytes of workspaces by budget and direction.", ["kind", "direction"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.cut_seconds = Histogram(
+            "tre_gateway_cut_seconds", "From the news of an ending to the cut.", buckets=_SECONDS,
+            registry=self.registry,
+        )  # fmt: skip
+        self.heard_seconds = Gauge(
+            "tre_gateway_heard_seconds", "Seconds since the controller was last heard.", registry=self.registry
+        )
+        self.events_waiting = Gauge(
+            "tre_gateway_events_waiting", "Audit events not yet handed over.", registry=self.registry
+        )
+
+    def text(self) -> bytes:
+        """The exposition text."""
+        return generate_latest(self.registry)

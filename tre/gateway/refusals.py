@@ -1,0 +1,60 @@
+"""A refusal on its way to whoever asked: status, reason, one sentence.
+
+Guarantees: a refusal raised anywhere in the gateway becomes one answer with the reason in the launcher's one
+vocabulary, as JSON for programs and as a short page for people; it never repeats what was sent beyond the path.
+A workspace that ended is answered with 403 and never with 404, since JupyterLab asks thousands of times a minute
+for what it believes to have merely lost.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+
+from aiohttp import web
+
+from tre.domain.errors import Reason
+from tre.gateway.explanations import explain
+
+
+class RefusedError(Exception):
+    """Not this way: the HTTP status, the reason, and a sentence for the log and the answer.
+
+    `close` ends the connection as well: for requests after which the two sides may disagree where the next begins.
+    """
+
+    def __init__(self, status: int, reason: Reason, text: str = "", *, close: bool = False) -> None:
+        super().__init__(text or reason.value)
+        self.status = status
+        self.reason = reason
+        self.text = text or explain(reason).text
+        self.close = close
+        self.headers: dict[str, str] = {}
+
+
+def answer(refusal: RefusedError, *, page: bool) -> web.Response:
+    """The refusal as a response: a page where a person will see it, JSON elsewhere."""
+    explanation = explain(refusal.reason)
+    if page:
+        body = _PAGE.format(
+            heading=html.escape(explanation.heading),
+            text=html.escape(refusal.text),
+            remedy=html.escape(explanation.remedy),
+            reason=html.escape(refusal.reason.value),
+        )
+        response = web.Response(status=refusal.status, text=body, content_type="text/html")
+        response.headers["Content-Security-Policy"] = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+    else:
+        body = json.dumps({"reason": refusal.reason.value, "message": refusal.text, "remedy": explanation.remedy})
+        response = web.Response(status=refusal.status, text=body, content_type="application/json")
+    response.headers.update({"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **refusal.headers})
+    if refusal.close:
+        response.force_close()
+    return response
+
+
+_PAGE = """<!doctype html>
+<html lang="en-GB"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{heading}</title></head>
+<body><main><h1>{heading}</h1><p>{text}</p><p>{remedy}</p><p>Reason: {reason}</p></main></body></html>
+"""

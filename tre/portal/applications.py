@@ -1,0 +1,140 @@
+"""The applications of the portal, put together: desk, enter, internal, public.
+
+Guarantees: every browser-facing application stands behind the guard and answers under its own host only; every page
+group is named here once, together with its place in the navigation; the schema of the API holds the API and nothing
+else. Programs on this machine ask `/healthz` and `/metrics` under the host name `localhost`, which no browser's
+request has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from tre.portal import enter, internal
+from tre.portal.api import docs
+from tre.portal.api import routes as api
+from tre.portal.context import Desk, Portal
+from tre.portal.errors import add_handlers
+from tre.portal.guard import Guard, Rules
+from tre.portal.hosts import LOCAL_HOST, HostSwitch, netloc
+from tre.portal.live import Live
+from tre.portal.pages import STATIC
+from tre.portal.routes import account, grants, operations, projects, public, workspaces
+from tre.portal.site import NavigationItem, site_for
+
+DESK_GROUPS: tuple[Any, ...] = (projects, workspaces, account, grants, operations)
+"""Groups of pages; one that has entries in the navigation names them in `NAVIGATION`."""
+
+
+class _Static(StaticFiles):
+    """Our own files, which browsers may keep: their addresses change with their content."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "public, max-age=86400, immutable"
+        return response
+
+
+def _application(title: str, **state: Any) -> FastAPI:
+    app = FastAPI(title=title, version="1", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    for name, value in state.items():
+        setattr(app.state, name, value)
+    add_handlers(app)
+    return app
+
+
+def _include(app: FastAPI, routers: Sequence[APIRouter], *, in_schema: bool = False) -> None:
+    for router in routers:
+        app.include_router(router, include_in_schema=in_schema)
+
+
+def desk_app(desk: Desk, live: Live) -> FastAPI:
+    """The application of `desk.<base>`."""
+    navigation: list[NavigationItem] = []
+    for group in DESK_GROUPS:
+        navigation += getattr(group, "NAVIGATION", ())
+    site = site_for(desk.settings, navigation=tuple(navigation))
+    app = _application("TRE launcher", desk=desk, portal=desk, site=site, live=live)
+    _include(app, [group.router for group in DESK_GROUPS])
+    _include(app, [api.router], in_schema=True)
+    _include(app, [docs.router])
+    app.mount("/static", _Static(directory=STATIC))
+    return app
+
+
+def enter_app(desk: Desk) -> FastAPI:
+    """The application of `enter.<base>`."""
+    app = _application("TRE sign-in", desk=desk, portal=desk, site=site_for(desk.settings))
+    _include(app, [enter.router])
+    app.mount("/static", _Static(directory=STATIC))
+    return app
+
+
+def internal_app(desk: Desk) -> FastAPI:
+    """The application of the socket `portal-internal`."""
+    app = _application("TRE portal, internal", desk=desk, portal=desk, site=site_for(desk.settings))
+    _include(app, [internal.router, _measures(desk)])
+    return app
+
+
+def public_app(portal: Portal) -> FastAPI:
+    """The application of `<base>`."""
+    site = site_for(portal.settings, public_navigation=public.NAVIGATION)
+    app = _application("TRE public pages", portal=portal, site=site)
+    _include(app, [public.router])
+    app.mount("/static", _Static(directory=STATIC))
+    return app
+
+
+def _measures(portal: Portal) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/healthz")
+    def healthz() -> JSONResponse:
+        try:
+            with portal.database.read() as connection:
+                connection.execute(text("SELECT 1 FROM grants LIMIT 1"))
+        except SQLAlchemyError as error:
+            return JSONResponse({"status": "failing", "checks": {"record": type(error).__name__}}, 503)
+        return JSONResponse({"status": "ok"})
+
+    @router.get("/metrics")
+    def metrics() -> Response:
+        return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return router
+
+
+def _local_app(portal: Portal) -> FastAPI:
+    app = _application("TRE portal, local", portal=portal, site=site_for(portal.settings))
+    _include(app, [_measures(portal)])
+    return app
+
+
+def portal_switch(desk: Desk, live: Live) -> ASGIApp:
+    """What listens on the socket `portal`."""
+    settings = desk.settings
+    desk_rules = Rules(origin=settings.origin("desk"), form_targets=(settings.origin("hub"),))
+    return HostSwitch(
+        {
+            netloc(settings, "desk"): Guard(desk_app(desk, live), desk_rules),
+            netloc(settings, "enter"): Guard(enter_app(desk), Rules(origin=settings.origin("enter"), scripts=False)),
+            LOCAL_HOST: _local_app(desk),
+        }
+    )
+
+
+def public_switch(portal: Portal) -> ASGIApp:
+    """What listens on the socket `public`."""
+    rules = Rules(origin=portal.settings.origin(), scripts=False)
+    return HostSwitch({netloc(portal.settings): Guard(public_app(portal), rules), LOCAL_HOST: _local_app(portal)})

@@ -1,0 +1,146 @@
+"""What holds for every request and every answer, whatever page it is for.
+
+Guarantees: a change is taken only from the very host's own page: `Origin` names it and `Sec-Fetch-Site` says
+`same-origin`, both demanded; sibling hosts, where researchers' code runs, are "same-site" and do not pass. Other
+requests from elsewhere may only open a page at the top of a window. Bodies are bounded while they are read. Every
+answer carries one strict set of headers: nothing inline, nothing from elsewhere, no frame, no cache.
+
+Does not guarantee: that a request means what its person wants; the token of `tre.portal.sessions` and a typed
+confirmation stand behind this.
+
+Threat: a notebook's page that posts to the desk with the reader's cookies; a page that is framed or cached; an
+endless body.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tre.domain.errors import Reason
+
+READING = frozenset({"GET", "HEAD"})
+LARGEST_BODY = 64 * 1024
+"""Bytes; the longest form has a few kilobytes."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What differs between hosts: their own origin, the largest body, and where a form may lead in the end."""
+
+    origin: str
+    largest_body: int = LARGEST_BODY
+    form_targets: tuple[str, ...] = ()
+    scripts: bool = True
+
+
+def security_headers(rules: Rules) -> dict[str, str]:
+    """Headers of every answer of a host."""
+    own = "'self'" if rules.scripts else "'none'"
+    policy = {
+        "default-src": "'none'",
+        "script-src": own,
+        "connect-src": own,
+        "style-src": "'self'",
+        "img-src": "'self'",
+        "form-action": " ".join(("'self'", *rules.form_targets)),
+        "base-uri": "'none'",
+        "frame-ancestors": "'none'",
+        "require-trusted-types-for": "'script'",
+    }
+    return {
+        "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
+        "Cache-Control": "no-store",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Origin-Agent-Cluster": "?1",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+        "Referrer-Policy": "same-origin",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+    }
+
+
+class Guard:
+    """Stands in front of an application."""
+
+    def __init__(self, application: ASGIApp, rules: Rules) -> None:
+        self._application = application
+        self._rules = rules
+        self._headers = security_headers(rules)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._application(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        refusal = self._refusal(scope["method"], headers)
+        if refusal is not None:
+            await self._refuse(refusal, send)
+            return
+        await self._application(scope, _Bounded(receive, self._rules.largest_body), self._with_headers(send))
+
+    def _refusal(self, method: str, headers: Headers) -> tuple[HTTPStatus, Reason, str] | None:
+        if _length(headers) > self._rules.largest_body:
+            return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, Reason.BadInput, "This is more than may be sent here."
+        site = headers.get("sec-fetch-site")
+        if method in READING:
+            opens_page = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+            if site in {None, "none", "same-origin"} or opens_page:
+                return None
+            return HTTPStatus.FORBIDDEN, Reason.NotPermitted, "This request comes from another page."
+        if site is None:
+            words = "This browser does not say where its requests come from. Use a current browser."
+            return HTTPStatus.FORBIDDEN, Reason.NotPermitted, words
+        if site != "same-origin" or headers.getlist("origin") != [self._rules.origin]:
+            return HTTPStatus.FORBIDDEN, Reason.NotPermitted, "This request does not come from a page of this host."
+        return None
+
+    async def _refuse(self, refusal: tuple[HTTPStatus, Reason, str], send: Send) -> None:
+        status, reason, words = refusal
+        body = json.dumps({"reason": reason, "what": words, "why": "", "remedy": "Open the page anew."}).encode()
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **self._headers}
+        raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": int(status), "headers": raw})
+        await send({"type": "http.response.body", "body": body})
+
+    def _with_headers(self, send: Send) -> Send:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    if name != "Cache-Control" or name not in headers:
+                        headers[name] = value
+            await send(message)
+
+        return sending
+
+
+def _length(headers: Headers) -> int:
+    stated = headers.get("content-length", "0")
+    return int(stated) if stated.isascii() and stated.isdecimal() and len(stated) < 19 else 2**63
+
+
+class BodyTooLargeError(Exception):
+    """A body without a stated length went on past its bound."""
+
+
+class _Bounded:
+    """Counts what is read of a body."""
+
+    def __init__(self, receive: Receive, most: int) -> None:
+        self._receive = receive
+        self._left = most
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._left -= len(message.get("body", b""))
+            if self._left < 0:
+                raise BodyTooLargeError
+        return message

@@ -1,0 +1,149 @@
+"""Rendering: one environment, escaping always, and what every page has in common.
+
+Guarantees: everything a person typed is escaped; a name or an attribute that a template misspells fails the page and
+its test (the design system's own macros, which probe for what is absent, stay lenient for plain dictionaries); times
+are shown in UTC, by `<time>`, to the minute. Nothing is fetched from elsewhere; nothing is inline.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any, NoReturn
+
+from fastapi import Request
+from jinja2 import ChainableUndefined, ChoiceLoader, Environment, FileSystemLoader, PackageLoader, Undefined
+from jinja2.exceptions import UndefinedError
+from jinja2.utils import missing
+from markupsafe import Markup, escape
+from starlette.responses import HTMLResponse
+
+from tre.portal import words
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+SERVICE_NAME = "Trusted research environment"
+
+
+class CarefulUndefined(ChainableUndefined):
+    """Lenient where a dictionary lacks a key, strict where a name or an attribute of our own objects is missing."""
+
+    def _complain(self) -> NoReturn:
+        raise UndefinedError(self._undefined_message)
+
+    def __str__(self) -> str:
+        """Nothing, or the complaint."""
+        if not isinstance(self._undefined_obj, dict | Undefined):
+            self._complain()
+        return ""
+
+    def __html__(self) -> str:
+        """The same, for escaped output."""
+        return str(self)
+
+    def __bool__(self) -> bool:
+        """False, or the complaint."""
+        if self._undefined_obj is not missing and not isinstance(self._undefined_obj, dict | Undefined):
+            self._complain()
+        return False
+
+
+@cache
+def environment() -> Environment:
+    """The templates of the portal, and the design system's macros."""
+    made = Environment(
+        loader=ChoiceLoader([FileSystemLoader(HERE / "templates"), PackageLoader("nhsuk_frontend_jinja")]),
+        autoescape=True,
+        undefined=CarefulUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(
+        when=when, exact=exact, written=written, day=day, distance=distance, short=short_digest, number=number
+    )
+    made.globals.update(words=words, asset=asset, service_name=SERVICE_NAME)
+    return made
+
+
+def when(moment: datetime | None) -> Markup:
+    """A moment: `31 October 2027, 23:59 UTC`."""
+    return _time(moment, f"{moment.day} {moment:%B %Y, %H:%M} UTC" if moment else "")
+
+
+def exact(moment: datetime | None) -> Markup:
+    """A moment to the second, as the log has it: `2027-10-31 23:59:59 UTC`."""
+    return _time(moment, f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "")
+
+
+def written(text: str | None) -> Markup:
+    """A moment that is kept as text (RFC 3339); the text itself where it is something else."""
+    try:
+        return when(datetime.fromisoformat(text).astimezone(UTC) if text else None)
+    except ValueError:
+        return escape(text)
+
+
+def day(moment: datetime | None) -> Markup:
+    """A day: `31 October 2027`."""
+    return _time(moment, f"{moment.day} {moment:%B %Y}" if moment else "")
+
+
+def _time(moment: datetime | None, text: str) -> Markup:
+    if moment is None:
+        return Markup("–")
+    return Markup('<time datetime="{}">{}</time>').format(f"{moment:%Y-%m-%dT%H:%M:%SZ}", text)
+
+
+def distance(moment: datetime, now: datetime) -> str:
+    """How far away a moment is, in the two words that matter: `in 3 days`, `5 minutes ago`."""
+    left = moment - now
+    words_ = _duration(abs(left))
+    return f"in {words_}" if left > timedelta(0) else f"{words_} ago"
+
+
+def _duration(length: timedelta) -> str:
+    minutes = int(length.total_seconds() // 60)
+    for size, unit in ((60 * 24, "day"), (60, "hour"), (1, "minute")):
+        if minutes >= size:
+            count = minutes // size
+            return f"{count:,} {unit}{'' if count == 1 else 's'}"
+    return "less than a minute"
+
+
+def short_digest(text: str | None) -> Markup:
+    """The beginning of a digest, the whole of it for who needs it."""
+    if not text:
+        return Markup("–")
+    return Markup('<code class="app-digest" title="{0}">{1}…</code>').format(text, text.removeprefix("sha256:")[:12])
+
+
+def number(value: int) -> str:
+    """A count with separators."""
+    return f"{value:,}"
+
+
+@cache
+def asset(name: str) -> str:
+    """The address of one of our static files; it changes with the content."""
+    mark = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+    return f"/static/{name}?v={mark}"
+
+
+def render(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """A page."""
+    common = {"site": request.app.state.site, "visitor": getattr(request.state, "visitor", None)}
+    text = (
+        environment()
+        .get_template(template)
+        .render(**common, path=request.url.path, navigation=_navigation(request), **values)
+    )
+    return HTMLResponse(text, status)
+
+
+def _navigation(request: Request) -> list[Any]:
+    found = getattr(request.state, "visitor", None)
+    if found is None:
+        return list(request.app.state.site.public_navigation)
+    return [item for item in request.app.state.site.navigation if item.shown_to(found.person)]

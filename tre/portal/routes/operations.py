@@ -1,0 +1,173 @@
+"""An operator's pages: every workspace, the isolation proofs, the audit log, the health of the services."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import aiohttp
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from tre.domain.desk import permissions
+from tre.domain.workspaces.states import WorkspacePhase
+from tre.portal.pages import render
+from tre.portal.sessions import CurrentDesk, CurrentVisitor
+from tre.portal.site import NavigationItem
+from tre.portal.views import workspace_view
+from tre.store import events, grants, workspaces
+from tre.store.events import StoredEvent
+
+router = APIRouter()
+NAVIGATION = (
+    NavigationItem("Workspaces", "/operate/workspaces", permissions.can_operate),
+    NavigationItem("Proofs", "/operate/proofs", permissions.can_operate),
+    NavigationItem("Audit log", "/operate/audit", permissions.can_operate),
+    NavigationItem("Health", "/operate/health", permissions.can_operate),
+)
+SERVICES = ("gateway", "hub", "controller", "storekeeper", "portal", "public")
+"""Services with a socket that can be asked; the checker has none and the launcher admits the controller alone."""
+_HEALTH_SECONDS = 2.0
+
+
+@router.get("/operate/workspaces")
+def all_workspaces(
+    request: Request, desk: CurrentDesk, who: CurrentVisitor, phase: Annotated[str, Query(max_length=20)] = ""
+) -> Response:
+    """Every workspace: whose, of which grant, in which phase and why."""
+    permissions.check_operate(who.person)
+    with desk.database.read() as connection:
+        every = workspaces.everything(connection)
+        chosen = [item for item in every if not phase or item.phase.value == phase]
+        titles = {item.grant: grants.require(connection, item.grant).spec.project.title for item in chosen}
+        views = [workspace_view(desk, connection, who.person, item) for item in chosen]
+    views.sort(key=lambda view: (not view.alive, view.workspace.grant, view.workspace.name))
+    values: dict[str, Any] = {
+        "views": views,
+        "titles": titles,
+        "every": len(every),
+        "phases": list(WorkspacePhase),
+        "phase": phase,
+    }
+    return render(request, "operate_workspaces.html", now=desk.clock.now(), **values)
+
+
+@dataclass(frozen=True)
+class ProofRow:
+    """One proof: that a run was sealed before anybody entered, or that nothing of it was left afterwards."""
+
+    at: datetime
+    workspace: str
+    number: int
+    position: int | None
+    sealed: dict[str, Any] | None
+    death: dict[str, Any] | None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the proof proves what it should."""
+        if self.sealed is not None:
+            return self.sealed.get("proven") is True
+        return self.death is not None and not (
+            self.death.get("processes") or self.death.get("mounts") or self.death.get("answers")
+        )
+
+
+def _proof(stored: StoredEvent) -> ProofRow | None:
+    detail = stored.event.detail
+    sealed, death = detail.get("isolation"), detail.get("proof")
+    if not isinstance(sealed, dict) and not isinstance(death, dict):
+        return None
+    return ProofRow(
+        at=stored.event.at,
+        workspace=stored.event.object.removeprefix("workspace/"),
+        number=stored.number,
+        position=stored.position,
+        sealed=sealed if isinstance(sealed, dict) else None,
+        death=death if isinstance(death, dict) else None,
+    )
+
+
+@router.get("/operate/proofs")
+def proofs(
+    request: Request, desk: CurrentDesk, who: CurrentVisitor, workspace: Annotated[str, Query(max_length=20)] = ""
+) -> Response:
+    """Proofs of isolation at the start of runs and of death at their end, newest first."""
+    permissions.check_operate(who.person)
+    where = f"workspace/{workspace}" if workspace else None
+    with desk.database.read() as connection:
+        found = [
+            stored
+            for kind in ("workspace.progressed", "workspace.stopped")
+            for stored in events.search(connection, events.EventSearch(object=where, kind=kind, limit=100))
+        ]
+    rows = [proof for stored in found if (proof := _proof(stored)) is not None]
+    rows.sort(key=lambda row: -row.number)
+    return render(request, "operate_proofs.html", rows=rows[:100], workspace=workspace)
+
+
+@router.get("/operate/audit")
+def audit(
+    request: Request,
+    desk: CurrentDesk,
+    who: CurrentVisitor,
+    about: Annotated[str, Query(alias="object", max_length=600)] = "",
+    kind: Annotated[str, Query(max_length=80)] = "",
+    before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
+) -> Response:
+    """The audit log, newest first; searched by object and kind, paged by number."""
+    permissions.check_operate(who.person)
+    wanted = events.EventSearch(object=about.strip() or None, kind=kind.strip() or None, before=before, limit=50)
+    with desk.database.read() as connection:
+        found = events.search(connection, wanted)
+    older = found[-1].number if len(found) == wanted.limit else None
+    values: dict[str, Any] = {"found": found, "about": about.strip(), "kind": kind.strip(), "older": older}
+    return render(request, "operate_audit.html", before=before, **values)
+
+
+@dataclass(frozen=True)
+class ServiceHealth:
+    """What a service said of itself."""
+
+    name: str
+    well: bool
+    words: str
+
+
+@router.get("/operate/health")
+async def health(request: Request, desk: CurrentDesk, who: CurrentVisitor) -> Response:
+    """Every service with a socket, asked now."""
+    permissions.check_operate(who.person)
+    found = await asyncio.gather(*(_ask(name, desk.layout.socket(name)) for name in SERVICES))
+    return render(request, "operate_health.html", services=found, now=desk.clock.now())
+
+
+def _complaint(body: bytes) -> str:
+    """What a service found wrong with itself, as a sentence."""
+    try:
+        said = json.loads(body)
+        checks = said.get("checks") or {}
+        found = "; ".join(f"{check}: {wrong}" for check, wrong in checks.items()) or str(said.get("status", ""))
+    except (ValueError, AttributeError):
+        found = "it does not say what"
+    return f"Something is wrong: {found}."
+
+
+async def _ask(name: str, socket: Path) -> ServiceHealth:
+    timeout = aiohttp.ClientTimeout(total=_HEALTH_SECONDS)
+    try:
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(socket)), timeout=timeout) as client,
+            client.get("http://localhost/healthz", allow_redirects=False) as answer,
+        ):
+            if answer.status == 200:
+                return ServiceHealth(name, well=True, words="Answers and finds nothing wrong.")
+            return ServiceHealth(name, well=False, words=_complaint(await answer.content.read(2000)))
+    except PermissionError:
+        return ServiceHealth(name, well=False, words="The portal may not ask this service.")
+    except (aiohttp.ClientError, OSError, TimeoutError):
+        return ServiceHealth(name, well=False, words="Does not answer.")

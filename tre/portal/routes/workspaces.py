@@ -1,0 +1,74 @@
+"""One workspace: how it starts, live; where it is; stopping it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+
+from tre.portal import actions
+from tre.portal.context import Desk
+from tre.portal.live import Live
+from tre.portal.pages import render
+from tre.portal.sessions import CurrentDesk, CurrentVisitor, Form, Visitor
+from tre.portal.views import WorkspaceView, workspace_view
+from tre.portal.words import WORKSPACE_COLOURS, WORKSPACE_PHASES
+from tre.store import grants, people, workspaces
+
+router = APIRouter()
+
+
+@router.get("/workspaces/{name}")
+def workspace(request: Request, desk: CurrentDesk, who: CurrentVisitor, name: str) -> Response:
+    """Phase, reason and progress of a workspace."""
+    with desk.database.read() as connection:
+        found = actions.visible_workspace(connection, who.person, name)
+        view = workspace_view(desk, connection, who.person, found)
+        grant = grants.require(connection, found.grant)
+    own = found.subject.key == who.person.subject.key
+    return render(request, "workspace.html", view=view, grant=grant, own=own, now=desk.clock.now())
+
+
+@router.post("/workspaces/{name}/stop")
+def stop(desk: CurrentDesk, who: CurrentVisitor, name: str, form: Form) -> Response:
+    """Ask for a workspace's end."""
+    stopped = actions.stop_workspace(desk, who.person, name)
+    if form.get("back") == "operator":
+        return RedirectResponse("/operate/workspaces", 303)
+    return RedirectResponse(f"/workspaces/{stopped.name}", 303)
+
+
+@router.get("/workspaces/{name}/events")
+async def live(request: Request, desk: CurrentDesk, who: CurrentVisitor, name: str) -> Response:
+    """The same as server-sent events, until it is where it is going."""
+    streams: Live = request.app.state.live
+    with desk.database.read() as connection:
+        actions.visible_workspace(connection, who.person, name)
+    streams.check_room(who.session.id)
+    body = streams.stream(who.session.id, lambda: _message(desk, who, name))
+    return StreamingResponse(body, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+def _message(desk: Desk, who: Visitor, name: str) -> dict[str, Any] | None:
+    with desk.database.read() as connection:
+        in_force = people.session(connection, who.session.id, desk.clock.now())
+        found = workspaces.get(connection, name)
+        if in_force is None or found is None:
+            return None
+        view = workspace_view(desk, connection, who.person, found)
+    return message_of(view)
+
+
+def message_of(view: WorkspaceView) -> dict[str, Any]:
+    """What a waiting page is told of a workspace."""
+    phase = view.workspace.phase
+    return {
+        "phase": phase.value,
+        "label": "Waiting to start" if view.awaits_start else WORKSPACE_PHASES[phase].text,
+        "colour": WORKSPACE_COLOURS[phase],
+        "words": "" if view.waiting or view.running else f"{view.words.text} {view.words.advice}".strip(),
+        "steps": [{"step": step.step.value, "reached": step.reached} for step in view.steps],
+        "running": view.running,
+        "done": not view.waiting,
+    }

@@ -1,0 +1,31 @@
+/* Live progress of one workspace. Without it the page loads itself again; the same words stand in both. */
+"use strict";
+(function () {
+  var place = document.querySelector("[data-live]");
+  if (!place || !window.EventSource) { return; }
+  var label = place.querySelector("[data-live-label]");
+  var words = place.querySelector("[data-live-words]");
+  var said = document.querySelector("[data-live-status]");
+  var source = new EventSource(place.dataset.live);
+  function show(news) {
+    label.textContent = news.label;
+    label.className = "nhsuk-tag nhsuk-tag--" + news.colour;
+    if (words) { words.textContent = news.words; words.hidden = !news.words; }
+    news.steps.forEach(function (step) {
+      var line = place.querySelector('[data-step="' + step.step + '"]');
+      if (!line || line.dataset.reached === String(step.reached)) { return; }
+      line.dataset.reached = String(step.reached);
+      line.querySelector("[data-step-state]").textContent = step.reached ? "Done" : "Waiting";
+      if (step.reached) { said.textContent = line.querySelector("[data-step-label]").textContent + ": done"; }
+    });
+  }
+  source.addEventListener("message", function (event) {
+    var news = JSON.parse(event.data);
+    show(news);
+    if (!news.done) { return; }
+    source.close();
+    said.textContent = news.label + ". " + news.words;
+    if (news.running && place.dataset.enter) { window.location.assign(place.dataset.enter); return; }
+    window.location.reload();
+  });
+}());

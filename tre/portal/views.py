@@ -1,0 +1,179 @@
+"""What pages and API show of the record, gathered for one person and one moment.
+
+Guarantees: phase, reason and end come from the record and from the domain's functions; nothing is worked out a
+second time here. Every view carries the actions that its person may take now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from tre.domain.desk import permissions
+from tre.domain.desk.notices import Notice, notices
+from tre.domain.entitlement import Verdict, is_entitled
+from tre.domain.errors import Reason
+from tre.domain.grants.models import GrantRecord, Member
+from tre.domain.grants.policies import End, effective_end, suspended_slices
+from tre.domain.grants.states import ENDED_PHASES
+from tre.domain.people import Person, Subject
+from tre.domain.workspaces.models import Workspace
+from tre.domain.workspaces.states import ALIVE_PHASES, StartStep, WorkspacePhase
+from tre.portal.context import Portal
+from tre.portal.words import NEVER_OPENED, STEPS, STOPPED, Words, words_for
+from tre.store import datasets, grant_slices, grants, people, workspaces
+from tre.store.grant_slices import StoredSlice
+
+
+@dataclass(frozen=True)
+class StepView:
+    """One step of a start: its name, whether it is reached, when."""
+
+    step: StartStep
+    label: str
+    at: datetime | None
+
+    @property
+    def reached(self) -> bool:
+        """Whether it is done."""
+        return self.at is not None
+
+
+@dataclass(frozen=True)
+class WorkspaceView:
+    """A workspace with its words, its steps and what may be done with it."""
+
+    workspace: Workspace
+    steps: tuple[StepView, ...]
+    actions: tuple[str, ...]
+    member: str
+
+    @property
+    def words(self) -> Words:
+        """The reason of its phase, as a person would say it."""
+        if self.workspace.phase is WorkspacePhase.Stopped and self.workspace.reason is Reason.Requested:
+            return STOPPED if self.workspace.instance else NEVER_OPENED
+        return words_for(self.workspace.reason)
+
+    @property
+    def alive(self) -> bool:
+        """Whether anything of it may run."""
+        return self.workspace.phase in ALIVE_PHASES
+
+    @property
+    def running(self) -> bool:
+        """Whether it can be entered."""
+        return self.workspace.phase is WorkspacePhase.Running
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it is on its way somewhere, so that a page is worth loading again."""
+        moving = {WorkspacePhase.Starting, WorkspacePhase.Stopping}
+        return self.workspace.phase in moving or self.awaits_start
+
+    @property
+    def awaits_start(self) -> bool:
+        """Whether it is wanted and the controller has not begun yet."""
+        resting = {WorkspacePhase.Stopped, WorkspacePhase.Refused}
+        return self.workspace.wanted == "Running" and self.workspace.phase in resting
+
+    @property
+    def run_ends(self) -> datetime | None:
+        """When this run ends; nothing where none is alive."""
+        return self.workspace.plan.end if self.workspace.plan is not None and self.alive else None
+
+
+@dataclass(frozen=True)
+class SliceView:
+    """One slice of a grant: where it comes from, what is in it, whether it can be used."""
+
+    slice: StoredSlice
+    dataset_title: str
+    suspended: bool
+
+    @property
+    def words(self) -> Words:
+        """The reason of its state."""
+        return words_for(Reason.SliceSuspended if self.suspended else self.slice.reason)
+
+
+@dataclass(frozen=True)
+class ProjectView:
+    """A grant as its member sees it."""
+
+    grant: GrantRecord
+    end: End
+    verdict: Verdict
+    slices: tuple[SliceView, ...]
+    workspace: WorkspaceView | None
+    notices: tuple[Notice, ...]
+    members: tuple[tuple[Member, str], ...]
+    actions: tuple[str, ...]
+
+    @property
+    def words(self) -> Words:
+        """Why the person is, or is not, let in."""
+        return words_for(self.verdict.reason)
+
+    @property
+    def end_words(self) -> Words:
+        """What brings the end about."""
+        return words_for(self.end.reason)
+
+
+def workspace_view(portal: Portal, connection: Connection, person: Person, workspace: Workspace) -> WorkspaceView:
+    """A workspace for one person, now."""
+    grant = grants.require(connection, workspace.grant)
+    entitled = bool(is_entitled(grant, workspace.subject, portal.clock.now()))
+    reached = {progress.step: progress.at for progress in workspace.progress}
+    shown = reached if workspace.phase in {WorkspacePhase.Starting, WorkspacePhase.Running} else {}
+    return WorkspaceView(
+        workspace=workspace,
+        steps=tuple(StepView(step, STEPS[step], shown.get(step)) for step in StartStep),
+        actions=tuple(permissions.workspace_actions(person, workspace, entitled=entitled)),
+        member=display_name(connection, workspace.subject),
+    )
+
+
+def display_name(connection: Connection, subject: Subject) -> str:
+    """What the screen calls a person; their identifier where nobody of that name was seen."""
+    known = people.by_subject(connection, subject)
+    return str(subject) if known is None else known.display_name
+
+
+def slice_views(connection: Connection, grant: GrantRecord, suspended: frozenset[str]) -> tuple[SliceView, ...]:
+    """The slices of a grant that its present content names."""
+    named = {item.name for item in grant.spec.slices}
+    titles = {item.name: item.title for item in datasets.all_datasets(connection)}
+    return tuple(
+        SliceView(item, titles.get(item.dataset, item.dataset), item.name in suspended)
+        for item in grant_slices.of_grant(connection, grant.name)
+        if item.name in named
+    )
+
+
+def project_view(portal: Portal, connection: Connection, person: Person, grant: GrantRecord) -> ProjectView:
+    """A grant for its member, now."""
+    now = portal.clock.now()
+    workspace = workspaces.get(connection, Workspace.name_for(grant.name, person.subject))
+    cap = timedelta(hours=portal.settings.workspace_cap_hours)
+    return ProjectView(
+        grant=grant,
+        end=effective_end(grant.spec),
+        verdict=is_entitled(grant, person.subject, now),
+        slices=slice_views(connection, grant, suspended_slices(grant, now)),
+        workspace=None if workspace is None else workspace_view(portal, connection, person, workspace),
+        notices=tuple(notices(grant, workspace, now, cap)),
+        members=tuple((member, display_name(connection, member.subject)) for member in grant.spec.members),
+        actions=tuple(permissions.grant_actions(person, grant)),
+    )
+
+
+def own_projects(portal: Portal, connection: Connection, person: Person) -> list[ProjectView]:
+    """Every project that names the person: running ones first, by end."""
+    mine = [workspace.grant for workspace in workspaces.of_subject(connection, person.subject)]
+    found = [grants.require(connection, name) for name in mine]
+    views = [project_view(portal, connection, person, grant) for grant in found if permissions.is_member(person, grant)]
+    return sorted(views, key=lambda view: (view.grant.phase in ENDED_PHASES, view.end.at))

@@ -1,0 +1,236 @@
+"""What the pages say: one sentence and one next step for every reason, and plain words for phases and steps.
+
+Guarantees: every member of `Reason`, and of the phases and steps that pages show, has its words (a test compares);
+the words name nobody and promise nothing.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tre.domain.errors import Reason
+from tre.domain.grants.states import GrantPhase
+from tre.domain.people import Role
+from tre.domain.workspaces.states import StartStep, WorkspacePhase
+
+
+class Words(NamedTuple):
+    """What happened, as a person would say it, and what that person can do."""
+
+    text: str
+    advice: str = ""
+
+
+_ASK = "Tell an operator of this service if it stays like this."
+_COMMITTEE = "Ask the committee that approved the project."
+_WAIT = "Nothing needs to be done; this page shows when it changes."
+
+R = Reason
+WORDS: dict[Reason, Words] = {
+    R.AddressInUse: Words("Another program uses an address that is needed.", _ASK),
+    R.AlreadyExists: Words("There is one of that name already.", "Choose another name."),
+    R.AuditBroken: Words("The audit log does not verify, so nothing new is granted.", _ASK),
+    R.AwaitingAuthor: Words("The author has to go on.", "Complete the request and submit it."),
+    R.AwaitingChecker: Words("An output checker has to look at it.", _WAIT),
+    R.AwaitingRelease: Words("It is approved and will be released shortly.", _WAIT),
+    R.BadInput: Words("Something that was given is not right.", "Correct it and try again."),
+    R.BudgetExhausted: Words("The hourly budget of data to the browser is used up.", "Wait until it has come back."),
+    R.BundleInvalid: Words("The release does not verify.", _ASK),
+    R.ChangesRequested: Words("The checkers ask for changes.", "Read their comments, change the files, submit again."),
+    R.CheckMissing: Words("A check that is required did not run.", _ASK),
+    R.CheckerFailed: Words("The checking program failed, so nothing is released.", _ASK),
+    R.ClockOutOfStep: Words("The machine's clock is out of step, so nothing new is granted.", _ASK),
+    R.ConfirmationWrong: Words("What you typed to confirm does not match.", "Type it exactly as shown."),
+    R.Conflict: Words("Somebody else changed this in the meantime.", "Load the page again and repeat what you did."),
+    R.ContentChanged: Words("The files are no longer the ones that were looked at.", "Submit them again."),
+    R.ContextMissing: Words(
+        "Words that explain the files are missing.", "Say what they show and from how many people."
+    ),
+    R.DatasetNotFound: Words("The data set is not known here.", _ASK),
+    R.DeadlineReached: Words("The run reached its end.", "If the approval still runs, open the workspace again."),
+    R.EmptySlice: Words("The slice holds no files.", "The data manager can see why."),
+    R.Entitled: Words("Everything is in order."),
+    R.EvidenceUnverified: Words("The proof of the approval could not be verified.", "An operator can see why."),
+    R.ExportNotFound: Words("There is no such export request.", "Go back to the list."),
+    R.FileRefused: Words("A file cannot be taken.", "The message names the file and the cause."),
+    R.FindingBlocks: Words("A check found something that must not leave.", "Change or remove the file, submit again."),
+    R.GrantClosed: Words("The project is closed: its workspaces and its data are gone.", _COMMITTEE),
+    R.GrantExpired: Words("The approval has ended.", _COMMITTEE),
+    R.GrantNotFound: Words("There is no such project for you.", "Go back to your projects."),
+    R.GrantPending: Words("The approval is known; its data are being prepared.", _WAIT),
+    R.GrantRevoked: Words("The approval was withdrawn.", _COMMITTEE),
+    R.GrantSuspended: Words("The project is suspended for now. Files in your home are kept.", _WAIT),
+    R.HomeFull: Words("Your home has no room left.", "Delete what you no longer need."),
+    R.IsolationFailed: Words("The workspace could not be proven sealed, so it was stopped.", _ASK),
+    R.IsolationUnavailable: Words("This machine cannot seal workspaces, so none is started.", _ASK),
+    R.LegalBasisEnded: Words("The law that allowed this use of the data no longer does.", _COMMITTEE),
+    R.LoginFailed: Words("The sign-in did not succeed.", "Try again."),
+    R.LoginRequired: Words("You are not signed in.", "Sign in, then try again."),
+    R.MemberNotFound: Words("This person is not known here.", "Check the name."),
+    R.MemberNotSeen: Words("This person has not signed in yet.", "It shows here when they do."),
+    R.MemberRemoved: Words("The approval no longer names this person.", _COMMITTEE),
+    R.MemberSuspended: Words("This person's access is suspended for now. Files in the home are kept.", _WAIT),
+    R.NotAMember: Words("The approval does not name you.", "Ask the lead of the project to have you added."),
+    R.NotPermitted: Words("You may not do this.", "Go back to your projects."),
+    R.NotYetValid: Words("The approval begins at a later date.", _WAIT),
+    R.OrganisationSuspended: Words("All projects of the organisation are suspended for now.", _WAIT),
+    R.PlanNotCovered: Words("The data differ from what the committee approved.", "The present plan needs approval."),
+    R.PolicyChanged: Words("The rules changed since this was decided.", "It has to be looked at again."),
+    R.PolicyMissing: Words("A policy that is needed is missing, so nothing is granted or released.", _ASK),
+    R.PrivacyNotMet: Words(
+        "The slice does not meet the privacy rule it was approved with.", "The data manager decides."
+    ),
+    R.QuorumMissing: Words("Not enough people have approved it.", _WAIT),
+    R.RateLimited: Words("Too many attempts.", "Wait a few minutes, then try again."),
+    R.ReleaseNotFound: Words("The data set has no such release.", _ASK),
+    R.Requested: Words("It was asked for."),
+    R.RuntimeFailed: Words("The workspace ended by itself.", "Open it again. " + _ASK),
+    R.SecondFactorRequired: Words("A second factor is needed to sign in.", "Turn it on at your organisation."),
+    R.ServiceUnavailable: Words("A part of the service does not answer.", "Try again in a minute. " + _ASK),
+    R.SetupIncomplete: Words("The service is not completely set up.", _ASK),
+    R.SignatureInvalid: Words("A signature does not fit.", _ASK),
+    R.SliceNotFound: Words("There is no such slice.", _ASK),
+    R.SliceSuspended: Words("A part of the data is suspended for now.", "Open it again: it opens without that part."),
+    R.SourceStale: Words("The system that keeps approvals has not answered for too long.", _WAIT),
+    R.StartTimeout: Words("The workspace did not start in time.", "Open it once more. " + _ASK),
+    R.StateForbids: Words("This is not possible in its present state.", "Load the page again to see what is."),
+    R.StorageFailed: Words("The storage could not do what was asked.", _ASK),
+    R.StorageFull: Words("The storage is full.", _ASK),
+    R.StreamStale: Words("The gateway has lost touch with the record and lets nobody in.", _WAIT),
+    R.UnknownKey: Words("Something was given that is not known here.", "Correct it and try again."),
+}
+
+GRANT_PHASES: dict[GrantPhase, Words] = {
+    GrantPhase.Pending: Words("Being prepared"),
+    GrantPhase.Active: Words("Active"),
+    GrantPhase.Suspended: Words("Suspended"),
+    GrantPhase.Expired: Words("Ended"),
+    GrantPhase.Revoked: Words("Withdrawn"),
+    GrantPhase.Closed: Words("Closed"),
+}
+GRANT_COLOURS = {
+    GrantPhase.Pending: "yellow",
+    GrantPhase.Active: "green",
+    GrantPhase.Suspended: "orange",
+    GrantPhase.Expired: "grey",
+    GrantPhase.Revoked: "red",
+    GrantPhase.Closed: "grey",
+}
+
+PUBLIC_PHASES: dict[GrantPhase, str] = {
+    GrantPhase.Pending: "The project was approved and is being prepared.",
+    GrantPhase.Active: "Researchers of this project can use the data now.",
+    GrantPhase.Suspended: "Access is stopped for the time being.",
+    GrantPhase.Expired: "The approval has ended. Nobody has access any more.",
+    GrantPhase.Revoked: "The approval was withdrawn. Nobody has access any more.",
+    GrantPhase.Closed: "The project is closed. Nobody has access; its workspaces and its view of the data are gone.",
+}
+
+WORKSPACE_PHASES: dict[WorkspacePhase, Words] = {
+    WorkspacePhase.Stopped: Words("Stopped"),
+    WorkspacePhase.Starting: Words("Starting"),
+    WorkspacePhase.Running: Words("Running"),
+    WorkspacePhase.Stopping: Words("Stopping"),
+    WorkspacePhase.Refused: Words("Refused"),
+}
+NEVER_OPENED = Words("It has not been opened yet.")
+STOPPED = Words("It was stopped because somebody asked for it.", "Files in the home are kept.")
+"""Of a workspace that rests: what `Requested` means there."""
+
+WORKSPACE_COLOURS = {
+    WorkspacePhase.Stopped: "grey",
+    WorkspacePhase.Starting: "blue",
+    WorkspacePhase.Running: "green",
+    WorkspacePhase.Stopping: "orange",
+    WorkspacePhase.Refused: "red",
+}
+
+STEPS: dict[StartStep, str] = {
+    StartStep.GrantChecked: "Approval checked",
+    StartStep.SlicesMounted: "Data mounted, read-only",
+    StartStep.IsolationProven: "Isolation proven",
+    StartStep.ServerReady: "Notebook ready",
+}
+
+ROLES: dict[Role, str] = {
+    Role.researcher: "Researcher",
+    Role.checker: "Output checker",
+    Role.committee: "Committee member",
+    Role.data_manager: "Data manager",
+    Role.operator: "Operator",
+}
+
+CONDITIONS = {
+    "DUO:0000004": "No restriction",
+    "DUO:0000005": "General research use",
+    "DUO:0000006": "Health, medical or biomedical research only",
+    "DUO:0000007": "Research on a named disease only",
+    "DUO:0000011": "Research on populations, origins or ancestry only",
+    "DUO:0000012": "Restricted to a kind of research",
+    "DUO:0000015": "No development of general methods",
+    "DUO:0000016": "Genetic studies only",
+    "DUO:0000018": "Not-for-profit organisations and use only",
+    "DUO:0000019": "Results must be published",
+    "DUO:0000020": "Collaboration required",
+    "DUO:0000021": "Ethics approval required",
+    "DUO:0000022": "Restricted to places",
+    "DUO:0000024": "Not to be published before a date",
+    "DUO:0000025": "Limited in time",
+    "DUO:0000026": "Limited to named users",
+    "DUO:0000027": "Limited to a named project",
+    "DUO:0000028": "Limited to an institution",
+    "DUO:0000029": "Derived data must be returned",
+    "DUO:0000042": "General research use",
+    "DUO:0000043": "Clinical care use",
+    "DUO:0000044": "No research on populations, origins or ancestry",
+    "DUO:0000045": "Not-for-profit organisations only",
+    "DUO:0000046": "Non-commercial use only",
+}
+"""Codes of the Data Use Ontology (GA4GH), in plain words."""
+
+
+EVENTS = {
+    "grant.applied": "The approval was put on record",
+    "grant.evidence-verified": "The proof of the approval was verified",
+    "grant.conditions-changed": "Its conditions changed",
+    "grant.activated": "Access began",
+    "grant.suspended": "Access was suspended",
+    "grant.expired": "Access ended",
+    "grant.end-announced": "The end was announced",
+    "grant.revoked": "The approval was withdrawn",
+    "grant.close-asked": "Closing was asked for",
+    "grant.closed": "The project was closed",
+    "suspension.added": "A suspension was added",
+    "suspension.lifted": "A suspension was lifted",
+    "workspace.wanted": "The workspace was asked for",
+    "workspace.unwanted": "Its end was asked for",
+    "workspace.halted": "It was halted",
+    "workspace.refused": "Its start was refused",
+    "workspace.starting": "It began to start",
+    "workspace.progressed": "Its start went on",
+    "workspace.running": "It was ready",
+    "workspace.stopping": "It began to stop",
+    "workspace.stopped": "It was proven stopped",
+}
+
+
+def event_words(kind: str) -> str:
+    """What happened, in words; the kind itself where there are none."""
+    return EVENTS.get(kind, kind)
+
+
+def detail_words(reason: str) -> str:
+    """The reason of an event: its words where it is one of ours, else what a person wrote."""
+    known = {member.value for member in Reason}
+    return WORDS[Reason(reason)].text if reason in known else reason
+
+
+def words_for(reason: Reason) -> Words:
+    """The words of a reason."""
+    return WORDS[reason]
+
+
+def condition_words(code: str) -> str:
+    """A condition of an approval, with its code."""
+    plain = CONDITIONS.get(code)
+    return f"{plain} ({code})" if plain else code

@@ -1,0 +1,194 @@
+"""The only program of ours that keeps root: it turns plans into supervisors, and looks whether runs are dead.
+
+Guarantees: it serves the controller's user and root alone; it carries out a plan only if every path in it lies in the
+directories that plans may name, and every user and group in the ranges set aside for workspaces and datasets; a
+supervisor is forked from it ready to run (no start-up cost) and does not die with it.
+
+Does not guarantee: that a plan is deserved. The controller decides; a controller that was taken over can start
+workspaces, but not as another user, and not over other directories.
+
+Threat: a service with a database and a network face that can also become root.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from tre.domain.clock import Clock
+from tre.domain.errors import Reason, TREError
+from tre.domain.model import parse_record
+from tre.domain.workspaces.models import MountKind, WorkspacePlan
+from tre.runtimes.bubblewrap import limits, observer
+from tre.runtimes.bubblewrap.launch import Machine
+from tre.runtimes.bubblewrap.state import RunState
+from tre.runtimes.bubblewrap.supervisor import supervise
+from tre.system.layout import Layout
+from tre.system.settings import Settings, UidRange
+from tre.system.sockets import check_caller, listen, read_line
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a plan may name: directories by kind of mount, and numeric identities."""
+
+    directories: dict[MountKind, Path]
+    uids: UidRange
+    groups: UidRange
+    one_user: bool
+
+    @classmethod
+    def of(cls, layout: Layout, settings: Settings) -> Bounds:
+        """The bounds of this installation."""
+        return cls(
+            directories={
+                MountKind.slice: layout.slices,
+                MountKind.home: layout.homes,
+                MountKind.shared: layout.shared,
+                MountKind.outbox: layout.outboxes,
+                MountKind.inbox: layout.inboxes,
+            },
+            uids=settings.workspace_uids,
+            groups=settings.data_groups,
+            one_user=os.geteuid() != 0,
+        )
+
+    def check(self, plan: WorkspacePlan) -> None:
+        """Raise `TREError(NotPermitted)` unless the plan keeps to the bounds."""
+        for mount in plan.mounts:
+            source = Path(mount.source)
+            if source.parent != self.directories[mount.kind] or source.is_symlink():
+                raise TREError(Reason.NotPermitted, f"A plan may not mount {source} as {mount.kind}.")
+        if self.one_user:
+            self._check_one_user(plan)
+            return
+        if not self.uids.first <= plan.uid <= self.uids.last:
+            raise TREError(Reason.NotPermitted, f"User {plan.uid} is not set aside for workspaces.")
+        if not all(self.groups.first <= group <= self.groups.last for group in plan.data_groups):
+            raise TREError(Reason.NotPermitted, "A plan names a group that is not set aside for datasets.")
+
+    def _check_one_user(self, plan: WorkspacePlan) -> None:
+        if plan.uid != os.geteuid():
+            raise TREError(Reason.NotPermitted, "Without root every workspace runs as the user who started it.")
+
+
+class Launcher:
+    """Answers `start`, `verify` and `forget`, one caller at a time."""
+
+    def __init__(self, machine: Machine, bounds: Bounds, clock: Clock) -> None:
+        self.machine, self.bounds, self.clock = machine, bounds, clock
+        self.limits = limits.choose()
+        self.answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "start": self.start,
+            "verify": self.verify,
+            "forget": self.forget,
+            "means": lambda _asked: {"means": self.limits.means()},
+        }
+
+    def serve(self, server: socket.socket) -> None:
+        """Answer until the process ends."""
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # supervisors are nobody's to wait for
+        while True:
+            connection, _ = server.accept()
+            with connection:
+                self._answer(connection, server)
+
+    def _answer(self, connection: socket.socket, server: socket.socket) -> None:
+        connection.settimeout(2.0)
+        try:
+            check_caller(connection, {0, os.geteuid(), self.machine.controller_uid})
+            asked = json.loads(read_line(connection))
+            self._inherited = (connection, server)
+            answer = self.answers[asked.pop("ask")](asked)
+        except TREError as error:
+            answer = {"error": error.as_dict()}
+        except (OSError, ValueError, KeyError) as error:
+            answer = {"error": TREError(Reason.BadInput, f"The request was not understood: {error!r}.").as_dict()}
+        try:
+            connection.sendall(json.dumps(answer).encode() + b"\n")
+        except OSError as error:
+            log.warning("caller-gone", error=str(error))
+
+    def start(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Fork a supervisor for a plan; a run that exists already is left as it is."""
+        plan = parse_record(WorkspacePlan, asked["plan"], source="plan")
+        self.bounds.check(plan)
+        directory = self.machine.run / "workspaces" / plan.identity
+        if RunState.read(directory) is not None:
+            return {"started": False}
+        pid = os.fork()
+        if pid == 0:
+            self._become_supervisor(plan)
+        return {"started": True, "supervisor": pid}
+
+    def _become_supervisor(self, plan: WorkspacePlan) -> None:
+        """In the child: leave the launcher's session and sockets, and never return into its loop."""
+        try:
+            os.setsid()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for inherited in self._inherited:
+                inherited.close()
+            supervise(plan, self.machine, self.limits, self.clock)
+        except BaseException as error:  # noqa: BLE001 - nothing may run on in the launcher's place
+            log.error("supervisor-failed", identity=plan.identity, error=repr(error))
+        finally:
+            os._exit(0)
+
+    def verify(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Look for life in a plan's run, whether or not it left a trace."""
+        plan = parse_record(WorkspacePlan, asked["plan"], source="plan")
+        self.bounds.check(plan)
+        directory = self.machine.run / "workspaces" / plan.identity
+        target = observer.Target.of(plan, RunState.read(directory))
+        return observer.look(target, directory, self.clock.now()).as_plain()
+
+    def forget(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Remove the directory of a run in which nothing lives."""
+        directory = self._directory(asked)
+        state = RunState.read(directory)
+        if state is None:
+            return {}
+        proof = observer.look(observer.Target.of(state.plan, state), directory, self.clock.now())
+        if not proof.dead:
+            raise TREError(
+                Reason.Conflict,
+                f"The run {state.identity} still lives.",
+                why=proof.model_dump_json(),
+            )
+        _remove_run(directory)
+        return {}
+
+    def _directory(self, asked: dict[str, Any]) -> Path:
+        identity = str(asked["identity"])
+        if "/" in identity or not identity.startswith("w-"):
+            raise TREError(Reason.BadInput, f"{identity!r} does not name a run.")
+        return self.machine.run / "workspaces" / identity
+
+
+def _remove_run(directory: Path) -> None:
+    """Remove what a run left. The door belonged to a workspace, which may have nested folders without end in it:
+    `rm` neither follows links nor runs out of stack."""
+    result = subprocess.run(
+        ["rm", "-rf", "--one-file-system", "--", str(directory)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode != 0:
+        raise TREError(Reason.RuntimeFailed, f"{directory} cannot be removed.", why=result.stderr.strip()[:300])
+
+
+def open_socket(layout: Layout, controller_uid: int) -> socket.socket:
+    """The launcher's socket, for the controller's user alone."""
+    return listen(layout.socket("launcher"), mode=0o660, group=controller_uid)

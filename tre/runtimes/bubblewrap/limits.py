@@ -1,0 +1,197 @@
+"""Limits of memory, processors and processes, by the best means the machine has.
+
+Guarantees: the means in force are named for each limit (`means()`), and shown by `tre doctor` and in each
+workspace's status; a limit that cannot be enforced as a sum over the workspace is set for each process and said so.
+
+Does not guarantee: fairness among workspaces where only resource limits are available (ordinary user without a
+delegated control group).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+from typing import Protocol
+
+from tre.domain.workspaces.models import Limits
+
+CGROUP_ROOT = Path("/sys/fs/cgroup")
+_PARENT = "tre"
+_CPU_PERIOD_US = 100_000
+
+
+class LimitMeans(Protocol):
+    """One way of enforcing limits over all processes of a run."""
+
+    def create(self, identity: str, limits: Limits) -> None:
+        """Set the limits up before any process exists."""
+        ...
+
+    def enter(self, identity: str) -> None:
+        """Put the calling process, and so all it will start, under them."""
+        ...
+
+    def remove(self, identity: str) -> None:
+        """Take them down after the last process has gone."""
+        ...
+
+    def processes(self, identity: str) -> tuple[int, ...]:
+        """Processes that are under them now."""
+        ...
+
+    def means(self) -> dict[str, str]:
+        """What enforces each limit, in words."""
+        ...
+
+
+class CgroupV2:
+    """The unified hierarchy, where its controllers can be used."""
+
+    def __init__(self, root: Path = CGROUP_ROOT) -> None:
+        self._parent = root / _PARENT
+
+    def _path(self, identity: str) -> Path:
+        return self._parent / identity
+
+    def create(self, identity: str, limits: Limits) -> None:
+        """One group with memory, cpu and pids limits; swap is closed."""
+        self._parent.mkdir(exist_ok=True)
+        for controller in ("memory", "cpu", "pids"):
+            (self._parent / "cgroup.subtree_control").write_text(f"+{controller}", encoding="ascii")
+        path = self._path(identity)
+        path.mkdir(exist_ok=True)
+        (path / "memory.max").write_text(str(limits.memory_bytes), encoding="ascii")
+        (path / "memory.oom.group").write_text("0", encoding="ascii")
+        with contextlib.suppress(FileNotFoundError):  # the kernel may have no swap accounting
+            (path / "memory.swap.max").write_text("0", encoding="ascii")
+        quota = limits.cpu_millis * _CPU_PERIOD_US // 1000
+        (path / "cpu.max").write_text(f"{quota} {_CPU_PERIOD_US}", encoding="ascii")
+        (path / "pids.max").write_text(str(limits.processes), encoding="ascii")
+
+    def enter(self, identity: str) -> None:
+        """Move the calling process."""
+        (self._path(identity) / "cgroup.procs").write_text("0", encoding="ascii")
+
+    def remove(self, identity: str) -> None:
+        """Remove the group; waits for the kernel to let go of its last process."""
+        _remove_group(self._path(identity))
+
+    def processes(self, identity: str) -> tuple[int, ...]:
+        """Members of the group."""
+        return _members(self._path(identity))
+
+    def means(self) -> dict[str, str]:
+        """All three by control group."""
+        return dict.fromkeys(("memory", "cpu", "processes"), "control group (v2)")
+
+
+class CgroupV1:
+    """The older hierarchies, one for each controller."""
+
+    _CONTROLLERS = ("memory", "cpu", "pids")
+
+    def __init__(self, root: Path = CGROUP_ROOT) -> None:
+        self._root = root
+
+    def _path(self, controller: str, identity: str) -> Path:
+        return self._root / controller / _PARENT / identity
+
+    def create(self, identity: str, limits: Limits) -> None:
+        """A group in each hierarchy."""
+        for controller in self._CONTROLLERS:
+            self._path(controller, identity).mkdir(parents=True, exist_ok=True)
+        quota = limits.cpu_millis * _CPU_PERIOD_US // 1000
+        settings = {
+            ("memory", "memory.limit_in_bytes"): limits.memory_bytes,
+            ("cpu", "cpu.cfs_period_us"): _CPU_PERIOD_US,
+            ("cpu", "cpu.cfs_quota_us"): quota,
+            ("pids", "pids.max"): limits.processes,
+        }
+        for (controller, file), value in settings.items():
+            (self._path(controller, identity) / file).write_text(str(value), encoding="ascii")
+
+    def enter(self, identity: str) -> None:
+        """Move the calling process in each hierarchy."""
+        for controller in self._CONTROLLERS:
+            (self._path(controller, identity) / "cgroup.procs").write_text("0", encoding="ascii")
+
+    def remove(self, identity: str) -> None:
+        """Remove the groups."""
+        for controller in self._CONTROLLERS:
+            _remove_group(self._path(controller, identity))
+
+    def processes(self, identity: str) -> tuple[int, ...]:
+        """Members of the pids group; the others hold the same."""
+        return _members(self._path("pids", identity))
+
+    def means(self) -> dict[str, str]:
+        """All three by control group."""
+        return dict.fromkeys(("memory", "cpu", "processes"), "control group (v1)")
+
+
+class ResourceLimits:
+    """Per-process limits, set by the first process itself: what an ordinary user can have."""
+
+    def create(self, identity: str, limits: Limits) -> None:
+        """Nothing to prepare: see `rlimits`."""
+
+    def enter(self, identity: str) -> None:
+        """Nothing to enter."""
+
+    def remove(self, identity: str) -> None:
+        """Nothing to take down."""
+
+    def processes(self, identity: str) -> tuple[int, ...]:  # noqa: ARG002 - part of the protocol
+        """Unknown by this means: none."""
+        return ()
+
+    def means(self) -> dict[str, str]:
+        """What each process may use; there is no sum over the workspace."""
+        return {
+            "memory": "resource limit for each process (not their sum)",
+            "cpu": "none",
+            "processes": "resource limit of the user namespace",
+        }
+
+
+def rlimits(limits: Limits, means: LimitMeans) -> dict[str, list[int]]:
+    """Resource limits that the first process gives to everything it starts: name → soft and hard."""
+    found = {"CORE": [0, 0], "NOFILE": [limits.open_files, limits.open_files]}
+    if isinstance(means, ResourceLimits):
+        found["DATA"] = [limits.memory_bytes, limits.memory_bytes]
+        found["NPROC"] = [limits.processes, limits.processes]
+    return found
+
+
+def choose(root: Path = CGROUP_ROOT) -> LimitMeans:
+    """The best means this process can use here."""
+    available = root / "cgroup.controllers"
+    if available.is_file() and os.access(root / "cgroup.procs", os.W_OK):
+        offered = set(available.read_text(encoding="ascii").split())
+        if {"memory", "cpu", "pids"} <= offered:
+            for controller in ("memory", "cpu", "pids"):
+                (root / "cgroup.subtree_control").write_text(f"+{controller}", encoding="ascii")
+            return CgroupV2(root)
+    if all(os.access(root / controller / "cgroup.procs", os.W_OK) for controller in CgroupV1._CONTROLLERS):
+        return CgroupV1(root)
+    return ResourceLimits()
+
+
+def _members(path: Path) -> tuple[int, ...]:
+    try:
+        return tuple(int(line) for line in (path / "cgroup.procs").read_text(encoding="ascii").split())
+    except FileNotFoundError:
+        return ()
+
+
+def _remove_group(path: Path, patience: float = 2.0) -> None:
+    deadline = time.monotonic() + patience
+    while path.is_dir():
+        try:
+            path.rmdir()
+        except OSError:  # busy: the kernel still takes the last processes apart
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)

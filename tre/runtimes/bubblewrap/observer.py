@@ -1,0 +1,127 @@
+"""Looking for life, sharing nothing with whoever killed.
+
+Guarantees: the answer comes from the kernel alone (`/proc`, a connection attempt): processes in the run's process
+namespace, processes of a user that only this workspace has, the run's first process, mounts of its staging
+directory in any mount namespace this process may look into, and whether its socket still answers. Nothing that a
+supervisor wrote about itself counts, except the numbers that say what to look for.
+
+Does not guarantee: anything about a namespace that the kernel hides from this user; run it as root on a machine
+whose workspaces have users of their own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from tre.domain.workspaces.models import WorkspacePlan
+from tre.runtimes.bubblewrap.sandbox import SOCKET_NAME
+from tre.runtimes.bubblewrap.state import DOOR, RunState, boot_id
+from tre.runtimes.protocol import DeathProof
+from tre.system.process import ProcessHandle, process_state
+from tre.system.sockets import connect_untrusted
+
+
+@dataclass(frozen=True)
+class Target:
+    """What to look for: a user, and (if they were noted) a process namespace, supervisor and first process.
+
+    A supervisor counts as alive, since it holds the mounts.
+    """
+
+    identity: str
+    uid: int
+    noted: tuple[ProcessHandle, ...]
+    namespace: int | None
+
+    @classmethod
+    def of(cls, plan: WorkspacePlan, state: RunState | None) -> Target:
+        """From a plan and what its run noted; numbers noted before the machine's last start mean nothing."""
+        if state is None or state.boot_id != boot_id():
+            return cls(plan.identity, plan.uid, (), None)
+        noted = [state.supervisor, *([state.init] if state.init else [])]
+        return cls(plan.identity, plan.uid, tuple(item.handle() for item in noted), state.pid_namespace)
+
+
+def look(target: Target, run_directory: Path, now: datetime) -> DeathProof:
+    """What of this run still lives."""
+    return DeathProof(
+        identity=target.identity,
+        at=now,
+        processes=tuple(sorted(_processes(target))),
+        mounts=tuple(sorted(_mounts(run_directory))),
+        answers=_answers(run_directory, target.uid),
+    )
+
+
+def _pids() -> Iterator[int]:
+    for path in Path("/proc").iterdir():
+        if path.name.isdigit():
+            yield int(path.name)
+
+
+def _processes(target: Target) -> set[int]:
+    found = {pid for pid in _pids() if _is_of(target, pid)}
+    found |= {handle.pid for handle in target.noted if handle.alive()}
+    return {pid for pid in found if process_state(pid) not in {"Z", "X", None}}
+
+
+def _is_of(target: Target, pid: int) -> bool:
+    own_user = target.uid not in {0, os.geteuid()}
+    return (own_user and _uid(pid) == target.uid) or _in_namespace(target, pid)
+
+
+def _uid(pid: int) -> int | None:
+    """From `status`, not from the owner of /proc/PID: a process that is not dumpable shows root there."""
+    try:
+        with Path(f"/proc/{pid}/status").open(encoding="utf-8", errors="replace") as status:
+            line = next((line for line in status if line.startswith("Uid:")), None)
+    except OSError:
+        return None  # it ended between the listing and the look
+    return int(line.split()[1]) if line else None
+
+
+def _in_namespace(target: Target, pid: int) -> bool:
+    if target.namespace is None:
+        return False
+    try:
+        return Path(f"/proc/{pid}/ns/pid").stat().st_ino == target.namespace
+    except OSError:
+        return False  # ended, or hidden from this user
+
+
+def _mounts(run_directory: Path) -> set[str]:
+    """Mount points below the run's directory, in every mount namespace that can be read, ours included."""
+    prefix = str(run_directory) + "/"
+    found: set[str] = set()
+    seen: set[int] = set()
+    for pid in _pids():
+        try:
+            namespace = Path(f"/proc/{pid}/ns/mnt").stat().st_ino
+            if namespace in seen:
+                continue
+            seen.add(namespace)
+            with Path(f"/proc/{pid}/mountinfo").open(encoding="utf-8", errors="replace") as mountinfo:
+                points = [line.split()[4] for line in mountinfo]
+        except OSError:
+            continue  # ended, or hidden from this user
+        found |= {point for point in points if point.startswith(prefix)}
+    return found
+
+
+def _answers(run_directory: Path, uid: int) -> bool:
+    try:
+        directory = os.open(run_directory / DOOR, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        connect_untrusted(directory, SOCKET_NAME, uid, timeout=1.0).close()
+    except OSError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(directory)

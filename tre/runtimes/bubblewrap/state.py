@@ -1,0 +1,85 @@
+"""What a run leaves where others can see it: one small file, replaced in one step.
+
+Guarantees: whoever finds a run's directory can tell what it is, whom to ask, and how to look for it without
+trusting it: the numbers by which its processes are recognised are in the file. Written by the supervisor alone.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tre.domain.model import Line, Record, UtcTime
+from tre.domain.workspaces.models import WorkspacePlan
+from tre.runtimes.protocol import Observation, RunPhase
+from tre.system.files import write_json
+from tre.system.process import ProcessHandle
+
+STATE_FILE = "state.json"
+CONTROL = "control/sock"
+DOOR = "door"
+
+
+class ProcessId(Record):
+    """A process that cannot be mistaken: its number and its start in clock ticks since boot."""
+
+    pid: int
+    started: int
+
+    def handle(self) -> ProcessHandle:
+        """As something that can be asked whether it lives."""
+        return ProcessHandle(self.pid, self.started)
+
+
+class RunState(Record):
+    """One run: its instruction, its processes, and what became of it."""
+
+    identity: Line
+    plan: WorkspacePlan
+    supervisor: ProcessId
+    init: ProcessId | None = None
+    pid_namespace: int | None = None
+    boot_id: Line
+    boottime_end_ms: int
+    phase: RunPhase = RunPhase.Starting
+    at: UtcTime
+    reason: Line = ""
+    detail: Line = ""
+    means: dict[str, str] = {}
+    isolation: dict[str, Any] | None = None
+
+    def write(self, directory: Path, *, group: int = -1) -> None:
+        """Replace the state file; readers see the old or the new."""
+        path = directory / STATE_FILE
+        write_json(path, self.as_plain(), mode=0o640, durable=False, group=group)
+
+    @classmethod
+    def read(cls, directory: Path) -> RunState | None:
+        """The state in a run's directory; `None` before it was first written or after it was removed."""
+        try:
+            text = (directory / STATE_FILE).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return cls.model_validate(json.loads(text))
+
+    def observation(self, run_directory: Path) -> Observation:
+        """The same in the words of the runtime protocol."""
+        alive = self.phase in {RunPhase.Proven, RunPhase.Ready}
+        return Observation(
+            identity=self.identity,
+            plan=self.plan,
+            phase=self.phase,
+            at=self.at,
+            reason=self.reason or None,
+            detail=self.detail,
+            socket=str(run_directory / DOOR / "lab.sock") if alive else None,
+            boottime_end_ms=self.boottime_end_ms,
+            means=self.means,
+            isolation=self.isolation,
+        )
+
+
+def boot_id() -> str:
+    """This start of the machine: process numbers of another start mean nothing."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()

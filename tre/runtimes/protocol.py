@@ -1,0 +1,84 @@
+"""What a runtime is: the thing that turns a plan into a running, isolated server, and proves it dead.
+
+Guarantees asked of every implementation (one contract suite, `tests/contract/test_runtimes.py`): `start` may be
+repeated and starts one run; `end` returns at once and needs nobody's cooperation inside; `observe` reports every
+trace of a run, also of runs that nobody asked for; `verify_dead` looks by itself and trusts no word of whoever
+killed; a run ends at its plan's end without anybody calling.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Protocol
+
+from tre.domain.errors import Reason
+from tre.domain.model import Line, Record, UtcTime
+from tre.domain.workspaces.models import WorkspacePlan
+
+
+class RunPhase(StrEnum):
+    """How far a run has come, as its runtime sees it."""
+
+    Starting = "Starting"
+    Proven = "Proven"
+    Ready = "Ready"
+    Ended = "Ended"
+
+
+class Observation(Record):
+    """One run and what is known of it.
+
+    `socket` is where its server listens; `boottime_end_ms` its end on the machine's boot-time clock; `means` says
+    by what each limit is enforced; `isolation` is the probe's result with its control; `reason`
+    and `detail` say how it ended.
+    """
+
+    identity: Line
+    plan: WorkspacePlan
+    phase: RunPhase
+    at: UtcTime
+    reason: Reason | None = None
+    detail: Line = ""
+    socket: str | None = None
+    boottime_end_ms: int = 0
+    means: dict[str, str] = {}
+    isolation: dict[str, object] | None = None
+
+
+class DeathProof(Record):
+    """What an independent look found of a run: nothing, or what still lives."""
+
+    identity: Line
+    at: UtcTime
+    processes: tuple[int, ...] = ()
+    mounts: tuple[str, ...] = ()
+    answers: bool = False
+
+    @property
+    def dead(self) -> bool:
+        """Whether nothing of the run was found."""
+        return not (self.processes or self.mounts or self.answers)
+
+
+class Runtime(Protocol):
+    """Starts, ends and proves dead."""
+
+    def start(self, plan: WorkspacePlan) -> None:
+        """Begin a run; nothing happens where this very run exists. Raises `TREError`."""
+        ...
+
+    def end(self, identity: str, reason: Reason) -> None:
+        """Kill everything of a run at once and return; unknown runs are nothing. Raises `TREError`."""
+        ...
+
+    def observe(self) -> tuple[Observation, ...]:
+        """Every run of which there is any trace."""
+        ...
+
+    def verify_dead(self, plan: WorkspacePlan) -> DeathProof:
+        """Look for processes, mounts and an answering server of a plan's run, also of one that left no trace."""
+        ...
+
+    def forget(self, identity: str) -> None:
+        """Remove the traces of a run that was proven dead. Raises `TREError(Conflict)` if it is not."""
+        ...

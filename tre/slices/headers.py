@@ -1,0 +1,147 @@
+"""What the index keeps of an image: a few attributes of its DICOM header, in clean spelling.
+
+Guarantees: only the attributes named here are read, never pixels; what cannot be read is refused with a rule and
+without repeating the value; codes are folded by the published vocabulary, and a value that it does not know counts
+as missing; identifiers have the form that DICOM gives them (PS3.5 section 9.1), so they can name directories.
+
+Does not guarantee: that the header holds nothing that identifies a person. The header gate judges that.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import BinaryIO
+
+from pydicom import config, dcmread
+from pydicom.dataset import Dataset
+
+from tre.domain.slices import vocabulary as words
+from tre.domain.withdrawals import PSEUDONYM_PATTERN
+
+_UID = re.compile(r"[0-9]+(?:\.[0-9]+)*")
+_PSEUDONYM = re.compile(PSEUDONYM_PATTERN)
+_TEXT_LENGTH = 64
+_TAGS = [
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "PatientID",
+    "Modality",
+    "BodyPartExamined",
+    "StudyDate",
+    "SliceThickness",
+    "Manufacturer",
+    "ManufacturerModelName",
+    "ViewPosition",
+    "BurnedInAnnotation",
+]
+
+
+class UnfitError(Exception):
+    """A file that cannot be taken: the rule and one sentence, without the offending value."""
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """Who, which image, and what can be asked about it. `None` where the header does not say."""
+
+    pseudonym: str
+    study_uid: str
+    series_uid: str
+    sop_uid: str
+    modality: str | None
+    body_part: str | None
+    study_date: date | None
+    slice_thickness_um: int | None
+    manufacturer: str | None
+    model: str | None
+    view_position: str | None
+    burned_in_annotation: str | None
+
+    @property
+    def group(self) -> str:
+        """The folder of the NCCID layout that the modality belongs to."""
+        return words.MODALITY_GROUPS.get(self.modality or "", "unknown")
+
+
+def read_header(file: BinaryIO) -> ImageHeader:
+    """The header of an open DICOM file. Raises `UnfitError` naming the rule."""
+    dataset = _dataset(file)
+    return ImageHeader(
+        pseudonym=_pseudonym(dataset),
+        study_uid=_uid(dataset, "StudyInstanceUID"),
+        series_uid=_uid(dataset, "SeriesInstanceUID"),
+        sop_uid=_uid(dataset, "SOPInstanceUID"),
+        modality=words.closed(_text(dataset, "Modality"), words.MODALITIES),
+        body_part=words.body_part(_text(dataset, "BodyPartExamined")),
+        study_date=_day(_text(dataset, "StudyDate")),
+        slice_thickness_um=_micrometres(_text(dataset, "SliceThickness")),
+        manufacturer=_folded(dataset, "Manufacturer"),
+        model=_folded(dataset, "ManufacturerModelName"),
+        view_position=words.closed(_text(dataset, "ViewPosition"), words.VIEW_POSITIONS),
+        burned_in_annotation=words.closed(_text(dataset, "BurnedInAnnotation"), words.YES_NO),
+    )
+
+
+def _dataset(file: BinaryIO) -> Dataset:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # dirty values are what is expected here
+            config.settings.reading_validation_mode = config.IGNORE
+            dataset = dcmread(file, stop_before_pixels=True, specific_tags=list(_TAGS))
+            dataset.decode()
+    except Exception as error:
+        # A parser given arbitrary bytes raises arbitrary errors; each of them means the same here.
+        raise UnfitError("not-dicom", "cannot be read as DICOM") from error
+    return dataset
+
+
+def _text(dataset: Dataset, keyword: str) -> str:
+    try:
+        value = dataset.get(keyword)
+        return "" if value is None else str(value)
+    except Exception:  # noqa: BLE001 - a value that cannot be converted counts as missing
+        return ""
+
+
+def _folded(dataset: Dataset, keyword: str) -> str | None:
+    folded = words.fold_code(_text(dataset, keyword))[:_TEXT_LENGTH].strip()
+    return folded if folded and folded.isprintable() else None
+
+
+def _pseudonym(dataset: Dataset) -> str:
+    text = _text(dataset, "PatientID").strip()
+    if _PSEUDONYM.fullmatch(text) is None:
+        raise UnfitError("pseudonym", "PatientID cannot be a pseudonym")
+    return text
+
+
+def _uid(dataset: Dataset, keyword: str) -> str:
+    text = _text(dataset, keyword).strip()
+    if len(text) > 64 or _UID.fullmatch(text) is None:
+        raise UnfitError("identifier", f"{keyword} is missing or no identifier")
+    return text
+
+
+def _day(text: str) -> date | None:
+    try:
+        return datetime.strptime(text.strip(), "%Y%m%d").date()  # noqa: DTZ007 - a day has no zone
+    except ValueError:
+        return None
+
+
+def _micrometres(text: str) -> int | None:
+    try:
+        number = Decimal(text.strip()) * 1000
+    except InvalidOperation:
+        return None
+    return round(number) if number.is_finite() and 0 <= number <= 10_000_000 else None

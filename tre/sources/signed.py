@@ -1,0 +1,90 @@
+"""Grants as signed files: the evidence is a signature by a key that the operator configured.
+
+Guarantees: the signature covers the grant's name and its whole content but for the evidence itself; a key that is
+not configured, a digest that does not fit and a changed byte are told apart and refused alike.
+
+Threat: a grant file edited after the committee signed it, or signed by somebody else.
+"""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from tre.domain.canonical import canonical_bytes, digest_of_bytes
+from tre.domain.errors import Reason, TREError
+from tre.domain.grants.models import AccessGrant, Evidence
+
+SOURCE = "signed-file"
+_CONTEXT = b"tre.research grant v1\0"
+"""Signed in front of the content, so that a signature over anything else is never one over a grant."""
+
+
+def key_id(key: Ed25519PublicKey) -> str:
+    """How a key is named in evidence: the beginning of its SHA-256."""
+    raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    return digest_of_bytes(raw)[7:23]
+
+
+def sign(grant: AccessGrant, key: Ed25519PrivateKey) -> AccessGrant:
+    """The grant with evidence by this key in place of whatever evidence it had."""
+    content = canonical_bytes(grant.signed_content())
+    evidence = Evidence(
+        source=SOURCE,
+        digest=digest_of_bytes(content),
+        key=key_id(key.public_key()),
+        signature=base64.b64encode(key.sign(_CONTEXT + content)).decode(),
+    )
+    approval = grant.spec.approval.model_copy(update={"evidence": evidence})
+    return grant.model_copy(update={"spec": grant.spec.model_copy(update={"approval": approval})})
+
+
+def check_evidence(grant: AccessGrant, keys: dict[str, Ed25519PublicKey]) -> None:
+    """Raise `TREError(EvidenceUnverified)` unless a configured key signed exactly this content."""
+    evidence = grant.spec.approval.evidence
+    name = grant.metadata.name
+    if evidence is None or evidence.signature is None or evidence.key is None or evidence.source != SOURCE:
+        raise TREError(
+            Reason.EvidenceUnverified,
+            f"The grant {name!r} carries no signature.",
+            remedy="Sign it with `tre grant sign FILE`.",
+        )
+    if evidence.key not in keys:
+        raise TREError(
+            Reason.EvidenceUnverified,
+            f"The grant {name!r} was signed with key {evidence.key}, which is not configured here.",
+            remedy="Put the signer's public key into keys/grant-signers/, if you trust it.",
+        )
+    content = canonical_bytes(grant.signed_content())
+    try:
+        keys[evidence.key].verify(base64.b64decode(evidence.signature), _CONTEXT + content)
+    except InvalidSignature as error:
+        raise TREError(
+            Reason.EvidenceUnverified,
+            f"The grant {name!r} was changed after it was signed.",
+            remedy="Have the approving body sign the grant as it is now.",
+        ) from error
+
+
+def is_evidence_good(grant: AccessGrant, keys: dict[str, Ed25519PublicKey]) -> bool:
+    """Whether a configured key signed exactly this content."""
+    try:
+        check_evidence(grant, keys)
+    except TREError:
+        return False
+    return True
+
+
+def load_signers(directory: Path) -> dict[str, Ed25519PublicKey]:
+    """The public keys (`*.pub`, PEM) whose signatures make a grant count, by their names."""
+    found = {}
+    for path in sorted(directory.glob("*.pub")):
+        key = serialization.load_pem_public_key(path.read_bytes())
+        if not isinstance(key, Ed25519PublicKey):
+            raise TREError(Reason.BadInput, f"{path} does not hold an Ed25519 public key.")
+        found[key_id(key)] = key
+    return found

@@ -1,0 +1,184 @@
+"""Reading the events that were committed.
+
+Guarantees: an event read back is equal to the one that was written, so its canonical bytes, and with them its leaf,
+are the same. Order of reading is the order of commitment on SQLite; the place in the log is the leaf's position.
+
+Does not guarantee: that an event is in the signed log already (`position` is None until the sequencer came by).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Annotated, Any
+
+from pydantic import Field
+from sqlalchemy import Connection, Row, Select, String, func, select, type_coerce
+from sqlalchemy.dialects import sqlite
+
+from tre.domain.canonical import canonical_bytes
+from tre.domain.events import Event
+from tre.domain.model import Line, Record, UtcTime
+from tre.domain.people import Subject
+from tre.store.database import Database
+from tre.store.tables.audit import audit_events, audit_leaves
+from tre.store.tables.base import Moment
+
+MAX_PAGE = 1000
+"""Most events in one answer."""
+
+
+class StoredEvent(Record):
+    """An event with its number (order of reading) and, once it is in the log, its position there."""
+
+    number: int
+    position: int | None = None
+    event: Event
+
+
+class EventSearch(Record):
+    """What to look for; every given condition must hold. `before` is a number to page on with."""
+
+    object: Line | None = None
+    kind: Line | None = None
+    actor: Subject | None = None
+    since: UtcTime | None = None
+    until: UtcTime | None = None
+    before: int | None = None
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 100
+
+
+EVENT_COLUMNS = (
+    audit_events.c.number,
+    audit_events.c.id,
+    type_coerce(audit_events.c.at, String).label("at"),
+    audit_events.c.kind,
+    audit_events.c.actor_issuer,
+    audit_events.c.actor_id,
+    audit_events.c.object,
+    type_coerce(audit_events.c.detail, String).label("detail"),
+)
+"""What `event_of` reads; time and detail as the driver gives them, so that one damaged row spoils one row only."""
+
+_MOMENT = Moment()
+_DIALECT = sqlite.dialect()
+
+
+def event_of(row: Row[*tuple[Any, ...]]) -> Event:
+    """The event that a row of `EVENT_COLUMNS` holds.
+
+    Raises `ValueError` where the row is no event, which only somebody who changed it can bring about.
+    """
+    at = _MOMENT.process_result_value(row.at, _DIALECT)
+    if at is None:
+        msg = "the event has no time"
+        raise ValueError(msg)
+    return Event(
+        id=row.id,
+        at=at,
+        actor=Subject(issuer=row.actor_issuer, id=row.actor_id),
+        kind=row.kind,
+        object=row.object,
+        detail=json.loads(row.detail) if isinstance(row.detail, str) else row.detail,
+    )
+
+
+def leaf_of(row: Row[*tuple[Any, ...]]) -> bytes:
+    """The bytes that the log commits to for a row of `EVENT_COLUMNS`, whatever today's rules for events are.
+
+    For an event that was written through `Change.record` these are `Event.leaf()`. It is not validated anew, so that
+    old events remain verifiable when the rules grow stricter. Raises `TREError` or `ValueError` where the row has no
+    canonical form.
+    """
+    return canonical_bytes(
+        {
+            "id": row.id,
+            "at": _spelled(row.at),
+            "actor": {"issuer": row.actor_issuer, "id": row.actor_id},
+            "kind": row.kind,
+            "object": row.object,
+            "detail": json.loads(row.detail) if isinstance(row.detail, str) else row.detail,
+        }
+    )
+
+
+def _spelled(at: datetime | str) -> str:
+    """A time as `Event` spells it: in UTC, with microseconds only where there are any."""
+    text = at if isinstance(at, str) else str(_MOMENT.process_bind_param(at, _DIALECT))
+    return text.removesuffix(".000000Z") + "Z" if text.endswith(".000000Z") else text
+
+
+def search(connection: Connection, wanted: EventSearch) -> list[StoredEvent]:
+    """Events that fit, newest first."""
+    query = _with_position().order_by(audit_events.c.number.desc()).limit(wanted.limit)
+    for column, value in (
+        (audit_events.c.object, wanted.object),
+        (audit_events.c.kind, wanted.kind),
+        (audit_events.c.actor_issuer, wanted.actor.issuer if wanted.actor else None),
+        (audit_events.c.actor_id, wanted.actor.id if wanted.actor else None),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    if wanted.since is not None:
+        query = query.where(audit_events.c.at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(audit_events.c.at < wanted.until)
+    if wanted.before is not None:
+        query = query.where(audit_events.c.number < wanted.before)
+    return _stored(connection, query)
+
+
+def after(connection: Connection, number: int, limit: int = MAX_PAGE) -> list[StoredEvent]:
+    """Events with a higher number, oldest first: what `tail` follows."""
+    query = _with_position().where(audit_events.c.number > number)
+    return _stored(connection, query.order_by(audit_events.c.number).limit(limit))
+
+
+def of_object(connection: Connection, name: str) -> list[StoredEvent]:
+    """Everything that happened to an object (`grant/nccid-00123`), oldest first."""
+    return _stored(connection, _with_position().where(audit_events.c.object == name).order_by(audit_events.c.number))
+
+
+def by_id(connection: Connection, event_id: str) -> StoredEvent | None:
+    """One event by its id."""
+    found = _stored(connection, _with_position().where(audit_events.c.id == event_id))
+    return found[0] if found else None
+
+
+def known(connection: Connection, ids: Sequence[str]) -> dict[str, Event]:
+    """Those of these events that were committed already, by id."""
+    rows = connection.execute(select(*EVENT_COLUMNS).where(audit_events.c.id.in_(ids)))
+    return {row.id: event_of(row) for row in rows}
+
+
+def last_number(connection: Connection) -> int:
+    """Number of the newest event; 0 where there is none."""
+    return int(connection.execute(select(func.coalesce(func.max(audit_events.c.number), 0))).scalar_one())
+
+
+def append_many(database: Database, events: Iterable[Event], batch: int = 4 * MAX_PAGE) -> int:
+    """Commit events that go with no other change, `batch` of them in a transaction; say how many."""
+    total = 0
+    for part in _parts(events, batch):
+        with database.change(part[0], *part[1:]):
+            total += len(part)
+    return total
+
+
+def _parts(events: Iterable[Event], size: int) -> Iterator[list[Event]]:
+    iterator = iter(events)
+    while part := list(islice(iterator, size)):
+        yield part
+
+
+def _with_position() -> Select[Any]:
+    joined = audit_events.outerjoin(audit_leaves, audit_leaves.c.event_number == audit_events.c.number)
+    return select(*EVENT_COLUMNS, audit_leaves.c.position).select_from(joined)
+
+
+def _stored(connection: Connection, query: Select[Any]) -> list[StoredEvent]:
+    return [
+        StoredEvent(number=row.number, position=row.position, event=event_of(row)) for row in connection.execute(query)
+    ]

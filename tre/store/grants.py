@@ -1,0 +1,278 @@
+"""Grants in the record, by intent.
+
+Guarantees: a grant's phase moves along its table only; what was applied twice unchanged changes nothing; suspensions
+are added and lifted, never overwritten; an organisation's suspension touches each of its grants, also future ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, or_, select, update
+
+from tre.domain.errors import Reason, TREError
+from tre.domain.grants.models import AccessGrantSpec, GrantRecord, GrantSlice, Suspension, SuspensionScope
+from tre.domain.grants.states import GRANT_TRANSITIONS, GrantPhase
+from tre.domain.names import slice_id
+from tre.domain.people import Subject
+from tre.store.database import Change, new_id
+from tre.store.tables.grants import grant_slices, grants, suspensions
+
+
+class StoredSuspension(Suspension):
+    """A suspension with the identifier by which it is lifted."""
+
+    id: str
+
+
+def get(connection: Connection, name: str) -> GrantRecord | None:
+    """One grant with every suspension that touches it."""
+    row = connection.execute(select(grants).where(grants.c.name == name)).one_or_none()
+    return None if row is None else _record(connection, row._mapping)
+
+
+def require(connection: Connection, name: str) -> GrantRecord:
+    """One grant; raises `TREError(GrantNotFound)`."""
+    if (found := get(connection, name)) is None:
+        raise TREError(Reason.GrantNotFound, f"There is no grant {name!r}.", remedy="See `tre grant list`.")
+    return found
+
+
+def all_names(connection: Connection, *, open_only: bool = False) -> list[str]:
+    """Names of all grants, or of those that are not closed."""
+    query = select(grants.c.name).order_by(grants.c.name)
+    if open_only:
+        query = query.where(grants.c.phase != GrantPhase.Closed)
+    return list(connection.execute(query).scalars())
+
+
+def conditions(connection: Connection, name: str) -> list[dict[str, Any]]:
+    """The grant's status conditions, as last written by the controller."""
+    return list(connection.execute(select(grants.c.conditions).where(grants.c.name == name)).scalar_one())
+
+
+def apply(change: Change, name: str, spec: AccessGrantSpec, source: str, now: datetime) -> int:
+    """Put a grant into the record, or replace a running one's content; return its generation.
+
+    The evidence of the new content is unverified until `set_evidence` says otherwise. Raises `TREError(StateForbids)`
+    for a grant that has ended, `TREError(Conflict)` if another source owns the name.
+    """
+    row = change.connection.execute(select(grants).where(grants.c.name == name)).one_or_none()
+    plain = spec.as_plain()
+    if row is None:
+        values = {
+            "name": name,
+            "generation": 1,
+            "source": source,
+            "spec": plain,
+            "phase": GrantPhase.Pending,
+        }
+        defaults = {
+            "conditions": [],
+            "evidence_verified": False,
+            "revoked_reason": "",
+            "applied_at": now,
+        }
+        change.connection.execute(insert(grants).values(**values, **defaults))
+        _write_slices(change, name, spec, {})
+        return 1
+    if row.source != source:
+        raise TREError(Reason.Conflict, f"The grant {name!r} belongs to the source {row.source}.")
+    if GrantPhase(row.phase) in {GrantPhase.Expired, GrantPhase.Revoked, GrantPhase.Closed}:
+        raise TREError(
+            Reason.StateForbids,
+            f"The grant {name!r} has ended.",
+            remedy="A new approval needs a grant of a new name.",
+        )
+    if row.spec == plain:
+        return int(row.generation)
+    change.connection.execute(
+        update(grants)
+        .where(grants.c.name == name)
+        .values(spec=plain, generation=row.generation + 1, evidence_verified=False, applied_at=now)
+    )
+    _write_slices(change, name, spec, {item["name"]: item for item in row.spec["slices"]})
+    return int(row.generation) + 1
+
+
+def _write_slices(change: Change, name: str, spec: AccessGrantSpec, before: dict[str, dict[str, Any]]) -> None:
+    """Keep one row for each slice; one whose content changed has to be built anew before it is mounted again."""
+    known = set(change.connection.execute(select(grant_slices.c.name).where(grant_slices.c.grant == name)).scalars())
+    for item in spec.slices:
+        if item.name in known:
+            if before.get(item.name) != item.as_plain():
+                _rebuild(change, name, item)
+            continue
+        change.connection.execute(
+            insert(grant_slices).values(
+                grant=name,
+                name=item.name,
+                slice_id=slice_id(name, item.name),
+                dataset=item.dataset,
+                release=item.release,
+                state="Pending",
+                reason=Reason.GrantPending,
+                message="",
+                manifest_version=0,
+                files=0,
+            )
+        )
+
+
+def _rebuild(change: Change, name: str, item: GrantSlice) -> None:
+    change.connection.execute(
+        update(grant_slices)
+        .where(grant_slices.c.grant == name, grant_slices.c.name == item.name)
+        .values(
+            dataset=item.dataset, release=item.release, state="Pending", reason=Reason.GrantPending, plan_digest=None
+        )
+    )
+
+
+def set_evidence(change: Change, name: str, *, verified: bool) -> None:
+    """Keep whether the evidence of the grant's present content was verified."""
+    change.connection.execute(update(grants).where(grants.c.name == name).values(evidence_verified=verified))
+
+
+def set_phase(change: Change, name: str, target: GrantPhase, now: datetime) -> None:
+    """Move a grant along its table. Raises `TREError(StateForbids)`."""
+    source = GrantPhase(change.connection.execute(select(grants.c.phase).where(grants.c.name == name)).scalar_one())
+    GRANT_TRANSITIONS.check(source, target)
+    values: dict[str, Any] = {"phase": target}
+    if target is GrantPhase.Active and source is GrantPhase.Pending:
+        values["activated_at"] = now
+    if target is GrantPhase.Closed:
+        values["closed_at"] = now
+    change.connection.execute(update(grants).where(grants.c.name == name).values(**values))
+
+
+def set_conditions(change: Change, name: str, found: list[dict[str, Any]]) -> None:
+    """Replace the grant's status conditions."""
+    change.connection.execute(update(grants).where(grants.c.name == name).values(conditions=found))
+
+
+def revoke(change: Change, name: str, reason: str, now: datetime) -> None:
+    """Withdraw the approval for good. Raises `TREError(StateForbids)` once it has ended."""
+    set_phase(change, name, GrantPhase.Revoked, now)
+    change.connection.execute(update(grants).where(grants.c.name == name).values(revoked_at=now, revoked_reason=reason))
+
+
+def suspend(change: Change, grant: str | None, suspension: Suspension) -> str:
+    """Add a suspension to a grant, or (with no grant) to an organisation; return its identifier."""
+    if (grant is None) != (suspension.scope is SuspensionScope.organisation):
+        raise TREError(Reason.BadInput, "A suspension names a grant, or an organisation and no grant.")
+    identifier = new_id()
+    change.connection.execute(
+        insert(suspensions).values(
+            id=identifier,
+            grant=grant,
+            scope=suspension.scope,
+            ref=suspension.ref,
+            reason=suspension.reason,
+            by_issuer=suspension.by.issuer,
+            by_id=suspension.by.id,
+            since=suspension.since,
+            until=suspension.until,
+        )
+    )
+    return identifier
+
+
+def resume(change: Change, identifiers: Iterable[str], now: datetime) -> int:
+    """Lift suspensions: their end becomes now. Return how many were in force or still to come."""
+    lifted = change.connection.execute(
+        update(suspensions)
+        .where(suspensions.c.id.in_(list(identifiers)))
+        .where(or_(suspensions.c.until.is_(None), suspensions.c.until > now))
+        .values(until=now)
+    )
+    return lifted.rowcount
+
+
+def stored_suspensions(connection: Connection, grant: GrantRecord) -> list[StoredSuspension]:
+    """Every recorded suspension of a grant and of its organisation; those written in the grant itself not."""
+    organisation = grant.spec.project.organisation.id
+    rows = connection.execute(
+        select(suspensions)
+        .where(
+            or_(
+                suspensions.c.grant == grant.name,
+                (suspensions.c.scope == SuspensionScope.organisation) & (suspensions.c.ref == organisation),
+            )
+        )
+        .order_by(suspensions.c.since)
+    )
+    return [_suspension(row._mapping) for row in rows]
+
+
+def of_organisation(connection: Connection, organisation: str) -> list[str]:
+    """Names of the grants of an organisation."""
+    rows = connection.execute(select(grants.c.name, grants.c.spec))
+    return [row.name for row in rows if row.spec["project"]["organisation"]["id"] == organisation]
+
+
+def _suspension(row: Any) -> StoredSuspension:
+    return StoredSuspension(
+        id=row["id"],
+        scope=row["scope"],
+        ref=row["ref"],
+        reason=row["reason"],
+        by=Subject(issuer=row["by_issuer"], id=row["by_id"]),
+        since=row["since"],
+        until=row["until"],
+    )
+
+
+def _record(connection: Connection, row: Any) -> GrantRecord:
+    bare = GrantRecord(
+        name=row["name"],
+        generation=row["generation"],
+        spec=AccessGrantSpec.model_validate(row["spec"]),
+        phase=row["phase"],
+        evidence_verified=row["evidence_verified"],
+        activated_at=row["activated_at"],
+        revoked_at=row["revoked_at"],
+        revoked_reason=row["revoked_reason"],
+        confirmed_until=row["confirmed_until"],
+    )
+    stored = [Suspension.model_validate(s.model_dump(exclude={"id"})) for s in stored_suspensions(connection, bare)]
+    return bare.model_copy(update={"suspensions": (*bare.spec.suspensions, *stored)})
+
+
+def warned_minutes(connection: Connection, name: str) -> int | None:
+    """How many minutes before the end the last warning was given, `None` before the first."""
+    found = connection.execute(select(grants.c.warned_minutes).where(grants.c.name == name)).scalar_one()
+    return None if found is None else int(found)
+
+
+def set_warned(change: Change, name: str, minutes: int) -> None:
+    """Keep that the warning of so many minutes before the end was given."""
+    change.connection.execute(update(grants).where(grants.c.name == name).values(warned_minutes=minutes))
+
+
+def ask_close(change: Change, name: str, now: datetime) -> None:
+    """Keep that an ended grant's homes shall go now. Raises `TREError(StateForbids)` while it has not ended."""
+    phase = GrantPhase(change.connection.execute(select(grants.c.phase).where(grants.c.name == name)).scalar_one())
+    if phase not in {GrantPhase.Expired, GrantPhase.Revoked}:
+        raise TREError(
+            Reason.StateForbids,
+            f"The grant {name!r} is {phase}; only an ended grant can be closed.",
+            remedy="Revoke it first with `tre grant revoke`.",
+        )
+    change.connection.execute(update(grants).where(grants.c.name == name).values(close_asked_at=now))
+
+
+def close_asked(connection: Connection, name: str) -> bool:
+    """Whether somebody asked to close the grant before its retention time is over."""
+    asked = connection.execute(select(grants.c.close_asked_at).where(grants.c.name == name)).scalar_one()
+    return asked is not None
+
+
+def find_suspensions(connection: Connection, identifier: str) -> list[tuple[str, str]]:
+    """Suspensions by their own identifier, or all of a grant by its name: identifier and object of each."""
+    rows = connection.execute(
+        select(suspensions).where(or_(suspensions.c.id == identifier, suspensions.c.grant == identifier))
+    )
+    return [(row.id, f"grant/{row.grant}" if row.grant else f"organisation/{row.ref}") for row in rows]

@@ -1,0 +1,77 @@
+"""Bringing a database to the schema of this program.
+
+Guarantees: all revisions that are missing are applied in one transaction, or none; two programs that try at once
+queue up and the second finds nothing to do. A database that a newer program made is refused, not guessed at.
+
+Does not guarantee: a way back. Make a backup first (`tre backup`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from tre.domain.errors import Reason, TREError
+from tre.store.database import Database
+
+_SCRIPTS = Path(__file__).parent / "migrations"
+
+
+def migrate(database: Database) -> str:
+    """Create the schema or bring it up to date; the revision it has now.
+
+    Raises `TREError(SetupIncomplete)` where a newer program made the database.
+    """
+    config = _config()
+    with database.extend_log() as connection:
+        _refuse_newer(connection, config)
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        return str(_revision(connection))
+
+
+def require_current(database: Database) -> None:
+    """What a service asks before it starts; raises `TREError(SetupIncomplete)` unless the schema is this program's."""
+    config = _config()
+    with database.read() as connection:
+        _refuse_newer(connection, config)
+        found = _revision(connection)
+    if found != head_revision():
+        raise TREError(
+            Reason.SetupIncomplete,
+            f"The database is at revision {found or 'none'}; this program needs {head_revision()}.",
+            remedy="Make a backup, then run `tre init`: it brings the database up to date.",
+        )
+
+
+def head_revision() -> str:
+    """The revision that this program needs."""
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _refuse_newer(connection: Connection, config: Config) -> None:
+    found = _revision(connection)
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if found is not None and found not in known:
+        raise TREError(
+            Reason.SetupIncomplete,
+            f"The database is at revision {found}, which this program does not know.",
+            why="A newer program made it.",
+            remedy="Install that version again, or restore the backup made before it.",
+        )

@@ -1,0 +1,1 @@
+"""The tables as revision 0001 creates them, by group."""

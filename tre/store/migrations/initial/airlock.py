@@ -1,0 +1,142 @@
+"""The tables of `airlock` as revision 0001 creates them. Made by `tre.store.migrations.regenerate`."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+MOMENT = sa.String(27).with_variant(sa.DateTime(timezone=True), "postgresql")
+
+
+def export_requests() -> None:
+    """Create `export_requests`."""
+    op.create_table(
+        "export_requests",
+        sa.Column("id", sa.String(length=20), nullable=False),
+        sa.Column("grant", sa.String(length=63), nullable=False),
+        sa.Column("workspace", sa.String(length=20), nullable=False),
+        sa.Column("author_issuer", sa.String(length=255), nullable=False),
+        sa.Column("author_id", sa.String(length=255), nullable=False),
+        sa.Column("policy", sa.String(length=63), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("turn", sa.Integer(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.String(length=40), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("run", sa.JSON(), nullable=True),
+        sa.Column("confirmed_issuer", sa.String(length=255), nullable=True),
+        sa.Column("confirmed_id", sa.String(length=255), nullable=True),
+        sa.Column("confirmed_at", MOMENT, nullable=True),
+        sa.Column("released_at", MOMENT, nullable=True),
+        sa.Column("bundle_sha256", sa.String(length=64), nullable=True),
+        sa.Column("bundle_size", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("changed_at", MOMENT, nullable=False),
+        sa.Column("deadline", MOMENT, nullable=True),
+        sa.ForeignKeyConstraint(["grant"], ["grants.name"], name=op.f("fk_export_requests_grant_grants")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_export_requests")),
+    )
+    op.create_index("ix_export_requests_author", "export_requests", ["author_issuer", "author_id"], unique=False)
+    op.create_index("ix_export_requests_grant", "export_requests", ["grant"], unique=False)
+    op.create_index("ix_export_requests_state", "export_requests", ["state", "deadline"], unique=False)
+
+
+def export_files() -> None:
+    """Create `export_files`."""
+    op.create_table(
+        "export_files",
+        sa.Column("request", sa.String(length=20), nullable=False),
+        sa.Column("path", sa.String(length=1024), nullable=False),
+        sa.Column("group", sa.String(length=100), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("type", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["request"], ["export_requests.id"], name=op.f("fk_export_files_request_export_requests")
+        ),
+        sa.PrimaryKeyConstraint("request", "path", name=op.f("pk_export_files")),
+    )
+    op.create_index("ix_export_files_sha256", "export_files", ["sha256"], unique=False)
+
+
+def export_findings() -> None:
+    """Create `export_findings`."""
+    op.create_table(
+        "export_findings",
+        sa.Column("request", sa.String(length=20), nullable=False),
+        sa.Column("id", sa.String(length=12), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("check", sa.String(length=3), nullable=False),
+        sa.Column("check_version", sa.Integer(), nullable=False),
+        sa.Column("severity", sa.String(length=1), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("locator", sa.JSON(), nullable=False),
+        sa.Column("message", sa.String(length=500), nullable=False),
+        sa.Column("suggestion", sa.String(length=500), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["request"], ["export_requests.id"], name=op.f("fk_export_findings_request_export_requests")
+        ),
+        sa.PrimaryKeyConstraint("request", "id", name=op.f("pk_export_findings")),
+    )
+
+
+def export_groups() -> None:
+    """Create `export_groups`."""
+    op.create_table(
+        "export_groups",
+        sa.Column("request", sa.String(length=20), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("context", sa.Text(), nullable=False),
+        sa.Column("controls", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["request"], ["export_requests.id"], name=op.f("fk_export_groups_request_export_requests")
+        ),
+        sa.PrimaryKeyConstraint("request", "name", name=op.f("pk_export_groups")),
+    )
+
+
+def export_reviews() -> None:
+    """Create `export_reviews`."""
+    op.create_table(
+        "export_reviews",
+        sa.Column("request", sa.String(length=20), nullable=False),
+        sa.Column("turn", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("checker_issuer", sa.String(length=255), nullable=False),
+        sa.Column("checker_id", sa.String(length=255), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("role", sa.String(length=20), nullable=True),
+        sa.Column("submitted_at", MOMENT, nullable=True),
+        sa.Column("void", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["request"], ["export_requests.id"], name=op.f("fk_export_reviews_request_export_requests")
+        ),
+        sa.PrimaryKeyConstraint("request", "turn", "checker_issuer", "checker_id", name=op.f("pk_export_reviews")),
+    )
+
+
+def export_votes() -> None:
+    """Create `export_votes`."""
+    op.create_table(
+        "export_votes",
+        sa.Column("request", sa.String(length=20), nullable=False),
+        sa.Column("turn", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("checker_issuer", sa.String(length=255), nullable=False),
+        sa.Column("checker_id", sa.String(length=255), nullable=False),
+        sa.Column("path", sa.String(length=1024), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("run", sa.String(length=80), nullable=False),
+        sa.Column("choice", sa.String(length=20), nullable=False),
+        sa.Column("comment", sa.Text(), nullable=False),
+        sa.Column("dispositions", sa.JSON(), nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["request"], ["export_requests.id"], name=op.f("fk_export_votes_request_export_requests")
+        ),
+        sa.PrimaryKeyConstraint(
+            "request", "turn", "checker_issuer", "checker_id", "path", name=op.f("pk_export_votes")
+        ),
+    )

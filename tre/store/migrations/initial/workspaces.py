@@ -1,0 +1,48 @@
+"""The tables of `workspaces` as revision 0001 creates them. Made by `tre.store.migrations.regenerate`."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+MOMENT = sa.String(27).with_variant(sa.DateTime(timezone=True), "postgresql")
+
+
+def workspace_uids() -> None:
+    """Create `workspace_uids`."""
+    op.create_table(
+        "workspace_uids",
+        sa.Column("uid", sa.Integer(), nullable=False),
+        sa.Column("workspace", sa.String(length=20), nullable=False),
+        sa.Column("allocated_at", MOMENT, nullable=False),
+        sa.Column("certified_at", MOMENT, nullable=True),
+        sa.PrimaryKeyConstraint("uid", name=op.f("pk_workspace_uids")),
+        sa.UniqueConstraint("workspace", name=op.f("uq_workspace_uids_workspace")),
+    )
+
+
+def workspaces() -> None:
+    """Create `workspaces`."""
+    op.create_table(
+        "workspaces",
+        sa.Column("name", sa.String(length=20), nullable=False),
+        sa.Column("grant", sa.String(length=63), nullable=False),
+        sa.Column("issuer", sa.String(length=255), nullable=False),
+        sa.Column("subject", sa.String(length=255), nullable=False),
+        sa.Column("wanted", sa.String(length=20), nullable=False),
+        sa.Column("phase", sa.String(length=20), nullable=False),
+        sa.Column("reason", sa.String(length=40), nullable=False),
+        sa.Column("message", sa.String(length=500), nullable=False),
+        sa.Column("instance", sa.Integer(), nullable=False),
+        sa.Column("uid", sa.Integer(), nullable=True),
+        sa.Column("plan", sa.JSON(), nullable=True),
+        sa.Column("progress", sa.JSON(), nullable=False),
+        sa.Column("changed_at", MOMENT, nullable=False),
+        sa.Column("started_at", MOMENT, nullable=True),
+        sa.Column("ready_at", MOMENT, nullable=True),
+        sa.Column("stopped_at", MOMENT, nullable=True),
+        sa.ForeignKeyConstraint(["grant"], ["grants.name"], name=op.f("fk_workspaces_grant_grants")),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_workspaces")),
+        sa.UniqueConstraint("grant", "issuer", "subject", name=op.f("uq_workspaces_grant_issuer_subject")),
+    )
+    op.create_index("ix_workspaces_phase", "workspaces", ["phase"], unique=False)

@@ -1,0 +1,40 @@
+"""The first schema. Made by `python -m tre.store.migrations.regenerate`."""
+
+from __future__ import annotations
+
+from tre.store.migrations.initial import airlock, audit, data, grants, jobs, people, workspaces
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    """Create every table, those that others refer to first."""
+    people.accounts()
+    audit.audit_checkpoints()
+    audit.audit_events()
+    audit.audit_leaves()
+    audit.audit_nodes()
+    audit.audit_waiting()
+    data.datasets()
+    grants.grants()
+    jobs.jobs()
+    people.login_failures()
+    people.people()
+    data.plans()
+    people.sessions()
+    jobs.settings()
+    data.slices()
+    people.tickets()
+    workspaces.workspace_uids()
+    airlock.export_requests()
+    grants.grant_slices()
+    data.releases()
+    grants.suspensions()
+    data.withdrawals()
+    workspaces.workspaces()
+    airlock.export_files()
+    airlock.export_findings()
+    airlock.export_groups()
+    airlock.export_reviews()
+    airlock.export_votes()

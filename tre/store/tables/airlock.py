@@ -1,0 +1,118 @@
+"""Tables of the airlock: requests, groups, files, findings, reviews, votes and releases (bytes live in the vault)."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
+
+from tre.store.tables.base import Moment, metadata
+
+__all__ = [
+    "export_files",
+    "export_findings",
+    "export_groups",
+    "export_requests",
+    "export_reviews",
+    "export_votes",
+    "metadata",
+]
+
+export_requests = Table(
+    "export_requests",
+    metadata,
+    Column("id", String(20), primary_key=True),
+    Column("grant", String(63), ForeignKey("grants.name"), nullable=False),
+    Column("workspace", String(20), nullable=False),
+    Column("author_issuer", String(255), nullable=False),
+    Column("author_id", String(255), nullable=False),
+    Column("policy", String(63), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("turn", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("reason", String(40), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("run", JSON),
+    Column("confirmed_issuer", String(255)),
+    Column("confirmed_id", String(255)),
+    Column("confirmed_at", Moment),
+    Column("released_at", Moment),
+    Column("bundle_sha256", String(64)),
+    Column("bundle_size", BigInteger),
+    Column("created_at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Column("deadline", Moment),
+    Index("ix_export_requests_state", "state", "deadline"),
+    Index("ix_export_requests_grant", "grant"),
+    Index("ix_export_requests_author", "author_issuer", "author_id"),
+)
+"""`version` grows with every change: one made from an older version is refused. `run` is the last run of the checks
+without its findings, which have rows of their own."""
+
+export_groups = Table(
+    "export_groups",
+    metadata,
+    Column("request", String(20), ForeignKey("export_requests.id"), primary_key=True),
+    Column("name", String(100), primary_key=True),
+    Column("place", Integer, nullable=False),
+    Column("context", Text, nullable=False),
+    Column("controls", Text, nullable=False),
+)
+
+export_files = Table(
+    "export_files",
+    metadata,
+    Column("request", String(20), ForeignKey("export_requests.id"), primary_key=True),
+    Column("path", String(1024), primary_key=True),
+    Column("group", String(100), nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("type", String(40), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Index("ix_export_files_sha256", "sha256"),
+)
+
+export_findings = Table(
+    "export_findings",
+    metadata,
+    Column("request", String(20), ForeignKey("export_requests.id"), primary_key=True),
+    Column("id", String(12), primary_key=True),
+    Column("place", Integer, nullable=False),
+    Column("check", String(3), nullable=False),
+    Column("check_version", Integer, nullable=False),
+    Column("severity", String(1), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("locator", JSON, nullable=False),
+    Column("message", String(500), nullable=False),
+    Column("suggestion", String(500), nullable=False),
+)
+"""Findings of the present run only. Their text may quote a file: no page but the request's shows it."""
+
+export_reviews = Table(
+    "export_reviews",
+    metadata,
+    Column("request", String(20), ForeignKey("export_requests.id"), primary_key=True),
+    Column("turn", Integer, primary_key=True, autoincrement=False),
+    Column("checker_issuer", String(255), primary_key=True),
+    Column("checker_id", String(255), primary_key=True),
+    Column("place", Integer, nullable=False),
+    Column("role", String(20)),
+    Column("submitted_at", Moment),
+    Column("void", Boolean, nullable=False),
+)
+
+export_votes = Table(
+    "export_votes",
+    metadata,
+    Column("request", String(20), ForeignKey("export_requests.id"), primary_key=True),
+    Column("turn", Integer, primary_key=True, autoincrement=False),
+    Column("checker_issuer", String(255), primary_key=True),
+    Column("checker_id", String(255), primary_key=True),
+    Column("path", String(1024), primary_key=True),
+    Column("place", Integer, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("run", String(80), nullable=False),
+    Column("choice", String(20), nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("dispositions", JSON, nullable=False),
+    Column("at", Moment, nullable=False),
+)

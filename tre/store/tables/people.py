@@ -1,0 +1,66 @@
+"""Tables of local accounts, roles, sessions and one-time tickets."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Column, Index, Integer, String, Table
+
+from tre.store.tables.base import Moment, metadata
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("name", String(255), primary_key=True),
+    Column("display_name", String(300), nullable=False),
+    Column("password_hash", String(300), nullable=False),
+    Column("roles", JSON, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("disabled_at", Moment),
+)
+"""Local accounts of one machine; `password_hash` is argon2id in its PHC text form."""
+
+people = Table(
+    "people",
+    metadata,
+    Column("issuer", String(255), primary_key=True),
+    Column("subject", String(255), primary_key=True),
+    Column("display_name", String(300), nullable=False),
+    Column("hub_name", String(40), nullable=False, unique=True),
+    Column("roles", JSON, nullable=False),
+    Column("seen_at", Moment),
+)
+"""Everybody who may meet the Hub: who they are there, and the roles they last signed in with."""
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("issuer", String(255), nullable=False),
+    Column("subject", String(255), nullable=False),
+    Column("display_name", String(300), nullable=False),
+    Column("roles", JSON, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("revoked_at", Moment),
+    Index("ix_sessions_subject", "issuer", "subject"),
+)
+"""`id` is the SHA-256 of the secret in the cookie: reading this table opens no session."""
+
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("session", String(64), nullable=False),
+    Column("host", String(300), nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("used_at", Moment),
+)
+"""One-time tickets, by the SHA-256 of their secret; bound to a session and a host, good for 60 seconds."""
+
+login_failures = Table(
+    "login_failures",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("key", String(300), nullable=False),
+    Column("at", Moment, nullable=False),
+    Index("ix_login_failures_key_at", "key", "at"),
+)

@@ -1,0 +1,236 @@
+"""The storekeeper as a service: it takes jobs from the record and does them.
+
+Guarantees: a job begins within 50 ms of its commitment when its lane is free; additions of data, which take long, have
+a lane of their own, so that building, provisioning and destroying never wait for them; whatever a job does can be
+done again, so a crash in its midst costs time only; each end of a job is an event. Told to stop, it interrupts work
+at its next step, leaves the job open, and goes.
+
+Does not guarantee: more than one build at a time: the directory of slices has one lock.
+
+Started by root it runs as its own user with the ambient capabilities CAP_CHOWN (files to datasets' groups, homes to
+workspaces' users), CAP_DAC_OVERRIDE and CAP_FOWNER (delete what a researcher locked away), and no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+from aiohttp import web
+from prometheus_client import Counter, Gauge, Histogram
+
+from tre.domain.datasets import SliceId
+from tre.domain.errors import Reason, TREError
+from tre.domain.events import program
+from tre.domain.model import Line, Record, parse_record
+from tre.domain.slices.spec import ReleaseName, ResourceName, SliceSpec
+from tre.slices.watch import Watcher
+from tre.store import jobs
+from tre.store.changes import ChangeFeed
+from tre.store.database import Database
+from tre.storekeeper import deliveries, slices, workspaces
+from tre.storekeeper.office import Office
+from tre.system.clock import SystemClock
+from tre.system.layout import Layout
+from tre.system.service import arguments, health_routes, serve_unix, until_told
+from tre.system.settings import Settings
+
+PROGRAM = "storekeeper"
+PATIENCE_SECONDS = 30
+"""After so long a job may be taken again. A lane does one job at a time, so only a crash leaves one to be taken."""
+
+_IDLE_SECONDS = 2.0
+log = structlog.get_logger()
+
+_done = Counter("tre_storekeeper_jobs", "Jobs that ended", ["kind", "outcome"])
+_seconds = Histogram("tre_storekeeper_job_seconds", "Time a job took", ["kind"])
+_busy = Gauge("tre_storekeeper_busy", "Whether a lane is at work", ["lane"])
+
+
+class AddRequest(Record):
+    """A delivery, by its directory on this machine."""
+
+    dataset: ResourceName
+    path: Path
+    release: ReleaseName | None = None
+    title: Line = ""
+
+
+class PlanRequest(Record):
+    """A specification to plan."""
+
+    spec: SliceSpec
+
+
+class RemoveRequest(Record):
+    """A slice to take away."""
+
+    slice_id: SliceId
+
+
+Handler = Callable[[Office, Mapping[str, Any], Watcher], dict[str, Any]]
+
+
+def _add(office: Office, payload: Mapping[str, Any], watcher: Watcher) -> dict[str, Any]:
+    asked = parse_record(AddRequest, payload, source="job")
+    order = deliveries.Delivery(asked.dataset, asked.path, asked.release or "", asked.title)
+    return dict(deliveries.add(office, order, watcher).as_plain())
+
+
+def _plan(office: Office, payload: Mapping[str, Any], watcher: Watcher) -> dict[str, Any]:
+    asked = parse_record(PlanRequest, payload, source="job")
+    return slices.make_plan(office, asked.spec, watcher).as_plain()
+
+
+def _build(office: Office, payload: Mapping[str, Any], watcher: Watcher) -> dict[str, Any]:
+    asked = parse_record(slices.BuildRequest, payload, source="job")
+    return slices.build_slice(office, asked, watcher).as_plain()
+
+
+def _remove(office: Office, payload: Mapping[str, Any], _watcher: Watcher) -> dict[str, Any]:
+    return slices.remove_slice(office, parse_record(RemoveRequest, payload, source="job").slice_id)
+
+
+def _provision(office: Office, payload: Mapping[str, Any], _watcher: Watcher) -> dict[str, Any]:
+    asked = parse_record(workspaces.ProvisionRequest, payload, source="job")
+    return workspaces.provision(office, asked)
+
+
+def _destroy(office: Office, payload: Mapping[str, Any], _watcher: Watcher) -> dict[str, Any]:
+    return workspaces.destroy(office, parse_record(workspaces.DestroyRequest, payload, source="job"))
+
+
+LANES: dict[str, dict[str, Handler]] = {
+    "data": {"dataset.add": _add},
+    "slices": {"slice.plan": _plan, "slice.build": _build, "slice.remove": _remove},
+    "workspaces": {"workspace.provision": _provision, "workspace.destroy": _destroy},
+}
+"""What is done one after the other, and what beside it."""
+
+
+@dataclass
+class _Stopping:
+    """A watcher that interrupts the work once the service is told to stop."""
+
+    stopped: bool = False
+
+    def step(self, _name: str) -> None:
+        if self.stopped:
+            raise TREError(Reason.ServiceUnavailable, "The storekeeper is being stopped.")
+
+    def progress(self, _done: int, _total: int) -> None:
+        self.step("")
+
+
+class Service:
+    """The lanes, and the end of each job."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+        self._watcher = _Stopping()
+        self._beats = dict.fromkeys(LANES, time.monotonic())
+
+    def stop(self) -> None:
+        """Take nothing more; interrupt what runs at its next step."""
+        self._watcher.stopped = True
+
+    async def run(self) -> None:
+        """Work until stopped."""
+        async with asyncio.TaskGroup() as group:
+            for lane in LANES:
+                group.create_task(self._lane(lane))
+
+    def trouble(self) -> str | None:
+        """What is wrong, for `/healthz`: a lane that neither works nor looks."""
+        oldest = min(self._beats.values())
+        return None if time.monotonic() - oldest < 10 * _IDLE_SECONDS else "a lane does not look any more"
+
+    async def _lane(self, lane: str) -> None:
+        feed = ChangeFeed(self._office.database)
+        try:
+            while not self._watcher.stopped:
+                self._beats[lane] = time.monotonic()
+                if (job := self._next(lane)) is None:
+                    await feed.wait_async(_IDLE_SECONDS)
+                    continue
+                _busy.labels(lane).set(1)
+                work = asyncio.create_task(asyncio.to_thread(self.do, job, LANES[lane][job.kind]))
+                while not work.done():
+                    self._beats[lane] = time.monotonic()
+                    await asyncio.wait([work], timeout=_IDLE_SECONDS)
+                _busy.labels(lane).set(0)
+                work.result()
+        finally:
+            feed.close()
+
+    def _next(self, lane: str) -> jobs.Job | None:
+        with self._office.database.read() as connection:
+            found = jobs.waiting(connection, PROGRAM, self._office.clock.now())
+        return next((job for job in found if job.kind in LANES[lane]), None)
+
+    def do(self, job: jobs.Job, handler: Handler) -> None:
+        """Do one job and keep its end. Only an error of the record itself is raised."""
+        if not self._taken(job):
+            return
+        begun = time.monotonic()
+        try:
+            result = handler(self._office, job.payload, self._watcher)
+        except TREError as error:
+            self._failed(job, error)
+        except Exception as error:  # a job must end in the record, whatever went wrong
+            log.error("job failed", job=job.id, kind=job.kind, exc_info=error)
+            what = f"The storekeeper could not finish {job.kind}."
+            self._failed(job, TREError(Reason.RuntimeFailed, what, why=f"{type(error).__name__}."))
+        else:
+            self._finished(job, result)
+        _seconds.labels(job.kind).observe(time.monotonic() - begun)
+
+    def _taken(self, job: jobs.Job) -> bool:
+        event = self._office.event("job.taken", f"job/{job.id}", job=job.kind, subject=job.subject)
+        with self._office.database.change(event) as change:
+            return jobs.take(change, job.id, self._office.clock.now(), PATIENCE_SECONDS)
+
+    def _finished(self, job: jobs.Job, result: dict[str, Any]) -> None:
+        event = self._office.event("job.done", f"job/{job.id}", job=job.kind, subject=job.subject)
+        with self._office.database.change(event) as change:
+            jobs.finish(change, job.id, result, self._office.clock.now())
+        _done.labels(job.kind, "done").inc()
+
+    def _failed(self, job: jobs.Job, error: TREError) -> None:
+        said = {"job": job.kind, "subject": job.subject, "reason": error.reason.value}
+        with self._office.database.change(self._office.event("job.failed", f"job/{job.id}", **said)) as change:
+            jobs.fail(change, job.id, error, self._office.clock.now())
+        _done.labels(job.kind, error.reason.value).inc()
+        log.warning("job failed", **said, error=str(error))
+
+
+async def serve(layout: Layout, settings: Settings) -> None:
+    """Run the service until TERM or INT."""
+    database = Database.sqlite(layout.database)
+    service = Service(Office(layout, settings, database, SystemClock(), program(PROGRAM)))
+    app = web.Application()
+    app.add_routes(health_routes({"lanes": service.trouble}))
+    runner = await serve_unix(app, layout.socket(PROGRAM))
+    work = asyncio.create_task(service.run())
+    told = asyncio.create_task(until_told())
+    log.info("storekeeper is up", root=str(layout.root), uid=os.geteuid())
+    try:
+        await asyncio.wait({work, told}, return_when=asyncio.FIRST_COMPLETED)
+        service.stop()
+        await work
+    finally:
+        told.cancel()
+        await runner.cleanup()
+        database.close()
+
+
+def main() -> None:
+    """`python -m tre.storekeeper --root R`."""
+    layout, settings = arguments(PROGRAM)
+    asyncio.run(serve(layout, settings))

@@ -1,0 +1,95 @@
+"""What every service of ours has in common: its log, its health, its numbers, its end.
+
+Guarantees: structured log lines on standard error, one JSON object each; `/healthz` says 200 only while every check
+passes, else 503 and which one does not; `/metrics` in Prometheus' text format; TERM and INT end a service cleanly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from tre.system.files import make_directory
+from tre.system.layout import Layout
+from tre.system.settings import Settings, load_settings
+
+Check = Callable[[], str | None]
+"""A health check: `None` where all is well, else what is wrong."""
+
+
+def configure_log(service: str) -> None:
+    """JSON lines on standard error, with the service's name and the time in UTC."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(service=service)
+
+
+def arguments(service: str) -> tuple[Layout, Settings]:
+    """Read `--root` from the command line, and the settings under it; configure the log."""
+    parser = argparse.ArgumentParser(prog=f"tre.{service}")
+    parser.add_argument("--root", type=Path, required=True)
+    root = parser.parse_args().root.absolute()
+    configure_log(service)
+    return Layout(root), load_settings(root)
+
+
+def health_routes(checks: dict[str, Check]) -> list[web.RouteDef]:
+    """`/healthz` and `/metrics` for an aiohttp service."""
+
+    async def healthz(_request: web.Request) -> web.Response:
+        """200 while every check passes."""
+        found = {name: wrong for name, check in checks.items() if (wrong := check()) is not None}
+        body = {"status": "ok"} if not found else {"status": "failing", "checks": found}
+        return web.json_response(body, status=503 if found else 200)
+
+    async def metrics(_request: web.Request) -> web.Response:
+        """Everything that is counted."""
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return [web.get("/healthz", healthz), web.get("/metrics", metrics)]
+
+
+async def serve_unix(app: web.Application, path: Path, *, mode: int = 0o660) -> web.AppRunner:
+    """Serve an application on a unix socket; the directory decides who may reach it."""
+    make_directory_for(path)
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
+    await runner.setup()
+    path.unlink(missing_ok=True)
+    await web.UnixSite(runner, str(path)).start()
+    path.chmod(mode)
+    return runner
+
+
+def make_directory_for(path: Path) -> None:
+    """The socket's directory, where `tre up` did not make it (tests, a service started by hand)."""
+    if not path.parent.is_dir():
+        make_directory(path.parent, 0o700 if os.geteuid() else 0o711)
+
+
+async def until_told() -> None:
+    """Wait for TERM or INT."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    await stopped.wait()

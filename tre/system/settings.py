@@ -1,0 +1,180 @@
+"""The launcher's settings: one file, `tre.yaml`, every value with a unit, a default and a reason.
+
+Guarantees: unknown keys are refused, so a mistyped limit is not silently the default. Secrets are never settings:
+they are files in `keys/`. `TRE_ROOT` names the root directory; nothing else is read from the environment.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from tre.domain.errors import Reason, TREError
+from tre.domain.model import Line, Record, parse_record
+from tre.system.yamlfile import read_yaml
+
+SETTINGS_FILE = "tre.yaml"
+
+
+class TlsSettings(Record):
+    """Certificate and key of the gateway, as files in PEM form; both or neither."""
+
+    certificate: Path | None = None
+    key: Path | None = None
+
+    @model_validator(mode="after")
+    def _both(self) -> TlsSettings:
+        if (self.certificate is None) != (self.key is None):
+            msg = "certificate and key belong together"
+            raise ValueError(msg)
+        return self
+
+
+class OidcSettings(Record):
+    """The identity provider, where people do not have local accounts.
+
+    `issuer` is compared exactly with the grants' members. `require_mfa` demands a second factor by the provider's
+    `amr` or `acr` claim. The client secret is the file `keys/oidc-client-secret`.
+    """
+
+    issuer: Line
+    client_id: Line
+    authorize_url: Line
+    token_url: Line
+    userinfo_url: Line
+    groups_claim: Line = "groups"
+    require_mfa: bool = False
+
+
+class ProfileSettings(Record):
+    """A size of workspace. Bytes, thousandths of a core, processes."""
+
+    memory: Line = "4Gi"
+    cpu_millis: Annotated[int, Field(ge=100)] = 2000
+    processes: Annotated[int, Field(ge=32)] = 512
+    home: Line = "10Gi"
+    shared_memory: Line = "1Gi"
+
+
+class ServiceUids(Record):
+    """Numeric identities of the services where root starts them; nobody else on the machine may hold them.
+
+    Each service has a user and a group of its own number; the last four are groups that several services share.
+    """
+
+    gateway: int = 19001
+    hub: int = 19002
+    portal: int = 19003
+    controller: int = 19004
+    storekeeper: int = 19005
+    checker: int = 19006
+    public: int = 19007
+    record_writers: int = 19011
+    """Group of the programs that change the record: controller, storekeeper, portal."""
+    record_readers: int = 19012
+    """Group of the programs that may reach the record at all: those, and the public pages."""
+    inner_circle: int = 19013
+    """Group of the programs that may ask the portal who somebody is: gateway and Hub."""
+    hub_callers: int = 19014
+    """Group of the programs that talk to the Hub: gateway, portal, controller."""
+
+
+class UidRange(Record):
+    """Numeric user identities given to workspaces, each to one workspace for good."""
+
+    first: Annotated[int, Field(ge=1000)] = 20000
+    last: int = 59999
+
+
+class Settings(Record):
+    """Everything an operator can set."""
+
+    base: Annotated[Line, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")] = "tre.localhost"
+    """Domain under which every page lives; browsers resolve `*.localhost` to this machine by themselves."""
+
+    listen_address: Line = "127.0.0.1"
+    """Where the gateway listens. Anything but loopback demands TLS."""
+
+    listen_port: Annotated[int, Field(ge=1, le=65535)] = 8000
+
+    tls: TlsSettings = TlsSettings()
+
+    auth: Literal["local", "oidc"] = "local"
+    oidc: OidcSettings | None = None
+
+    session_hours: Annotated[int, Field(ge=1, le=8)] = 8
+    """A sign-in lasts this long: a working day, the upper bound of the design."""
+
+    stream_staleness_seconds: Annotated[int, Field(ge=5, le=3600)] = 60
+    """How long the gateway goes on by itself when it no longer hears the controller; then it lets nobody in."""
+
+    start_timeout_seconds: Annotated[int, Field(ge=5, le=600)] = 60
+    """A start that takes longer is stopped with reason StartTimeout."""
+
+    workspace_cap_hours: Annotated[int, Field(ge=1, le=24 * 31)] = 24 * 7
+    """A run of a workspace lasts at most this long, whatever its grant allows."""
+
+    release_delay_seconds: Annotated[int, Field(ge=0, le=86400)] = 5
+    """Time between the last approval and the release, in which it can be stopped."""
+
+    home_retention_days: Annotated[int, Field(ge=0, le=3650)] = 28
+    """How long homes are kept after a grant ended. Default: the 28 days in which the NCCID framework contract demands
+    destruction with a certificate. `tre grant close` does not wait."""
+
+    profiles: dict[str, ProfileSettings] = {"small": ProfileSettings()}
+
+    services: ServiceUids = ServiceUids()
+    workspace_uids: UidRange = UidRange()
+    data_groups: UidRange = UidRange(first=60100, last=64999)
+    """Numeric groups given to datasets: who may read a dataset's files carries its group."""
+
+    workspace_environment: Path | None = None
+    """The read-only Python environment of workspaces; by default `.venv-workspace` beside the program."""
+
+    @model_validator(mode="after")
+    def _safe(self) -> Settings:
+        if self.auth == "oidc" and self.oidc is None:
+            msg = "auth: oidc needs the section oidc"
+            raise ValueError(msg)
+        loopback = self.listen_address in {"127.0.0.1", "::1"}
+        if not loopback and self.tls.certificate is None:
+            msg = "listening beyond loopback needs tls.certificate and tls.key"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def scheme(self) -> str:
+        """`https` where the gateway speaks TLS, else `http`."""
+        return "https" if self.tls.certificate else "http"
+
+    def origin(self, prefix: str = "") -> str:
+        """The origin of one of the launcher's hosts: `origin("desk")` → `http://desk.tre.localhost:8000`."""
+        host = f"{prefix}.{self.base}" if prefix else self.base
+        default_port = 443 if self.scheme == "https" else 80
+        port = "" if self.listen_port == default_port else f":{self.listen_port}"
+        return f"{self.scheme}://{host}{port}"
+
+
+def root_from(option: Path | None) -> Path:
+    """The root directory: the option, else `TRE_ROOT`, else `tre-root` in the current directory."""
+    chosen = option or Path(os.environ.get("TRE_ROOT", "tre-root"))
+    return chosen.expanduser().absolute()
+
+
+def load_settings(root: Path) -> Settings:
+    """Read `tre.yaml` under the root.
+
+    Raises `TREError(SetupIncomplete)` where there is none, `TREError(BadInput)` where it is wrong.
+    """
+    path = root / SETTINGS_FILE
+    if not path.is_file():
+        raise TREError(
+            Reason.SetupIncomplete,
+            f"{path} does not exist.",
+            remedy="Run `tre init` first, or name another root with --root or TRE_ROOT.",
+        )
+    value = read_yaml(path)
+    return parse_record(Settings, {} if value is None else value, source=str(path))
