@@ -32,8 +32,7 @@ def cycle(machine: Machine, plan: WorkspacePlan) -> None:
 
 def leftovers(machine: Machine, plans: list[WorkspacePlan]) -> dict[str, object]:
     """Whatever is left, looked for by plain means."""
-    loops = [path.name for path in Path("/sys/block").glob("loop*/loop") if path.is_dir()]
-    backing = [(Path("/sys/block") / name / "loop" / "backing_file").read_text() for name in loops]
+    backing = [path.read_text() for path in Path("/sys/block").glob("loop*/loop/backing_file")]
     identities = {plan.identity for plan in plans}
     return {
         "processes": [pid for plan in plans if plan.uid != os.geteuid() for pid in processes_of(plan.uid)],

@@ -101,7 +101,11 @@ class Installation:
 
 def operator() -> Subject:
     """Who is at the keyboard, as the machine names them; under sudo, the person who called it."""
-    return Subject(issuer="machine", id=os.environ.get("SUDO_USER") or getpass.getuser())
+    try:
+        name = os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        name = f"uid {os.geteuid()}"
+    return Subject(issuer="machine", id=name)
 
 
 def when(moment: Any) -> str:

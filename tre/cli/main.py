@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tre.cli import audit, bundle, check, dataset, demo_data, doctor, export, grant, installing, user, workspace
+from tre.cli import audit, bundle, check, dataset, demo, demo_data, doctor, export, grant, installing, user, workspace
 from tre.cli import slice as slices
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.command("doctor")(doctor.doctor)
 app.command("version")(installing.version)
 app.command("halt")(workspace.halt)
 app.command("check")(check.check)
+app.command("demo")(demo.demo)
 for name, part in {
     "demo-data": demo_data,
     "user": user,

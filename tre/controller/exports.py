@@ -11,14 +11,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tre.airlock.jobs import Answer, CheckAnswer, FailedAnswer, IntakeAnswer, ReleaseAnswer
-from tre.airlock.release import EVENT_KIND, Statement, make_document, make_statement
+from tre.airlock.release import EVENT_KIND, make_document, make_statement
 from tre.audit.keys import Signer
 from tre.audit.proof import prove_event
 from tre.controller.context import ACTOR, Context
 from tre.controller.situations import situation_of
 from tre.domain.errors import Reason, TREError
+from tre.domain.exports import releasing
 from tre.domain.exports.models import CheckedFile, ExportRequest, FileGroup, Release, RequestFile
 from tre.domain.exports.policies import is_overdue
+from tre.domain.exports.situation import Situation
 from tre.domain.exports.states import ExportState
 from tre.domain.people import Person
 from tre.store import exports as store
@@ -63,16 +65,21 @@ class ExportReconciler:
         try:
             statement = make_statement(request, situation)
         except TREError as error:
-            event = store.event_of("reopened", request, ACTOR, now, reason=error.reason.value)
-            with self._context.database.change(event) as change:
-                store.reopen(change, request, situation)
-            return now
-        event = store.event_of(
-            "releasing", request, ACTOR, now, statement=statement.digest(), content=statement.as_plain()
-        )
+            return self._reopen(request, situation, error)
+        event = store.event_of("releasing", request, ACTOR, now, statement=statement.digest())
         with self._context.database.change(event) as change:
             store.begin_release(change, request, situation)
         return now
+
+    def _reopen(self, request: ExportRequest, situation: Situation, error: TREError) -> datetime | None:
+        """An approval that no longer holds goes back; while a project is merely suspended it waits as it is."""
+        after = releasing.reopen(request, situation)
+        if after == request:
+            return request.deadline
+        event = store.event_of("reopened", request, ACTOR, situation.now, reason=error.reason.value)
+        with self._context.database.change(event) as change:
+            stored = store.reopen(change, request, situation)
+        return stored.deadline
 
     def _releasing(self, request: ExportRequest, now: datetime) -> datetime | None:
         """Once the event stands in the signed log, have the checker write the bundle."""
@@ -86,8 +93,15 @@ class ExportReconciler:
             return now + timedelta(milliseconds=50)
         if job is not None and job.payload["about"]["event"] == event.id:
             return request.deadline
-        statement = Statement.model_validate(event.detail["content"])
-        document = make_document(statement, proof, self._signer)
+        with self._context.database.read() as connection:
+            situation = situation_of(self._context, connection, request)
+        try:
+            document = make_document(make_statement(request, situation), proof, self._signer)
+        except TREError as error:  # the rules hold no longer, or say something else than the event in the log
+            failed = store.event_of("release-failed", request, ACTOR, now, reason=error.reason.value)
+            with self._context.database.change(failed) as change:
+                store.release_failed(change, request, error, situation)
+            return now
         payload = {"document": document.as_plain(), "about": {"event": event.id}}
         self._ask(RELEASE, subject, payload, now)
         return request.deadline

@@ -68,13 +68,17 @@ def _policy(directives: dict[str, str]) -> str:
     return "; ".join(f"{name} {value}" for name, value in directives.items())
 
 
+def _allowlist(lab_origin: str, *others: str) -> str:
+    origins = (lab_origin, lab_origin.replace("http", "ws", 1), *others)
+    return "(" + " ".join(f'"{origin}/*"' for origin in origins) + ")"
+
+
 def lab_headers(lab_origin: str, shell_origin: str) -> dict[str, str]:
     """The headers of every response of a Lab host, to be framed by this shell alone."""
-    sockets = lab_origin.replace("http", "ws", 1)
     return {
         "Content-Security-Policy": _policy({**_LAB_POLICY, "frame-ancestors": shell_origin})
         + "; sandbox allow-scripts allow-same-origin",
-        "Connection-Allowlist": f'("{lab_origin}/*" "{sockets}/*")',
+        "Connection-Allowlist": _allowlist(lab_origin),
         "Permissions-Policy": PERMISSIONS_POLICY,
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",
@@ -86,9 +90,15 @@ def lab_headers(lab_origin: str, shell_origin: str) -> dict[str, str]:
     }
 
 
-def shell_headers(lab_origin: str) -> dict[str, str]:
-    """The headers of the shell page, which frames this Lab and nothing else."""
+def shell_headers(lab_origin: str, reachable: Iterable[str]) -> dict[str, str]:
+    """The headers of the shell page, which frames this Lab and nothing else.
+
+    `reachable` are the origins that the page itself may call or lead to. The list is there for the frame's sake: in
+    Chromium 156 a frame sends WebRTC packets past its own list, and none where the page around it has one, too. The
+    page itself holds no stranger's code, so its own links may be redirected (signing in, the way into the Lab).
+    """
     return {
+        "Connection-Allowlist": _allowlist(lab_origin, *reachable) + ";redirects=allow",
         "Content-Security-Policy": _policy({**_SHELL_POLICY, "frame-src": lab_origin}),
         "Permissions-Policy": PERMISSIONS_POLICY,
         "Referrer-Policy": "no-referrer",

@@ -123,7 +123,9 @@ class Shell:
 
     def headers(self, place: Place) -> dict[str, str]:
         """The headers of every response of a shell host."""
-        return shell_headers(self.lab_origin(place.workspace))
+        origin = self._settings.origin
+        reachable = (origin(f"{place.workspace}.open"), *(origin(host) for host in ("desk", "enter", "hub", "")))
+        return shell_headers(self.lab_origin(place.workspace), reachable)
 
     def _is_revoked(self, place: Place, session: Session) -> bool:
         return self._table.standing(place.workspace, session).session_revoked
