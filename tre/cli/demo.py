@@ -6,6 +6,7 @@ The demo's installation lies under `.demo/` in the current directory and is used
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -14,19 +15,38 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from tre.cli import common
+from tre.cli.browser import Browser, Lab, sign_in
 from tre.domain.errors import Reason, TREError
 from tre.system.paths import CHECKOUT
+from tre.system.settings import load_settings
 
 PASSWORD = "correct horse battery"  # noqa: S105 - a demo's, printed at its end
 ACCOUNTS = {"alice": "researcher", "bob": "checker", "carol": "checker", "olga": "operator", "dan": "data-manager"}
 PATIENTS = "300"
+NOTEBOOK = CHECKOUT / "examples" / "notebooks" / "severity.ipynb"
+STUBBORN = """
+import signal
+for number in range(1, 32):
+    try:
+        signal.signal(number, signal.SIG_IGN)
+    except OSError:
+        continue
+held = open('/home/researcher/held', 'ab')
+"""
+"""A last cell that makes the kernel as hard to end as it can be."""
 _START_SECONDS = 90.0
+
+
+def _demand(held: bool, otherwise: str) -> None:
+    if not held:
+        raise TREError(Reason.IsolationFailed, f"The demo failed: {otherwise}.")
 
 
 class Demo:
@@ -137,18 +157,51 @@ class Demo:
         return str(self.json("grant", "show", grant)["status"]["phase"])
 
     def _work(self, grant: str) -> None:
-        with self.step("Open a workspace: sealed, read-only data, isolation proven") as say:
-            self.tre("workspace", "start", grant, "local:alice")
+        with self.step("A researcher signs in, opens the workspace and runs the notebook") as say:
+            seconds, printed = asyncio.run(self._run_notebook(grant))
+            for line in printed:
+                common.out.print(f"    [dim]{line}[/]", highlight=False)
+            _demand("no network" in " ".join(printed), "the network answered inside the workspace")
+            _demand("read-only" in " ".join(printed), "the data could be changed inside the workspace")
+            say(f"click to the notebook's last cell {seconds:.1f} s, through the gateway alone")
+        with self.step("Isolation, as the record has it") as say:
             found = self.json("workspace", "list", "--grant", grant)[0]
-            steps = " → ".join(step["step"] for step in found["progress"])
-            say(steps)
+            say(" → ".join(step["step"] for step in found["progress"]))
+
+    async def _run_notebook(self, grant: str) -> tuple[float, list[str]]:
+        cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+        sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+        async with Browser() as browser:
+            lab, begun = await self._open(browser, grant)
+            printed = await lab.run([*sources, STUBBORN])
+        return time.monotonic() - begun, [line for text in printed for line in text.strip().splitlines()]
+
+    async def _open(self, browser: Browser, grant: str) -> tuple[Lab, float]:
+        """Click, and wait as the page does until the door opens."""
+        desk = load_settings(self.root).origin("desk")
+        projects = await sign_in(browser, f"{desk}/", "alice", PASSWORD)
+        begun = time.monotonic()
+        page = await browser.submit(projects, projects.form(f"/{grant}/open"))
+        shell = load_settings(self.root).origin(f"{page.url.rsplit('/', 1)[1]}.open")
+        await browser.get(f"{shell}/")
+        async with asyncio.timeout(60):
+            while (await browser.call("GET", f"{shell}/.tre/state", origin=shell)).json()["view"] != "running":
+                await asyncio.sleep(0.05)
+        lab = Lab(browser, shell)
+        await lab.enter()
+        return lab, begun
 
     def _revoke(self, grant: str) -> None:
-        with self.step("Revoke the approval while the workspace runs") as say:
+        with self.step("Revoke the approval while the kernel ignores every signal and holds files open") as say:
             self.tre("grant", "revoke", grant, "--reason", "the demo ends it", "--yes")
-            begun = time.monotonic()
             self._await(lambda: not self._living(grant), 10.0, "something still lives")
-            say(f"nothing of it lives, seen {time.monotonic() - begun:.2f} s after the command came back")
+            say(f"dead {self._seconds_to_death():.3f} s after the revocation was accepted, by the log's own times")
+
+    def _seconds_to_death(self) -> float:
+        """Between the acceptance of the last revocation and the proof of death, as the signed log has them."""
+        events = self.json("audit", "tail", "--lines", "60")
+        moments = {item["event"]["kind"]: datetime.fromisoformat(item["event"]["at"]) for item in events}
+        return (moments["workspace.stopped"] - moments["grant.revoked"]).total_seconds()
 
     def _living(self, grant: str) -> list[Any]:
         return list(self.json("workspace", "verify", "--grant", grant)["living"])
