@@ -175,7 +175,7 @@ class Gateway:
             f"grant/{alarm.route.grant}" if alarm.kind.startswith("grant.") else f"workspace/{alarm.route.workspace}"
         )
         self.outbox.put(
-            alarm.kind, about, actor=alarm.route.subject, budget=alarm.budget.value, used=alarm.used, limit=alarm.limit
+            alarm.kind, about, person=alarm.route.subject, budget=alarm.budget.value, used=alarm.used, limit=alarm.limit
         )
         self.shell.bells.ring(frozenset({alarm.route.workspace}))
 

@@ -57,11 +57,13 @@ class Outbox:
         self._reads_since = clock.boottime()
         self._client: aiohttp.ClientSession | None = None
 
-    def put(self, kind: str, about: str, *, actor: Subject = ACTOR, **detail: Any) -> None:
-        """Queue an event about `workspace/W` or `grant/NAME`."""
-        event = Event(
-            id=secrets.token_hex(16), at=self._clock.now(), actor=actor, kind=kind, object=about, detail=detail
-        )
+    def put(self, kind: str, about: str, *, person: Subject | None = None, **detail: Any) -> None:
+        """Queue an event about `workspace/W` or `grant/NAME`: the gateway says it, of a person where there is one.
+
+        Its own name stands on it, since no gateway may put an act of a person into the log.
+        """
+        said = detail if person is None else detail | {"person": person.as_plain()}
+        event = Event(id=secrets.token_hex(16), at=self._clock.now(), actor=ACTOR, kind=kind, object=about, detail=said)
         self._waiting.append(event)
 
     def put_read(self, workspace: str, actor: Subject, path: str, amount: int) -> None:
@@ -121,5 +123,5 @@ class Outbox:
         self._reads_since = self._clock.boottime()
         for (workspace, actor), reads in self._reads.items():
             named = [{"path": path, "times": n, "bytes": size} for path, (n, size) in sorted(reads.items())]
-            self.put("workspace.files-read", f"workspace/{workspace}", actor=actor, reads=named)
+            self.put("workspace.files-read", f"workspace/{workspace}", person=actor, reads=named)
         self._reads = {}

@@ -123,9 +123,7 @@ class Shell:
 
     def headers(self, place: Place) -> dict[str, str]:
         """The headers of every response of a shell host."""
-        origin = self._settings.origin
-        reachable = (origin(f"{place.workspace}.open"), *(origin(host) for host in ("desk", "enter", "hub", "")))
-        return shell_headers(self.lab_origin(place.workspace), reachable)
+        return shell_headers(self.lab_origin(place.workspace))
 
     def _is_revoked(self, place: Place, session: Session) -> bool:
         return self._table.standing(place.workspace, session).session_revoked
@@ -177,7 +175,7 @@ class Shell:
         if not verdict:
             raise RefusedError(403, verdict.reason)
         ticket = self._tickets.mint(session, f"{place.workspace}.lab.{self._settings.base}")
-        self._outbox.put("workspace.entered", f"workspace/{place.workspace}", actor=session.subject)
+        self._outbox.put("workspace.entered", f"workspace/{place.workspace}", person=session.subject)
         return web.json_response({"address": f"{self.lab_origin(place.workspace)}/.tre/ticket?t={ticket}"})
 
     def _asset(self, path: str) -> web.Response:

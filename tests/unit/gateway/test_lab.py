@@ -481,5 +481,5 @@ async def test_reads_of_files_are_told_to_the_log() -> None:
         clock.advance(60)
         await until(lambda: "workspace.files-read" in world.controller.kinds())
         event = next(event for event in world.controller.events if event["kind"] == "workspace.files-read")
-        assert event["detail"] == {"reads": [{"path": "data/a b.csv", "times": 3, "bytes": 300}]}
-        assert event["actor"] == {"issuer": "local", "id": "alice"}
+        assert event["detail"]["reads"] == [{"path": "data/a b.csv", "times": 3, "bytes": 300}]
+        assert event["detail"]["person"] == {"issuer": "local", "id": "alice"}
