@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import time
 import uuid
 from collections.abc import Iterator
@@ -76,8 +77,18 @@ def lab() -> Iterator[tuple[Sandbox, Path]]:
         options = ("--ro-bind", str(WORKSPACE), INSIDE, "--bind", str(directory), "/run/ws")
         with sandbox(instruction(LAB, env=ENVIRONMENT, end=time.time() + 120), options=options) as box:
             box.event("started")
-            wait_until((directory / "lab.sock").exists, 40)
+            wait_until(lambda: answers(directory / "lab.sock"), 40)
             yield box, directory / "lab.sock"
+
+
+def answers(path: Path) -> bool:
+    """Whether somebody accepts connections: a socket is there before its server listens."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        try:
+            connection.connect(str(path))
+        except OSError:
+            return False
+        return True
 
 
 async def evaluate(channel: aiohttp.ClientWebSocketResponse, code: str) -> str:
