@@ -6,11 +6,11 @@ nothing else: not by fetching, not by images, fonts, workers, forms or frames (C
 not by navigating (the shell's `frame-src` and sandbox), and, in browsers that know `Connection-Allowlist`, not by
 DNS prefetching, connecting ahead or speculative loading either.
 
-Does not guarantee: that WebRTC is closed. No policy stops it, and Chromium 156 enforces `Connection-Allowlist` on it
-only in part: servers' names are not looked up at first, but packets to a numeric address leave, and after a refused
-download link names are looked up again (`tests/security/test_gateway_ways_out.py` shows both). Only the browser's own
-settings close it: the managed policy `WebRtcIPHandling`. Nothing is guaranteed in a browser that ignores these
-headers. No header stops a person from reading, copying or photographing the screen.
+Does not guarantee: that WebRTC is wholly closed. No policy of a page stops it; Chromium 156 with `Connection-Allowlist`
+looks no name up for it and reaches no relay, but packets to a numeric address still leave. The browser's own setting
+closes that (managed policy `WebRtcIPHandling`); `tests/security/test_gateway_ways_out.py` shows both. Nothing is
+guaranteed in a browser that ignores these headers. No header stops a person from reading, copying or photographing
+the screen.
 
 Each relaxation is the smallest one with which JupyterLab 4.6 works: `unsafe-eval` compiles its setting schemas,
 `blob:` scripts carry widgets, inline styles lay out its editor. `unsafe-inline` for scripts is not needed.

@@ -32,6 +32,8 @@ from tre.gateway.websockets import WebsocketProxy
 from tre.system.settings import Settings
 
 START_PAGE = "/lab"
+MOST_OPEN = 1024
+"""Exchanges open to one workspace at a time: far above what pages need, so that one cannot exhaust the gateway."""
 
 
 class Lab:
@@ -79,6 +81,8 @@ class Lab:
         if not websocket and (request.method, path) == ("GET", "/"):
             return web.Response(status=302, headers={"Location": START_PAGE})
         address = permitted(request.method, request.raw_path, websocket=websocket)
+        if len(self._openings.of(place.workspace)) >= MOST_OPEN:
+            raise RefusedError(429, Reason.RateLimited)
         opening = Opening(place.workspace, session, request.transport, "websocket" if websocket else "http")
         with self._openings.keep(opening):
             visit = Visit(route, session, address)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import resource
 import signal
 import ssl
 import sys
@@ -34,6 +35,7 @@ log = structlog.get_logger()
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _IDLE_SECONDS = 75.0
 _HEAD_BYTES = 16384
+_GOODBYE_SECONDS = 1.0
 
 
 def workspace_environment(settings: Settings) -> Path:
@@ -85,12 +87,22 @@ def tls_context(settings: Settings) -> ssl.SSLContext | None:
     return context
 
 
+def raise_descriptor_limit() -> None:
+    """As many open descriptors as the machine allows: a websocket takes two."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 async def serve(gateway: Gateway, layout: Layout) -> None:
     """Listen and run until TERM or INT."""
     settings = gateway.settings
-    runners = [web.ServerRunner(front(gateway)), web.AppRunner(back(gateway), access_log=None)]
+    runners = [
+        web.ServerRunner(front(gateway), shutdown_timeout=_GOODBYE_SECONDS),
+        web.AppRunner(back(gateway), access_log=None, shutdown_timeout=_GOODBYE_SECONDS),
+    ]
     admin = layout.socket("gateway")
-    make_directory(admin.parent, 0o750)
+    if not admin.parent.is_dir():  # where root installs, it is made beforehand and belongs to root
+        make_directory(admin.parent, 0o750)
     admin.unlink(missing_ok=True)
     for runner in runners:
         await runner.setup()
@@ -134,6 +146,7 @@ def main() -> int:
             environment=workspace_environment(settings),
             spool=FileSpool(layout.endings),
         )
+        raise_descriptor_limit()
         asyncio.run(serve(Gateway(parts), layout))
     except TREError as error:
         log.error("gateway.refused", **error.as_dict())

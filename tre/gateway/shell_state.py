@@ -70,7 +70,7 @@ def describe(scene: Scene) -> dict[str, Any]:
         "reason": reason.value,
         "heading": explanation.heading if view == "ended" else _HEADINGS[view],
         "text": explanation.text,
-        "message": route.message if view == "ended" else "",
+        "message": route.message if view == "ended" and reason is route.reason else "",
         "remedy": explanation.remedy,
         "since": _iso(_since(scene, reason)),
         "steps": [_step(route, step) for step in StartStep],

@@ -26,7 +26,6 @@ from tre.gateway.refusals import RefusedError
 
 O_PATH = 0o10000000
 _CONNECT_SECONDS = 5.0
-_LIMIT = 200
 _HEAD_BYTES = 16384
 
 
@@ -60,7 +59,7 @@ def exact_url(target: str) -> URL:
 def make_client(socket: str) -> aiohttp.ClientSession:
     """A client for one unix socket: no cookies, no decompression, no time limit on answers, no header of its own."""
     return aiohttp.ClientSession(
-        connector=aiohttp.UnixConnector(socket, limit=_LIMIT, keepalive_timeout=30),
+        connector=aiohttp.UnixConnector(socket, limit=0, keepalive_timeout=30),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),

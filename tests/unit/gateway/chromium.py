@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import json
+import os
 import shutil
+import tempfile
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,24 +22,67 @@ _ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
+    "--disable-background-networking",
     "--no-first-run",
     "--disable-component-update",
     "--disable-sync",
 ]
 
-_NOT_WANTED = ["--disable-field-trial-config", "--disable-background-networking", "--disable-popup-blocking"]
-"""Playwright's own switches that would make this another browser than people use: features that are on for everybody
-would be off, and it would not look up names ahead of time, nor stop pop-ups."""
+_PLAIN = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-component-update",
+    "--no-first-run",
+    "--remote-debugging-port=0",
+]
 
 
 @contextlib.asynccontextmanager
 async def chromium(*arguments: str, **context: Any) -> AsyncIterator[BrowserContext]:
-    """A fresh browser with one context of its own."""
+    """A fresh browser with one context of its own, driven by Playwright with the switches it likes."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=PROGRAM, args=[*_ARGUMENTS, *arguments], ignore_default_args=_NOT_WANTED
-        )
+        browser = await playwright.chromium.launch(executable_path=PROGRAM, args=[*_ARGUMENTS, *arguments])
         try:
             yield await browser.new_context(**context)
         finally:
             await browser.close()
+
+
+@contextlib.asynccontextmanager
+async def plain_chromium(*arguments: str, **preferences: object) -> AsyncIterator[BrowserContext]:
+    """A fresh browser as people have it, without Playwright's switches; `preferences` are set in its profile.
+
+    Those would turn off what is on for everybody: looking names up ahead of time, speculative loading, trials.
+    """
+    assert PROGRAM is not None
+    profile = tempfile.mkdtemp(prefix="chromium-")
+    if preferences:
+        (Path(profile) / "Default").mkdir()
+        (Path(profile) / "Default" / "Preferences").write_text(json.dumps(preferences))
+    command = [PROGRAM, *_PLAIN, f"--user-data-dir={profile}", *arguments, "about:blank"]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.connect_over_cdp(await _debugging_address(Path(profile)))
+            yield browser.contexts[0]
+            session = await browser.new_browser_cdp_session()
+            await session.send("Browser.close")
+        async with asyncio.timeout(20):
+            await process.wait()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, 9)
+        await process.wait()
+        shutil.rmtree(profile, ignore_errors=True)
+
+
+async def _debugging_address(profile: Path) -> str:
+    port_file = profile / "DevToolsActivePort"
+    async with asyncio.timeout(30):
+        while not (port_file.exists() and port_file.read_text().count("\n")):
+            await asyncio.sleep(0.1)
+    return f"http://127.0.0.1:{port_file.read_text().split()[0]}"

@@ -252,6 +252,15 @@ async def test_a_websocket_of_another_page_is_refused(world: World, origin: str)
     assert caught.value.status == 403
 
 
+async def test_one_workspace_cannot_open_without_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tre.gateway.lab.MOST_OPEN", 2)
+    async with socket_to(world):
+        assert (await world.get_lab("/api/me"))[0] == 200
+        async with socket_to(world):
+            status, _, body = await world.get_lab("/api/me")
+            assert (status, reason_of(body)) == (429, Reason.RateLimited)
+
+
 async def test_a_websocket_to_what_is_not_listed_is_refused(world: World) -> None:
     with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
         async with socket_to(world, "/lsp/ws/python"):

@@ -179,7 +179,7 @@ function render() {
   setText("desk", state.view === "running" ? "Stop or leave" : "Desk");
   notice("warning", "End of access", state.warning);
   notice("renewed", "Your approval runs longer", state.view === "running" && state.canRestartLater
-    ? `it ends ${inWords(state.approvalEnd)}, this run before. Stop and start the workspace from the desk to use the later end.` : "");
+    ? `until ${inWords(state.approvalEnd)}. To use the later end, stop and start the workspace from the desk.` : "");
   if (state.view === "ended") {
     showEnded(state.heading, state.since, state.text, state.message, state.remedy, state.reason);
     return;
