@@ -22,7 +22,8 @@ from typing import Any
 import typer
 
 from tre.cli import common
-from tre.cli.browser import Browser, Lab, sign_in
+from tre.cli.trial.browser import Browser, sign_in
+from tre.cli.trial.lab import open_workspace
 from tre.domain.errors import Reason, TREError
 from tre.system.paths import CHECKOUT
 from tre.system.settings import load_settings
@@ -171,25 +172,13 @@ class Demo:
     async def _run_notebook(self, grant: str) -> tuple[float, list[str]]:
         cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
         sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+        settings = load_settings(self.root)
         async with Browser() as browser:
-            lab, begun = await self._open(browser, grant)
+            projects = await sign_in(browser, settings.origin("desk") + "/", "alice", PASSWORD)
+            begun = time.monotonic()
+            lab = await open_workspace(browser, projects, grant, lambda name: settings.origin(f"{name}.open"))
             printed = await lab.run([*sources, STUBBORN])
         return time.monotonic() - begun, [line for text in printed for line in text.strip().splitlines()]
-
-    async def _open(self, browser: Browser, grant: str) -> tuple[Lab, float]:
-        """Click, and wait as the page does until the door opens."""
-        desk = load_settings(self.root).origin("desk")
-        projects = await sign_in(browser, f"{desk}/", "alice", PASSWORD)
-        begun = time.monotonic()
-        page = await browser.submit(projects, projects.form(f"/{grant}/open"))
-        shell = load_settings(self.root).origin(f"{page.url.rsplit('/', 1)[1]}.open")
-        await browser.get(f"{shell}/")
-        async with asyncio.timeout(60):
-            while (await browser.call("GET", f"{shell}/.tre/state", origin=shell)).json()["view"] != "running":
-                await asyncio.sleep(0.05)
-        lab = Lab(browser, shell)
-        await lab.enter()
-        return lab, begun
 
     def _revoke(self, grant: str) -> None:
         with self.step("Revoke the approval while the kernel ignores every signal and holds files open") as say:

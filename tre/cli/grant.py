@@ -43,14 +43,15 @@ def sign_grants(
 ) -> None:
     """Sign every grant of a file with the approving body's key."""
     path = key or root_from(root) / "keys" / GRANT_KEY
-    signed = [sign(grant, _load_key(path)) for grant in read_grants(file)]
+    signed = [sign(grant, load_key(path)) for grant in read_grants(file)]
     text = yaml.safe_dump_all((grant.as_plain() for grant in signed), sort_keys=False, allow_unicode=True)
     write_atomically(output or file, text.encode(), mode=0o644)
     for grant in signed:
         common.out.print(f"signed {grant.metadata.name} → {output or file}", highlight=False)
 
 
-def _load_key(path: Path) -> Ed25519PrivateKey:
+def load_key(path: Path) -> Ed25519PrivateKey:
+    """An approving body's private key. Raises `TREError`."""
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, ValueError) as error:
@@ -74,7 +75,7 @@ def apply_grants(
     for grant in grants:
         _check_against_record(here, grant)
     signers = load_signers(here.layout.keys / "grant-signers")
-    results = _apply(here, grants, {grant.metadata.name: is_evidence_good(grant, signers) for grant in grants})
+    results = put_into_force(here, grants, {grant.metadata.name: is_evidence_good(grant, signers) for grant in grants})
     if as_json:
         common.print_json(results)
         return
@@ -111,8 +112,8 @@ def _check_against_record(here: Installation, grant: AccessGrant) -> None:
                 )
 
 
-def _apply(here: Installation, grants: list[AccessGrant], verified: dict[str, bool]) -> list[dict[str, Any]]:
-    """One transaction for all of them."""
+def put_into_force(here: Installation, grants: list[AccessGrant], verified: dict[str, bool]) -> list[dict[str, Any]]:
+    """Put grants into the record, in one transaction; `verified` says of each whether its evidence is good."""
     events = [
         here.event("grant.applied", f"grant/{grant.metadata.name}", evidenceVerified=verified[grant.metadata.name])
         for grant in grants

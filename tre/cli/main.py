@@ -6,6 +6,7 @@ import typer
 
 from tre.cli import audit, bundle, check, dataset, demo, demo_data, doctor, export, grant, installing, user, workspace
 from tre.cli import slice as slices
+from tre.cli.bench import command as bench
 
 app = typer.Typer(
     name="tre",
@@ -22,6 +23,7 @@ app.command("version")(installing.version)
 app.command("halt")(workspace.halt)
 app.command("check")(check.check)
 app.command("demo")(demo.demo)
+app.command("bench")(bench.bench)
 for name, part in {
     "demo-data": demo_data,
     "user": user,

@@ -36,6 +36,8 @@ FULL_LOOK = timedelta(seconds=60)
 RUN_LOOK = timedelta(seconds=1)
 SOON_SECONDS = 0.03
 """How soon to look again while the checker works: its answers come as files, which tell nobody."""
+LISTEN_SECONDS = 0.01
+"""How often the record is asked whether it changed: a read of shared memory."""
 UNFINISHED = tuple(export_states.WAITING)
 _FIRST_RETRY = timedelta(milliseconds=250)
 _LONGEST_RETRY = timedelta(seconds=30)
@@ -102,18 +104,15 @@ class Reconciler:
         self._soon = any(awaiting)
 
     def _wait(self) -> None:
+        """Until the record changes, somebody taps, or something is due."""
         now = self._context.clock.now()
         moments = [self._next_full, self._next_runs, *(moment for moment, _ in self._due[:1])]
         seconds = max(0.0, (min(moments) - now).total_seconds())
-        seconds = min(seconds, SOON_SECONDS) if self._soon else seconds
-        if self._tapped.is_set() or seconds == 0.0:
-            self._tapped.clear()
-            return
-        deadline = self._context.clock.boottime() + seconds
-        while not self._feed.wait(min(0.05, seconds)) and not self._tapped.is_set():
-            if self._context.clock.boottime() >= deadline:
+        deadline = self._context.clock.boottime() + (min(seconds, SOON_SECONDS) if self._soon else seconds)
+        while not self._tapped.is_set() and not self._feed.changed():
+            left = deadline - self._context.clock.boottime()
+            if left <= 0 or self._tapped.wait(min(LISTEN_SECONDS, left)):
                 break
-        self._tapped.clear()
 
     def _enqueue(self, key: str) -> None:
         if key.partition("/")[0] in self.handlers:
@@ -136,6 +135,7 @@ class Reconciler:
     def _look_at_runs(self, now: datetime) -> None:
         if now < self._next_runs and not self._queue and not self._tapped.is_set():
             return
+        self._tapped.clear()  # before looking: a tap from now on is another look
         self._next_runs = now + RUN_LOOK
         before, self._runs = self._runs, {run.identity: run for run in self._context.runtime.observe()}
         for identity in before.keys() | self._runs.keys():

@@ -315,3 +315,16 @@ def test_what_is_asked_of_an_ended_grant_is_refused(world: World) -> None:
     with pytest.raises(TREError) as caught:
         world.apply()
     assert caught.value.reason is Reason.StateForbids
+
+
+def test_a_tap_makes_the_next_look_see_what_a_run_did_without_waiting(world: World) -> None:
+    world.apply()
+    world.settle()
+    name = world.want()
+    world.settle()
+    world.runtime.becomes(f"{name}-1", RunPhase.Ready)
+    world.reconciler.step()
+    assert world.workspace(name).phase == "Starting"  # the clock stands still: no look at the runs is due
+    world.reconciler._tapped.set()
+    world.reconciler.step()
+    assert world.workspace(name).phase == "Running"

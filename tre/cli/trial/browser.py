@@ -8,10 +8,8 @@ Does not guarantee: anything about scripts. Pages are read, not run.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -26,6 +24,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from tre.domain.errors import Reason, TREError
 
 _MOST_REDIRECTS = 12
+_SCRIPT = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
 
 
 class _Loopback(AbstractResolver):
@@ -116,18 +115,15 @@ class Browser:
         body = urlencode(form.values | values, doseq=True)
         return await self._navigate("POST", urljoin(page.url, form.action), body, page.url)
 
-    async def call(self, method: str, url: str, *, origin: str, body: Any = None) -> Page:
+    async def call(
+        self, method: str, url: str, *, origin: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> Page:
         """What a page's script does: a request to its own host, answered as it is."""
-        headers = {
-            "Origin": origin,
-            "Sec-Fetch-Site": "same-origin",
-            "Sec-Fetch-Mode": "cors",
-            "Sec-Fetch-Dest": "empty",
-        }
+        sent = _SCRIPT | {"Origin": origin} | (headers or {})
         data = None if body is None else json.dumps(body)
         if data is not None:
-            headers["Content-Type"] = "application/json"
-        return await self._send(method, url, headers, data)
+            sent["Content-Type"] = "application/json"
+        return await self._send(method, url, sent, data)
 
     @asynccontextmanager
     async def websocket(self, url: str, *, origin: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
@@ -178,7 +174,7 @@ class Browser:
 
 
 def _navigation_headers(method: str, url: str, source: str | None) -> dict[str, str]:
-    site = "none" if source is None else ("same-origin" if _origin(source) == _origin(url) else "same-site")
+    site = "none" if source is None else ("same-origin" if origin_of(source) == origin_of(url) else "same-site")
     headers = {
         "Sec-Fetch-Site": site,
         "Sec-Fetch-Mode": "navigate",
@@ -186,11 +182,12 @@ def _navigation_headers(method: str, url: str, source: str | None) -> dict[str, 
         "Accept": "text/html",
     }
     if method == "POST" and source is not None:
-        headers |= {"Origin": _origin(source), "Content-Type": "application/x-www-form-urlencoded"}
+        headers |= {"Origin": origin_of(source), "Content-Type": "application/x-www-form-urlencoded"}
     return headers
 
 
-def _origin(url: str) -> str:
+def origin_of(url: str) -> str:
+    """Scheme, host and port of an address."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
 
@@ -198,71 +195,10 @@ def _origin(url: str) -> str:
 async def sign_in(browser: Browser, desk: str, name: str, password: str) -> Page:
     """From the desk to the sign-in form and back. Raises `TREError(LoginFailed)`."""
     page = await browser.get(desk)
-    if _origin(page.url) == _origin(desk):
+    if origin_of(page.url) == origin_of(desk):
         return page
     form = page.form("login")
     page = await browser.submit(page, form, username=name, password=password)
-    if _origin(page.url) != _origin(desk):
+    if origin_of(page.url) != origin_of(desk):
         raise TREError(Reason.LoginFailed, f"{name} could not sign in.", why=f"It ended at {page.url}.")
     return page
-
-
-class Lab:
-    """One workspace's JupyterLab, as its page's script uses it."""
-
-    def __init__(self, browser: Browser, shell: str) -> None:
-        self._browser, self._shell = browser, shell
-        self.origin = ""
-
-    async def enter(self) -> None:
-        """Through the shell's door into the frame. Raises `TREError` with the gateway's reason."""
-        page = await self._browser.get(self._shell + "/")
-        ticket = await self._browser.call("POST", self._shell + "/.tre/lab", origin=self._shell)
-        if ticket.status != 200:
-            raise TREError(Reason.NotPermitted, "The workspace's door is closed.", why=f"{page.status}, {ticket.text}")
-        address = ticket.json()["address"]
-        self.origin = _origin(address)
-        entered = await self._browser.frame(address, source=self._shell)
-        if entered.status != 200:
-            raise TREError(Reason.NotPermitted, "JupyterLab did not open.", why=f"Status {entered.status}.")
-
-    async def call(self, method: str, path: str, body: Any = None) -> Page:
-        """A request of the Lab's own."""
-        return await self._browser.call(method, self.origin + path, origin=self.origin, body=body)
-
-    async def run(self, sources: list[str], seconds: float = 120.0) -> list[str]:
-        """Run cells in a new kernel; return what each printed. Raises `TREError` for a cell that fails."""
-        kernel = (await self.call("POST", "/api/kernels", {"name": "python3"})).json()["id"]
-        address = f"{self.origin.replace('http', 'ws', 1)}/api/kernels/{kernel}/channels"
-        async with asyncio.timeout(seconds), self._browser.websocket(address, origin=self.origin) as channel:
-            return [await _run_cell(channel, source) for source in sources]
-
-
-async def _run_cell(channel: aiohttp.ClientWebSocketResponse, source: str) -> str:
-    message_id = uuid.uuid4().hex
-    content = {"code": source, "silent": False, "store_history": True, "allow_stdin": False, "stop_on_error": True}
-    header = {
-        "msg_id": message_id,
-        "msg_type": "execute_request",
-        "version": "5.3",
-        "username": "",
-        "session": message_id,
-    }
-    await channel.send_json(
-        {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell", "buffers": []}
-    )
-    printed: list[str] = []
-    while True:
-        message = json.loads(await channel.receive_str())
-        if message.get("parent_header", {}).get("msg_id") != message_id:
-            continue
-        if message["msg_type"] == "stream":
-            printed.append(message["content"]["text"])
-        elif message["msg_type"] == "execute_result":
-            printed.append(message["content"]["data"].get("text/plain", ""))
-        elif message["msg_type"] == "error":
-            raise TREError(
-                Reason.RuntimeFailed, f"The cell failed: {message['content']['ename']}: {message['content']['evalue']}."
-            )
-        elif message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
-            return "".join(printed)

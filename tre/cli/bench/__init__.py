@@ -1,0 +1,1 @@
+"""`tre bench`: every published number, with its peer in the same run."""

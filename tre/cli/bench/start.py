@@ -1,0 +1,130 @@
+"""How long a person waits for a notebook: from the click's POST to a kernel that answers `1+1`.
+
+The peer is plain `jupyter lab`, unsandboxed, with the same environment, extensions and byte-code, used by the same
+client with the same patience; the two take turns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+
+from tre.cli.bench.figures import Figure, Peer, figure, median
+from tre.cli.bench.world import World, running_world
+from tre.cli.trial.browser import Browser, Page
+from tre.cli.trial.lab import POLL_SECONDS, Kernel, open_workspace
+from tre.domain.errors import Reason, TREError
+from tre.system.paths import workspace_environment
+
+PAIRS = 20
+TARGET = 1.15
+
+
+def bench(pairs: int = PAIRS) -> list[Figure]:
+    """Start this many workspaces and as many plain servers, in turn."""
+    with running_world() as world:
+        world.grant("bench-start")
+        taken = asyncio.run(_all(world, pairs))
+    ours, plain = [pair[0] for pair in taken], [pair[1] for pair in taken]
+    ratio = median([one / other for one, other in taken])
+    peer = Peer(name="plain jupyter lab", value=median(plain))
+    return [
+        figure("click to a kernel that answers, median", "s", median(ours), peer=peer),
+        figure("ratio pair by pair, median", "×", ratio, target=(f"≤ {TARGET}", ratio <= TARGET)),
+        figure("fastest and slowest pair's ratio", "×", max(a / b for a, b in taken)),
+        figure("pairs", "", float(len(taken)), target=("≥ 20", len(taken) >= PAIRS)),
+    ]
+
+
+async def _all(world: World, pairs: int) -> list[tuple[float, float]]:
+    found = []
+    async with world.signed_in("alice") as (browser, projects):
+        await _ours(world, browser, projects)  # the image is warm, and so is the first home
+        await _plain(world)
+        for _ in range(pairs):
+            page = await browser.get(f"{world.desk}/")
+            found.append((await _ours(world, browser, page), await _plain(world)))
+    return found
+
+
+async def _ours(world: World, browser: Browser, projects: Page) -> float:
+    begun = time.monotonic()
+    lab = await open_workspace(browser, projects, "bench-start", world.shell_of)
+    async with lab.kernel() as kernel:
+        await _answer(kernel)
+        seconds = time.monotonic() - begun
+    page = await browser.get(f"{world.desk}/projects/bench-start")
+    await browser.submit(page, page.form("/stop"))
+    await asyncio.to_thread(world.wait_for, lambda: _gone(world), "the workspace did not stop")
+    return seconds
+
+
+def _gone(world: World) -> bool:
+    return not any((world.here.layout.run / "workspaces").iterdir())
+
+
+async def _answer(kernel: Kernel) -> None:
+    if await kernel.execute("1+1") != "2":
+        raise TREError(Reason.RuntimeFailed, "The kernel cannot add.")
+
+
+async def _plain(world: World) -> float:
+    """Start plain JupyterLab, ask its kernel, and end it."""
+    with tempfile.TemporaryDirectory(dir=world.home) as directory:
+        socket = Path(directory) / "lab.sock"
+        begun = time.monotonic()
+        process = _start_plain(world, Path(directory), socket)
+        try:
+            async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(socket))) as session:
+                await _await_server(session)
+                async with _plain_kernel(session) as kernel:
+                    await _answer(kernel)
+                    return time.monotonic() - begun
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _start_plain(world: World, directory: Path, socket: Path) -> subprocess.Popen[bytes]:
+    python = workspace_environment(world.settings) / "bin" / "python"
+    command = [
+        str(python), "-m", "jupyterlab", "--no-browser", f"--ServerApp.sock={socket}", "--ServerApp.ip=127.0.0.1",
+        "--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True", f"--ServerApp.root_dir={directory}",
+        "--KernelManager.transport=ipc", "--log-level=WARN", "--allow-root", "--ServerApp.allow_remote_access=True",
+    ]  # fmt: skip
+    environment = {
+        "HOME": str(directory),
+        "JUPYTER_RUNTIME_DIR": str(directory / "r"),  # a kernel's socket has to fit 107 bytes
+        "PATH": os.environ["PATH"],
+        "LANG": "C.UTF-8",
+        "JUPYTER_PREFER_ENV_PATH": "1",
+    }
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+async def _await_server(session: aiohttp.ClientSession) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                async with session.get("http://localhost/api") as response:
+                    if response.status == 200:
+                        return
+            except aiohttp.ClientError:
+                await asyncio.sleep(POLL_SECONDS)
+
+
+@asynccontextmanager
+async def _plain_kernel(session: aiohttp.ClientSession) -> AsyncIterator[Kernel]:
+    async with session.post("http://localhost/api/kernels", json={"name": "python3"}) as response:
+        response.raise_for_status()
+        identifier = (await response.json())["id"]
+    async with session.ws_connect(f"http://localhost/api/kernels/{identifier}/channels") as channel:
+        yield Kernel(channel)

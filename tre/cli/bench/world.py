@@ -1,0 +1,135 @@
+"""An installation of its own for a benchmark: services, a small dataset, two people, any number of grants."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from tre.cli import grant as grants_command
+from tre.cli.common import Installation
+from tre.cli.dataset import office_of
+from tre.cli.installing import GRANT_KEY
+from tre.cli.trial.browser import Browser, sign_in
+from tre.domain.errors import Reason, TREError
+from tre.domain.grants.models import AccessGrant
+from tre.sources.grantfile import read_grants
+from tre.sources.signed import sign
+from tre.store import grants
+from tre.storekeeper import slices
+from tre.system.paths import CHECKOUT
+from tre.system.settings import load_settings
+
+PASSWORD = "correct horse battery"  # noqa: S105 - of an installation that lives for minutes
+PLACEHOLDER = "sha256:" + "0" * 64
+_PATIENCE = 90.0
+
+
+class World:
+    """One benchmark's installation."""
+
+    def __init__(self, home: Path) -> None:
+        self.home, self.root = home, home / "root"
+        self._services: subprocess.Popen[bytes] | None = None
+
+    def make(self) -> None:
+        """Make the installation, its data and its people, with the commands that anybody types."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self._tre("init", "--port", str(port))
+        self._tre("demo-data", "nccid", str(self.home / "nccid"), "--patients", "60", home_only=True)
+        self._tre("dataset", "add", "nccid", str(self.home / "nccid"), "--release", "2026-10-01")
+        for name, role in (("alice", "researcher"), ("olga", "operator")):
+            self._tre("user", "add", name, "--role", role, "--password-stdin", typed=PASSWORD + "\n")
+        self.settings = load_settings(self.root)
+        self.here = Installation.open(self.root)
+        self._template = self._planned()
+
+    def _tre(self, *arguments: str, typed: str = "", home_only: bool = False) -> None:
+        root = [] if home_only else ["--root", str(self.root)]
+        done = subprocess.run(
+            [sys.executable, "-m", "tre", *arguments, *root], input=typed, capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            raise TREError(Reason.RuntimeFailed, f"`tre {arguments[0]}` failed.", why=done.stderr.strip())
+
+    def _planned(self) -> AccessGrant:
+        template = read_grants(CHECKOUT / "examples" / "grant.yaml")[0]
+        plan = slices.make_plan(office_of(self.here), template.spec.slices[0].spec)
+        approval = template.spec.approval.model_copy(update={"plan_digest": plan.plan_digest})
+        return template.model_copy(update={"spec": template.spec.model_copy(update={"approval": approval})})
+
+    def start(self) -> None:
+        """Start the services and wait until people could work."""
+        with (self.home / "up.log").open("wb") as log:
+            command = [sys.executable, "-m", "tre", "up", "--root", str(self.root)]
+            self._services = subprocess.Popen(command, stdout=log, stderr=log)
+        log_path = self.home / "up.log"
+        self.wait_for(lambda: b"Up:" in log_path.read_bytes(), "the services did not come up")
+
+    def wait_for(self, condition: Callable[[], bool], otherwise: str, seconds: float = _PATIENCE) -> None:
+        """Wait for something to become so. Raises `TREError(StartTimeout)`."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                raise TREError(Reason.StartTimeout, f"{otherwise} within {seconds:.0f} s.")
+            time.sleep(0.02)
+
+    def grant(self, name: str) -> str:
+        """Put a grant of this name into force and wait until it is active."""
+        metadata = self._template.metadata.model_copy(update={"name": name})
+        signed = sign(
+            self._template.model_copy(update={"metadata": metadata}),
+            grants_command.load_key(self.root / "keys" / GRANT_KEY),
+        )
+        grants_command.put_into_force(self.here, [signed], {name: True})
+        self.wait_for(lambda: self._phase(name) == "Active", f"{name} did not become active")
+        return name
+
+    def _phase(self, name: str) -> str:
+        with self.here.database.read() as connection:
+            return grants.require(connection, name).phase.value
+
+    def shell_of(self, workspace: str) -> str:
+        """A workspace's shell."""
+        return self.settings.origin(f"{workspace}.open")
+
+    @property
+    def desk(self) -> str:
+        """The desk's origin."""
+        return self.settings.origin("desk")
+
+    @asynccontextmanager
+    async def signed_in(self, name: str) -> AsyncIterator[tuple[Browser, Any]]:
+        """A browser of somebody who signed in, and the first page of the desk."""
+        async with Browser() as browser:
+            yield browser, await sign_in(browser, self.desk + "/", name, PASSWORD)
+
+    def stop(self) -> None:
+        """End the services and remove everything."""
+        if self._services is not None:
+            self._services.send_signal(signal.SIGTERM)
+            self._services.wait(30)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+@contextmanager
+def running_world() -> Iterator[World]:
+    """A world that runs, and is gone afterwards. It lies where sandboxes can be made from: not below /tmp."""
+    world = World(Path(tempfile.mkdtemp(prefix="tre-bench-", dir="/var/tmp")))
+    world.home.chmod(0o711)
+    try:
+        world.make()
+        world.start()
+        yield world
+    finally:
+        world.stop()
