@@ -22,6 +22,7 @@ from starlette.types import ASGIApp
 
 from tre.portal import enter, internal
 from tre.portal.api import docs
+from tre.portal.api import exports as exports_api
 from tre.portal.api import routes as api
 from tre.portal.context import Desk, Portal
 from tre.portal.errors import add_handlers
@@ -29,10 +30,10 @@ from tre.portal.guard import Guard, Rules
 from tre.portal.hosts import LOCAL_HOST, HostSwitch, netloc
 from tre.portal.live import Live
 from tre.portal.pages import STATIC
-from tre.portal.routes import account, grants, operations, projects, public, workspaces
+from tre.portal.routes import account, exports, grants, operations, projects, public, releases, reviews, workspaces
 from tre.portal.site import NavigationItem, site_for
 
-DESK_GROUPS: tuple[Any, ...] = (projects, workspaces, account, grants, operations)
+DESK_GROUPS: tuple[Any, ...] = (projects, workspaces, account, exports, releases, reviews, grants, operations)
 """Groups of pages; one that has entries in the navigation names them in `NAVIGATION`."""
 
 
@@ -66,7 +67,7 @@ def desk_app(desk: Desk, live: Live) -> FastAPI:
     site = site_for(desk.settings, navigation=tuple(navigation))
     app = _application("TRE launcher", desk=desk, portal=desk, site=site, live=live)
     _include(app, [group.router for group in DESK_GROUPS])
-    _include(app, [api.router], in_schema=True)
+    _include(app, [api.router, exports_api.router], in_schema=True)
     _include(app, [docs.router])
     app.mount("/static", _Static(directory=STATIC))
     return app
