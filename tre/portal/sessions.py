@@ -115,7 +115,7 @@ def _check_token(request: Request, who: Visitor, given: str) -> None:
 
 async def checked_form(request: Request, who: CurrentVisitor) -> dict[str, str]:
     """The fields of a form whose token fits the session. Raises `TREError(NotPermitted)`."""
-    async with request.form(max_files=0, max_fields=100) as form:
+    async with request.form(max_files=0, max_fields=400) as form:
         fields = {name: value for name, value in form.items() if isinstance(value, str)}
     _check_token(request, who, fields.get(TOKEN_FIELD, ""))
     return fields

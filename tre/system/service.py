@@ -1,7 +1,7 @@
 """What every service of ours has in common: its log, its health, its numbers, its end.
 
-Guarantees: structured log lines on standard error, one JSON object each; `/healthz` says 200 only while every check
-passes, else 503 and which one does not; `/metrics` in Prometheus' text format; TERM and INT end a service cleanly.
+Guarantees: structured log lines on standard error, one JSON object each, and no value of a variable in a traceback
+(a vote or a key could be one); `/healthz` says 200 only while every check passes, else 503 and which one does not; `/metrics` in Prometheus' text format; TERM and INT end a service cleanly.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from structlog.tracebacks import ExceptionDictTransformer
 
 from tre.system.files import make_directory
 from tre.system.layout import Layout
@@ -34,7 +35,7 @@ def configure_log(service: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks,
+            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),

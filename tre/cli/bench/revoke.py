@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tre.cli.bench.figures import Figure, figure, percentile
-from tre.cli.bench.world import World, running_world
 from tre.cli.trial.browser import Browser
 from tre.cli.trial.lab import Kernel, open_workspace
+from tre.cli.trial.world import World, running_world
 from tre.domain.errors import Reason, TREError
 
 RUNS = 50

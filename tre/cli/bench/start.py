@@ -18,9 +18,9 @@ from pathlib import Path
 import aiohttp
 
 from tre.cli.bench.figures import Figure, Peer, figure, median
-from tre.cli.bench.world import World, running_world
 from tre.cli.trial.browser import Browser, Page
 from tre.cli.trial.lab import POLL_SECONDS, Kernel, open_workspace
+from tre.cli.trial.world import World, running_world
 from tre.domain.errors import Reason, TREError
 from tre.system.paths import workspace_environment
 

@@ -10,6 +10,7 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
@@ -47,7 +48,10 @@ class Lab:
     @asynccontextmanager
     async def kernel(self) -> AsyncIterator[Kernel]:
         """A new kernel and its websocket."""
-        identifier = (await self.call("POST", "/api/kernels", {"name": "python3"})).json()["id"]
+        answer = await self.call("POST", "/api/kernels", {"name": "python3"})
+        if answer.status != HTTPStatus.CREATED:
+            raise TREError(Reason.RuntimeFailed, "No kernel was started.", why=f"{answer.status}: {answer.text[:300]}")
+        identifier = answer.json()["id"]
         address = f"{self.origin.replace('http', 'ws', 1)}/api/kernels/{identifier}/channels"
         async with self._browser.websocket(address, origin=self.origin) as channel:
             yield Kernel(channel)
@@ -103,6 +107,12 @@ def _execute_request(message_id: str, source: str) -> dict[str, Any]:
     }
 
 
+async def _is_running(browser: Browser, shell: str) -> bool:
+    """Whether the door is open; a gateway that has not heard of the workspace yet says no, like one that starts it."""
+    answer = await browser.call("GET", f"{shell}/.tre/state", origin=shell)
+    return answer.status == HTTPStatus.OK and answer.json()["view"] == "running"
+
+
 async def open_workspace(browser: Browser, projects: Page, grant: str, shell_of: Callable[[str], str]) -> Lab:
     """Click on the page of projects, and wait as the shell's script does until the door opens.
 
@@ -112,7 +122,7 @@ async def open_workspace(browser: Browser, projects: Page, grant: str, shell_of:
     shell = shell_of(page.url.rsplit("/", 1)[1])
     await browser.get(f"{shell}/")
     async with asyncio.timeout(60):
-        while (await browser.call("GET", f"{shell}/.tre/state", origin=shell)).json()["view"] != "running":
+        while not await _is_running(browser, shell):
             await asyncio.sleep(POLL_SECONDS)
     lab = Lab(browser, shell)
     await lab.enter()

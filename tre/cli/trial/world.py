@@ -1,7 +1,13 @@
-"""An installation of its own for a benchmark: services, a small dataset, two people, any number of grants."""
+"""An installation to try things on: services, a small dataset, a few people, any number of grants.
+
+Used by the benchmarks and by the tests of the whole: real programs, real sandboxes, gone afterwards.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import shutil
 import signal
 import socket
@@ -18,9 +24,10 @@ from tre.cli import grant as grants_command
 from tre.cli.common import Installation
 from tre.cli.dataset import office_of
 from tre.cli.installing import GRANT_KEY
+from tre.cli.services import MODULES
 from tre.cli.trial.browser import Browser, sign_in
 from tre.domain.errors import Reason, TREError
-from tre.domain.grants.models import AccessGrant
+from tre.domain.grants.models import AccessGrant, AccessGrantSpec
 from tre.sources.grantfile import read_grants
 from tre.sources.signed import sign
 from tre.store import grants
@@ -29,12 +36,18 @@ from tre.system.paths import CHECKOUT
 from tre.system.settings import load_settings
 
 PASSWORD = "correct horse battery"  # noqa: S105 - of an installation that lives for minutes
-PLACEHOLDER = "sha256:" + "0" * 64
+PEOPLE = {
+    "alice": "researcher",
+    "ben": "researcher",
+    "carol": "checker",
+    "chris": "checker",
+    "olga": "operator",
+}
 _PATIENCE = 90.0
 
 
 class World:
-    """One benchmark's installation."""
+    """One such installation."""
 
     def __init__(self, home: Path) -> None:
         self.home, self.root = home, home / "root"
@@ -48,7 +61,7 @@ class World:
         self._tre("init", "--port", str(port))
         self._tre("demo-data", "nccid", str(self.home / "nccid"), "--patients", "60", home_only=True)
         self._tre("dataset", "add", "nccid", str(self.home / "nccid"), "--release", "2026-10-01")
-        for name, role in (("alice", "researcher"), ("olga", "operator")):
+        for name, role in PEOPLE.items():
             self._tre("user", "add", name, "--role", role, "--password-stdin", typed=PASSWORD + "\n")
         self.settings = load_settings(self.root)
         self.here = Installation.open(self.root)
@@ -84,11 +97,12 @@ class World:
                 raise TREError(Reason.StartTimeout, f"{otherwise} within {seconds:.0f} s.")
             time.sleep(0.02)
 
-    def grant(self, name: str) -> str:
-        """Put a grant of this name into force and wait until it is active."""
+    def grant(self, name: str, **changes: Any) -> str:
+        """Put a grant into force, the example's but for these changes, and wait until it is active."""
         metadata = self._template.metadata.model_copy(update={"name": name})
+        spec = AccessGrantSpec.model_validate(self._template.spec.model_dump(by_alias=True) | changes)
         signed = sign(
-            self._template.model_copy(update={"metadata": metadata}),
+            self._template.model_copy(update={"metadata": metadata, "spec": spec}),
             grants_command.load_key(self.root / "keys" / GRANT_KEY),
         )
         grants_command.put_into_force(self.here, [signed], {name: True})
@@ -98,6 +112,23 @@ class World:
     def _phase(self, name: str) -> str:
         with self.here.database.read() as connection:
             return grants.require(connection, name).phase.value
+
+    def service(self, name: str) -> int:
+        """The process number of a service."""
+        assert self._services is not None
+        wanted = MODULES[name]
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                words = path.read_bytes().split(b"\0")
+            except OSError:
+                continue  # it ended meanwhile
+            if (
+                wanted.encode() in words
+                and str(self.root).encode() in words
+                and (b"--public" in words) == (name == "public")
+            ):
+                return int(path.parent.name)
+        raise TREError(Reason.ServiceUnavailable, f"{name} does not run.")
 
     def shell_of(self, workspace: str) -> str:
         """A workspace's shell."""
@@ -114,18 +145,34 @@ class World:
         async with Browser() as browser:
             yield browser, await sign_in(browser, self.desk + "/", name, PASSWORD)
 
+    def kill_services(self) -> None:
+        """As a power cut of everything but the workspaces: the keeper dies, and its services with it."""
+        assert self._services is not None
+        self._services.kill()
+        self._services.wait()
+
     def stop(self) -> None:
         """End the services and remove everything."""
-        if self._services is not None:
+        if self._services is not None and self._services.poll() is None:
             self._services.send_signal(signal.SIGTERM)
             self._services.wait(30)
+        self._end_runs()
         shutil.rmtree(self.home, ignore_errors=True)
+
+    def _end_runs(self) -> None:
+        """Runs outlive the services by design; these do not outlive their world."""
+        runs = self.here.layout.run / "workspaces" if hasattr(self, "here") else None
+        for path in runs.glob("*/state.json") if runs else []:
+            with contextlib.suppress(ProcessLookupError):  # it ended by itself
+                os.kill(json.loads(path.read_bytes())["supervisor"]["pid"], signal.SIGKILL)
+        if runs is not None:
+            shutil.rmtree(runs.parent, ignore_errors=True)
 
 
 @contextmanager
 def running_world() -> Iterator[World]:
     """A world that runs, and is gone afterwards. It lies where sandboxes can be made from: not below /tmp."""
-    world = World(Path(tempfile.mkdtemp(prefix="tre-bench-", dir="/var/tmp")))
+    world = World(Path(tempfile.mkdtemp(prefix="tre-trial-", dir="/var/tmp")))
     world.home.chmod(0o711)
     try:
         world.make()

@@ -1,0 +1,56 @@
+"""The whole launcher as people run it: real services, sandboxes and JupyterLab, one installation for all tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from tre.cli.trial.lab import Lab, open_workspace
+from tre.cli.trial.world import World, running_world
+from tre.domain.errors import TREError
+from tre.runtimes.bubblewrap.program import check_usable
+from tre.system.paths import CHECKOUT
+
+
+def _lacking() -> str:
+    if not (CHECKOUT / ".venv-workspace" / "bin" / "python").exists():
+        return "the workspace environment is not built: make setup"
+    if os.geteuid() != 0:
+        return "these tests start services under users of their own: run them as root"
+    try:
+        check_usable()
+    except TREError as error:
+        return str(error)
+    return ""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip, with the reason, where this machine cannot run the whole."""
+    if reason := _lacking():
+        for item in items:
+            if "tests/system/" in str(item.path):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def world() -> Iterator[World]:
+    with running_world() as found:
+        yield found
+
+
+_numbers = iter(range(1000))
+
+
+@pytest.fixture
+def grant(world: World) -> str:
+    """A grant of its own for one test, with alice in it."""
+    return world.grant(f"system-{next(_numbers)}")
+
+
+@pytest.fixture
+async def lab(world: World, grant: str) -> AsyncIterator[Lab]:
+    """Alice's open workspace in that grant."""
+    async with world.signed_in("alice") as (browser, projects):
+        yield await open_workspace(browser, projects, grant, world.shell_of)
