@@ -1,7 +1,8 @@
 """What every service of ours has in common: its log, its health, its numbers, its end.
 
 Guarantees: structured log lines on standard error, one JSON object each, and no value of a variable in a traceback
-(a vote or a key could be one); `/healthz` says 200 only while every check passes, else 503 and which one does not; `/metrics` in Prometheus' text format; TERM and INT end a service cleanly.
+(a vote or a key could be one); `/healthz` says 200 only while every check passes, else 503 and which one does not;
+`/metrics` in Prometheus' text format; TERM and INT end a service cleanly.
 """
 
 from __future__ import annotations
