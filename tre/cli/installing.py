@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import time
 from http import HTTPStatus
 from importlib.metadata import version as package_version
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,7 +27,9 @@ from tre.system import installation, local_http
 from tre.system.files import write_atomically
 from tre.system.hub_keys import CONTROLLER_TOKEN, OAUTH_SECRET, make_keys
 from tre.system.layout import Layout
+from tre.system.paths import CHECKOUT
 from tre.system.processes import Keeper
+from tre.system.reach import open_the_way
 from tre.system.service import configure_log
 from tre.system.settings import load_settings, root_from
 
@@ -90,6 +94,8 @@ def up(root: RootOption = None) -> None:
         raise TREError(Reason.SetupIncomplete, f"{layout.database} does not exist.", remedy="Run `tre init` first.")
     installation.arrange(layout, settings)
     configure_log("keeper")
+    if os.geteuid() == 0:
+        open_the_way([layout.root, CHECKOUT, Path(sys.prefix), Path(sys.base_prefix)])
     keeper = Keeper(services(layout, settings), layout.logs)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: keeper.stop())

@@ -21,7 +21,6 @@ from typing import Any
 from tre.domain.errors import Reason, TREError
 
 MAX_LINE = 4 * 2**20
-O_PATH = 0o10000000
 
 
 def peer_uid(connection: socket.socket) -> int:
@@ -52,7 +51,7 @@ class _ShortAddress:
         self._path = path
 
     def __enter__(self) -> str:
-        self._descriptor = os.open(self._path.parent, O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._descriptor = os.open(self._path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         return f"/proc/self/fd/{self._descriptor}/{self._path.name}"
 
     def __exit__(self, *_: object) -> None:
@@ -107,7 +106,7 @@ def connect_untrusted(directory: int, name: str, owner: int, *, timeout: float) 
 
     Raises `OSError` when it is not there, not a socket, not the owner's, or refuses.
     """
-    descriptor = os.open(name, O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISSOCK(found.st_mode) or found.st_uid != owner:
