@@ -1,14 +1,10 @@
-"""`tre init`, `tre up`, `tre status`, `tre version`: making an installation and keeping it running."""
+"""`tre init` and `tre up`: making an installation and keeping it running."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
-import time
-from http import HTTPStatus
-from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Annotated
 
@@ -18,12 +14,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tre.audit import keys as audit_keys
 from tre.cli import common
-from tre.cli.common import JsonOption, RootOption, command
-from tre.cli.services import listens, services
+from tre.cli.common import RootOption, command
+from tre.cli.services import services
 from tre.domain.errors import Reason, TREError
 from tre.store.database import Database
 from tre.store.migrate import migrate
-from tre.system import installation, local_http
+from tre.system import installation
 from tre.system.files import write_atomically
 from tre.system.hub_keys import CONTROLLER_TOKEN, OAUTH_SECRET, make_keys
 from tre.system.layout import Layout
@@ -34,8 +30,6 @@ from tre.system.service import configure_log
 from tre.system.settings import load_settings, root_from
 
 GRANT_KEY = "grant-signing.key"
-HEARTBEAT_SECONDS = 15.0
-"""A checker that was silent for longer is not well."""
 
 
 @command
@@ -101,46 +95,3 @@ def up(root: RootOption = None) -> None:
         signal.signal(number, lambda *_: keeper.stop())
     common.out.print(f"Starting the services of {layout.root}; their words are in {layout.logs}.", highlight=False)
     keeper.run(lambda: common.out.print(f"Up: [bold]{settings.origin()}/[/]  (Ctrl-C ends the services)"))
-
-
-@command
-def status(root: RootOption = None, as_json: JsonOption = False) -> None:
-    """Which services answer, and how they are."""
-    layout = Layout(root_from(root))
-    load_settings(layout.root)
-    found = {
-        spec.name: asyncio.run(_health(layout, spec.name)) for spec in services(layout, load_settings(layout.root))
-    }
-    if as_json:
-        common.print_json(found)
-    else:
-        common.print_table("", ("service", "state"), found.items())
-    if any(state != "ok" for state in found.values()):
-        raise typer.Exit(1)
-
-
-async def _health(layout: Layout, name: str) -> str:
-    if name == "launcher":
-        return "ok" if listens(layout.socket(name)) else "does not answer"
-    if name == "checker":
-        return _heartbeat(layout)
-    try:
-        answer = await local_http.ask(layout.socket(name), "GET", "/healthz")
-    except TREError:
-        return "does not answer"
-    return "ok" if answer.status == HTTPStatus.OK else f"failing: {answer.value}"
-
-
-def _heartbeat(layout: Layout) -> str:
-    """The checker has no socket: it touches a file."""
-    try:
-        age = time.time() - (layout.checker_spool / "out" / "heartbeat").stat().st_mtime
-    except FileNotFoundError:
-        return "does not answer"
-    return "ok" if age < HEARTBEAT_SECONDS else f"last seen {age:.0f} s ago"
-
-
-@command
-def version() -> None:
-    """The version of this program."""
-    common.out.print(package_version("tre-launcher"), highlight=False)

@@ -1,41 +1,71 @@
-"""The command `tre`."""
+"""The command `tre`: each of its parts is loaded when it is asked for, so that `tre status` does not read DICOM."""
 
 from __future__ import annotations
 
-import typer
+from importlib import import_module
+from typing import Any
 
-from tre.cli import audit, bundle, check, dataset, demo, demo_data, doctor, export, grant, installing, user, workspace
-from tre.cli import slice as slices
-from tre.cli.bench import command as bench
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+COMMANDS = {
+    "init": "tre.cli.installing:init",
+    "up": "tre.cli.installing:up",
+    "status": "tre.cli.status:status",
+    "doctor": "tre.cli.doctor:doctor",
+    "version": "tre.cli.status:version",
+    "user": "tre.cli.user:app",
+    "dataset": "tre.cli.dataset:app",
+    "slice": "tre.cli.slice:app",
+    "grant": "tre.cli.grant:app",
+    "workspace": "tre.cli.workspace:app",
+    "halt": "tre.cli.workspace:halt",
+    "check": "tre.cli.check:check",
+    "export": "tre.cli.export:app",
+    "bundle": "tre.cli.bundle:app",
+    "audit": "tre.cli.audit:app",
+    "demo-data": "tre.cli.demo_data:app",
+    "demo": "tre.cli.demonstration.command:demo",
+    "bench": "tre.cli.bench.command:bench",
+}
+"""Every command and the function or group that it is."""
+
+
+class _LazyGroup(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        found = getattr(import_module(module), name)
+        part = found if isinstance(found, typer.Typer) else _alone(found)
+        command = get_command(part)
+        command.name = cmd_name
+        return command
+
+
+def _alone(function: object) -> typer.Typer:
+    part = typer.Typer(add_completion=False)
+    part.command()(function)  # type: ignore[type-var]
+    return part
+
 
 app = typer.Typer(
-    name="tre",
-    help="Access grants become time-limited, isolated workspaces with a gated way out.",
+    cls=_LazyGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("init")(installing.init)
-app.command("up")(installing.up)
-app.command("status")(installing.status)
-app.command("doctor")(doctor.doctor)
-app.command("version")(installing.version)
-app.command("halt")(workspace.halt)
-app.command("check")(check.check)
-app.command("demo")(demo.demo)
-app.command("bench")(bench.bench)
-for name, part in {
-    "demo-data": demo_data,
-    "user": user,
-    "dataset": dataset,
-    "slice": slices,
-    "grant": grant,
-    "workspace": workspace,
-    "export": export,
-    "bundle": bundle,
-    "audit": audit,
-}.items():
-    app.add_typer(part.app, name=name)
+
+
+@app.callback()
+def root() -> None:
+    """Access grants become time-limited, isolated workspaces with a gated way out."""
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from html.parser import HTMLParser
+from http import HTTPStatus
 from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -124,6 +125,14 @@ class Browser:
         if data is not None:
             sent["Content-Type"] = "application/json"
         return await self._send(method, url, sent, data)
+
+    async def download(self, url: str) -> bytes:
+        """The bytes of a file that a person clicks on. Raises `TREError` where there are none."""
+        headers = _navigation_headers("GET", url, url) | self._cookie_header(url)
+        async with self._session.get(url, headers=headers, allow_redirects=False) as response:
+            if response.status != HTTPStatus.OK:
+                raise TREError(Reason.RuntimeFailed, f"{url} cannot be downloaded.", why=f"Status {response.status}.")
+            return await response.read()
 
     @asynccontextmanager
     async def websocket(self, url: str, *, origin: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:

@@ -1,0 +1,64 @@
+"""`tre status` and `tre version`: whether everything answers, and what it is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from http import HTTPStatus
+from importlib.metadata import version as package_version
+
+import typer
+
+from tre.cli import common
+from tre.cli.common import JsonOption, RootOption, command
+from tre.cli.services import listens, services
+from tre.domain.errors import TREError
+from tre.system import local_http
+from tre.system.layout import Layout
+from tre.system.settings import load_settings, root_from
+
+HEARTBEAT_SECONDS = 15.0
+"""A checker that was silent for longer is not well."""
+
+
+@command
+def status(root: RootOption = None, as_json: JsonOption = False) -> None:
+    """Which services answer, and how they are."""
+    layout = Layout(root_from(root))
+    load_settings(layout.root)
+    found = {
+        spec.name: asyncio.run(_health(layout, spec.name)) for spec in services(layout, load_settings(layout.root))
+    }
+    if as_json:
+        common.print_json(found)
+    else:
+        common.print_table("", ("service", "state"), found.items())
+    if any(state != "ok" for state in found.values()):
+        raise typer.Exit(1)
+
+
+async def _health(layout: Layout, name: str) -> str:
+    if name == "launcher":
+        return "ok" if listens(layout.socket(name)) else "does not answer"
+    if name == "checker":
+        return _heartbeat(layout)
+    try:
+        answer = await local_http.ask(layout.socket(name), "GET", "/healthz")
+    except TREError:
+        return "does not answer"
+    return "ok" if answer.status == HTTPStatus.OK else f"failing: {answer.value}"
+
+
+def _heartbeat(layout: Layout) -> str:
+    """The checker has no socket: it touches a file."""
+    try:
+        age = time.time() - (layout.checker_spool / "out" / "heartbeat").stat().st_mtime
+    except FileNotFoundError:
+        return "does not answer"
+    return "ok" if age < HEARTBEAT_SECONDS else f"last seen {age:.0f} s ago"
+
+
+@command
+def version() -> None:
+    """The version of this program."""
+    common.out.print(package_version("tre-launcher"), highlight=False)
