@@ -12,7 +12,7 @@ from tre.cli import common
 from tre.cli.demonstration.journey import Journey, addresses, home_of
 from tre.cli.demonstration.sabotage import SABOTAGES, broken_copy
 from tre.cli.demonstration.stage import Stage
-from tre.domain.errors import TREError
+from tre.domain.errors import Reason, TREError
 from tre.system.paths import CHECKOUT
 
 
@@ -37,6 +37,10 @@ def demo() -> None:
     except TREError as error:
         _end(stage)
         common.complain(error)
+        raise typer.Exit(1) from error
+    except TimeoutError as error:
+        _end(stage)
+        common.complain(TREError(Reason.StartTimeout, "Something did not happen in time.", why=f"{error!r}"))
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         _end(stage)

@@ -68,7 +68,8 @@ class Journey:
             known = {item["name"] for item in stage.json("user", "list")}
             for name, role in ACCOUNTS.items():
                 if name not in known:
-                    stage.tre("user", "add", name, "--role", role, "--password-stdin", typed=PASSWORD + "\n")
+                    roles = [word for one in role.split() for word in ("--role", one)]
+                    stage.tre("user", "add", name, *roles, "--password-stdin", typed=PASSWORD + "\n")
             say(", ".join(f"{name} ({role})" for name, role in ACCOUNTS.items()))
         with stage.step("Start the services") as say:
             stage.start_services()

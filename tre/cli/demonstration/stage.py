@@ -20,7 +20,7 @@ from tre.system.settings import Settings, load_settings
 
 PASSWORD = "correct horse battery"  # noqa: S105 - a demo's, printed at its end
 ACCOUNTS = {
-    "alice": "researcher",
+    "alice": "researcher checker",
     "ben": "researcher",
     "carol": "checker",
     "chris": "checker",
@@ -28,6 +28,7 @@ ACCOUNTS = {
     "dan": "data-manager",
 }
 PATIENTS = "300"
+"""Alice is a checker too, as people in small places are; she must never review what is her own."""
 DATASETS = {"nccid": ("2026-10-01", "--patients", PATIENTS), "scanner": ("v1",)}
 """Each dataset's release, and what the maker of its data is told."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ import aiohttp
 from tre.cli.trial.browser import Browser, Page, origin_of
 from tre.domain.errors import Reason, TREError
 
+START_SECONDS = 30.0
 POLL_SECONDS = 0.02
 """How often the state of a start is asked for; the page itself is told by events."""
 
@@ -107,23 +109,36 @@ def _execute_request(message_id: str, source: str) -> dict[str, Any]:
     }
 
 
-async def _is_running(browser: Browser, shell: str) -> bool:
-    """Whether the door is open; a gateway that has not heard of the workspace yet says no, like one that starts it."""
-    answer = await browser.call("GET", f"{shell}/.tre/state", origin=shell)
-    return answer.status == HTTPStatus.OK and answer.json()["view"] == "running"
+async def _await_running(browser: Browser, shell: str) -> None:
+    """Until the door is open. Raises `TREError` with the shell's own words where the start came to an end instead."""
+    starting = False
+    until = time.monotonic() + START_SECONDS
+    while True:
+        answer = await browser.call("GET", f"{shell}/.tre/state", origin=shell)
+        # A gateway that has not heard of the workspace yet says no; right after the click, the last end is still shown.
+        state = answer.json() if answer.status == HTTPStatus.OK else {"view": "unknown", "reason": "StartTimeout"}
+        if state["view"] == "running":
+            return
+        over = time.monotonic() > until or (starting and state["view"] == "ended")
+        if over:
+            raise TREError(
+                Reason(state["reason"]),
+                "The workspace did not open.",
+                why=str(state.get("message") or state.get("text", "")),
+            )
+        starting = starting or state["view"] == "starting"
+        await asyncio.sleep(POLL_SECONDS)
 
 
 async def open_workspace(browser: Browser, projects: Page, grant: str, shell_of: Callable[[str], str]) -> Lab:
     """Click on the page of projects, and wait as the shell's script does until the door opens.
 
-    `shell_of` gives a workspace's shell address. Raises `TimeoutError` after a minute.
+    `shell_of` gives a workspace's shell address. Raises `TREError` where it does not open.
     """
     page = await browser.submit(projects, projects.form(f"/{grant}/open"))
     shell = shell_of(page.url.rsplit("/", 1)[1])
     await browser.get(f"{shell}/")
-    async with asyncio.timeout(60):
-        while not await _is_running(browser, shell):
-            await asyncio.sleep(POLL_SECONDS)
+    await _await_running(browser, shell)
     lab = Lab(browser, shell)
     await lab.enter()
     return lab
