@@ -17,7 +17,7 @@ COMPILE_PINS := env -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS -u PI
 	--generate-hashes --only-binary :all: --no-emit-index-url --no-emit-find-links --no-annotate \
 	--custom-compile-command 'make pins' $(PINS_ARGS)
 
-.PHONY: help setup demo test check fix soak pins clean python ready
+.PHONY: help setup demo test check fix soak docs pins clean python ready
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ fix: ready ## Repair what a machine can repair
 
 soak: ready ## Run the long variants of the tests
 	@$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
+
+docs: ready ## Write the pages of docs/ anew that follow from the code
+	@$(BIN)/python tools/generate_docs.py
 
 pins: ready ## Compile requirements/*.txt anew from *.in (PINS_ARGS=--upgrade for newer versions)
 	@cd requirements && for name in services workspace dev; do \

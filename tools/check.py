@@ -32,6 +32,7 @@ CHECKS: dict[str, list[str]] = {
     "dangerous calls (bandit)": [str(BIN / "bandit"), "-q", "-r", "-c", "pyproject.toml", "tre"],
     "sizes": [sys.executable, str(CHECKOUT / "tools" / "check_sizes.py")],
     "leaks": [sys.executable, str(CHECKOUT / "tools" / "check_leaks.py")],
+    "generated pages of docs/": [sys.executable, str(CHECKOUT / "tools" / "generate_docs.py"), "--check"],
 }
 
 

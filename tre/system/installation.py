@@ -19,7 +19,7 @@ from tre.system.layout import Layout
 from tre.system.settings import SETTINGS_FILE, ServiceUids, Settings
 
 DEFAULT_SETTINGS = """\
-# Settings of this launcher; every key and its default is described in docs/settings.md.
+# Settings of this launcher; every key and its default is described in docs/reference/settings.md.
 base: {base}
 listenPort: {port}
 """

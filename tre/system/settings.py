@@ -23,7 +23,10 @@ class TlsSettings(Record):
     """Certificate and key of the gateway, as files in PEM form; both or neither."""
 
     certificate: Path | None = None
+    """The certificate and its chain, for `<base>`, `*.<base>`, `*.open.<base>` and `*.lab.<base>`."""
+
     key: Path | None = None
+    """Its private key, readable by the gateway's user."""
 
     @model_validator(mode="after")
     def _both(self) -> TlsSettings:
@@ -36,27 +39,48 @@ class TlsSettings(Record):
 class OidcSettings(Record):
     """The identity provider, where people do not have local accounts.
 
-    `issuer` is compared exactly with the grants' members. `require_mfa` demands a second factor by the provider's
-    `amr` or `acr` claim. The client secret is the file `keys/oidc-client-secret`.
+    The client secret is the file `keys/oidc-client-secret`.
     """
 
     issuer: Line
+    """Who vouches for people; compared exactly with the issuer of the grants' members."""
+
     client_id: Line
+    """What the provider calls this launcher."""
+
     authorize_url: Line
+    """Where the browser is sent to sign in."""
+
     token_url: Line
+    """Where the Hub exchanges the provider's code."""
+
     userinfo_url: Line
+    """Where the Hub asks who signed in."""
+
     groups_claim: Line = "groups"
+    """Which claim names a person's groups; `policies/roles.yaml` turns groups into roles."""
+
     require_mfa: bool = False
+    """Whether a second factor is demanded, by the provider's `amr` or `acr` claim."""
 
 
 class ProfileSettings(Record):
     """A size of workspace. Bytes, thousandths of a core, processes."""
 
     memory: Line = "4Gi"
+    """Of all processes of a workspace together, where the machine has control groups. What goes beyond is killed."""
+
     cpu_millis: Annotated[int, Field(ge=100)] = 2000
+    """Thousandths of a core: 2000 are two whole cores."""
+
     processes: Annotated[int, Field(ge=32)] = 512
+    """Processes and threads of a workspace together."""
+
     home: Line = "10Gi"
+    """Size of the home directory, and the most that the outbox may hold."""
+
     shared_memory: Line = "1Gi"
+    """Size of `/dev/shm` and of `/tmp`, each; what lies there counts as memory."""
 
 
 class ServiceUids(Record):
@@ -66,12 +90,19 @@ class ServiceUids(Record):
     """
 
     gateway: int = 19001
+    """The only program that browsers reach."""
     hub: int = 19002
+    """JupyterHub."""
     portal: int = 19003
+    """The desk."""
     controller: int = 19004
+    """The program that decides what runs, and holds the log's key."""
     storekeeper: int = 19005
+    """The only writer of stores, slices and homes."""
     checker: int = 19006
+    """The program that looks into files that want to leave."""
     public: int = 19007
+    """The public pages, which only read."""
     record_writers: int = 19011
     """Group of the programs that change the record: controller, storekeeper, portal."""
     record_readers: int = 19012
@@ -83,10 +114,13 @@ class ServiceUids(Record):
 
 
 class UidRange(Record):
-    """Numeric user identities given to workspaces, each to one workspace for good."""
+    """A range of numeric identities set aside: users of workspaces, or groups of datasets."""
 
     first: Annotated[int, Field(ge=1000)] = 20000
+    """The first number set aside."""
+
     last: int = 59999
+    """The last one, included."""
 
 
 class Settings(Record):
@@ -99,11 +133,16 @@ class Settings(Record):
     """Where the gateway listens. Anything but loopback demands TLS."""
 
     listen_port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    """The gateway's port; it stands in every address unless it is the usual one of the scheme."""
 
     tls: TlsSettings = TlsSettings()
+    """Without a certificate the gateway speaks plain HTTP, on loopback only."""
 
     auth: Literal["local", "oidc"] = "local"
+    """Who keeps accounts: this launcher, or an OpenID provider."""
+
     oidc: OidcSettings | None = None
+    """The provider; demanded with `auth: oidc`."""
 
     session_hours: Annotated[int, Field(ge=1, le=8)] = 8
     """A sign-in lasts this long: a working day, the upper bound of the design."""
@@ -125,9 +164,14 @@ class Settings(Record):
     destruction with a certificate. `tre grant close` does not wait."""
 
     profiles: dict[str, ProfileSettings] = {"small": ProfileSettings()}
+    """Sizes of workspace by the name that grants use; giving any replaces the default list."""
 
     services: ServiceUids = ServiceUids()
+    """Numeric users and groups of the services; used where root starts them."""
+
     workspace_uids: UidRange = UidRange()
+    """Numeric users given to workspaces, each to one workspace for good."""
+
     data_groups: UidRange = UidRange(first=60100, last=64999)
     """Numeric groups given to datasets: who may read a dataset's files carries its group."""
 

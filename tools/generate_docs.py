@@ -1,0 +1,317 @@
+"""Writes the pages of docs/ that say what the code says: states, commands, settings, services, reasons.
+
+    .venv/bin/python tools/generate_docs.py [--check]
+
+Guarantees: each page is made from the very objects that are enforced (transition tables, the command line, the
+settings' own types), so it cannot say something else; with `--check` nothing is written, each page that is out of
+date is named, and the exit code is 1.
+
+Does not guarantee: that a description in the code is true, nor anything about pages that people write.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+from typer.main import get_command
+
+from tre.cli import services as service_table
+from tre.cli.main import app
+from tre.domain.errors import Reason
+from tre.domain.exports import states as exports
+from tre.domain.grants import states as grants
+from tre.domain.transitions import TransitionTable
+from tre.domain.workspaces import states as workspaces
+from tre.portal.export_words import OWNERS
+from tre.portal.words import WORDS
+from tre.system import settings
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+DOCS = CHECKOUT / "docs"
+NOTICE = "<!-- Made by tools/generate_docs.py from the code; `make docs` makes it anew. Do not edit. -->"
+
+
+def page(title: str, *parts: str) -> str:
+    """A whole page: its title, where it comes from, its parts."""
+    return "\n\n".join((f"# {title}", NOTICE, *(part.strip("\n") for part in parts))) + "\n"
+
+
+def table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """A table; cells may hold anything but line breaks."""
+    lines = [heads, tuple("---" for _ in heads), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def code(text: object) -> str:
+    """A word of the machine's."""
+    return f"`{text}`"
+
+
+# States
+
+
+def diagram(known: TransitionTable[Any]) -> str:
+    """A table of transitions as a diagram, without the words of its edges: they stand in the list below it."""
+    drawn = [line.partition(":")[0].rstrip() for line in known.mermaid().splitlines()]
+    return "```mermaid\n" + "\n".join(drawn) + "\n```"
+
+
+def edges(known: TransitionTable[Any]) -> str:
+    """Every permitted change with its owner and its occasion."""
+    rows = [(code(edge.source), code(edge.target), edge.owner, edge.when) for edge in known.edges]
+    return table(("from", "to", "brought about by", "when"), rows)
+
+
+def waiting() -> str:
+    """For whom each state of an export waits, and what its deadline brings."""
+    what = {
+        exports.AtDeadline.withdraw: "the request is withdrawn",
+        exports.AtDeadline.escalate: "it is shown as late, and stays with the checkers",
+        exports.AtDeadline.release: "the release begins",
+        exports.AtDeadline.retry: "it is tried again",
+    }
+    rows = [
+        (code(state), OWNERS[item.owner], code(item.reason), what[item.at_deadline])
+        for state, item in exports.WAITING.items()
+    ]
+    return table(("state", "whose turn", "reason shown", "when its time is up"), rows)
+
+
+def states_page() -> str:
+    """Grant, workspace and export."""
+    return page(
+        "States",
+        "A state changes only along an edge of its table. The same tables are enforced by the code, so what is "
+        "not listed cannot happen.",
+        "## Grant",
+        "What has ended stays ended: `Expired` and `Revoked` lead to `Closed` only.",
+        diagram(grants.GRANT_TRANSITIONS),
+        edges(grants.GRANT_TRANSITIONS),
+        "## Workspace",
+        "`Stopped` is reached from a run only through `Stopping`, that is, with a proof of death.",
+        diagram(workspaces.WORKSPACE_TRANSITIONS),
+        edges(workspaces.WORKSPACE_TRANSITIONS),
+        "## Export request",
+        "There is one way out: `Approved`, `Releasing`, `Released`.",
+        diagram(exports.EXPORT_TRANSITIONS),
+        edges(exports.EXPORT_TRANSITIONS),
+        "### Who is waited for",
+        waiting(),
+    )
+
+
+# Commands
+
+
+def commands_page() -> str:
+    """The whole command line."""
+    root = get_command(app)
+    context = root.make_context("tre", [], resilient_parsing=True)
+    intro = (
+        "Exit code 0: done, nothing found. 1: refused, failed, or something found. 2: wrong use. Errors go to "
+        "standard error as *what, why, what to do*. `--json` prints one JSON document. The root directory is "
+        "`--root`, else `TRE_ROOT`, else `tre-root` in the current directory."
+    )
+    parts = [part for name in root.list_commands(context) for part in _command(root, context, name, "## tre ")]  # type: ignore[attr-defined]
+    return page("Commands", intro, *parts)
+
+
+def _command(group: Any, parent: Any, name: str, heading: str) -> Iterator[str]:
+    command = group.get_command(parent, name)
+    context = command.make_context(name, [], parent=parent, resilient_parsing=True)
+    yield f"{heading}{name}"
+    yield " ".join(inspect.cleandoc(command.help or "").split())
+    if hasattr(command, "list_commands"):
+        for inner in command.list_commands(context):
+            yield from _command(command, context, inner, f"#{heading}{name} ")
+        return
+    yield f"```\n{_usage(command, context)}\n```"
+    rows = [_parameter(item) for item in command.params if item.name not in {"help", "root"}]
+    if rows:
+        yield table(("", "default", "what"), rows)
+
+
+def _usage(command: Any, context: Any) -> str:
+    words = [context.command_path]
+    options = [item for item in command.params if item.param_type_name == "option" and item.name != "help"]
+    words += ["[OPTIONS]"] if options else []
+    words += [_shown(item) for item in command.params if item.param_type_name == "argument"]
+    return " ".join(words)
+
+
+def _shown(argument: Any) -> str:
+    """An argument as one types it."""
+    name = (argument.metavar or argument.name.upper()).strip("[]")
+    many = "…" if argument.nargs == -1 and not name.endswith("…") else ""
+    return f"{name}{many}" if argument.required else f"[{name}{many}]"
+
+
+def _parameter(item: Any) -> tuple[str, str, str]:
+    shown = _shown(item) if item.param_type_name == "argument" else ", ".join(sorted(item.opts, key=len, reverse=True))
+    default = "" if item.default in (None, "", False, (), []) else code(item.default)
+    return code(shown), default, item.help or ""
+
+
+# Settings
+
+
+def descriptions(model: type[BaseModel]) -> dict[str, str]:
+    """The string that stands below each field in the source."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    found = {}
+    for field, below in zip(body.body, body.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            text = below.value.value if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) else ""
+            found[field.target.id] = " ".join(str(text).split())
+    return found
+
+
+def _kind(field: FieldInfo) -> str:
+    """What may be written, in words."""
+    choices = [option for option in get_args(field.annotation) if isinstance(option, str)]
+    if choices:
+        return " or ".join(code(option) for option in choices)
+    bounds = {name: getattr(item, name) for item in field.metadata for name in ("ge", "le") if hasattr(item, name)}
+    kinds = {int: "whole number", bool: "`true` or `false`", str: "text"}
+    kind = kinds.get(field.annotation, "path" if "Path" in str(field.annotation) else "")  # type: ignore[arg-type]
+    low, high = bounds.get("ge"), bounds.get("le")
+    if low is not None and high is not None:
+        return f"{kind}, {low} to {high}"
+    return f"{kind}, at least {low}" if low is not None else kind
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is PydanticUndefined:
+        return "must be given"
+    if isinstance(field.default, BaseModel | dict):
+        return "see below"
+    if isinstance(field.default, bool):
+        return code(str(field.default).lower())
+    return "none" if field.default is None else code(field.default)
+
+
+def fields(model: type[BaseModel]) -> str:
+    """Every key of a section."""
+    texts = descriptions(model)
+    missing = sorted(set(model.model_fields) - {name for name, text in texts.items() if text})
+    if missing:
+        raise SystemExit(f"{model.__name__} lacks a description of {', '.join(missing)}")
+    rows = [
+        (code(field.alias or name), _default(field), _kind(field), texts[name])
+        for name, field in model.model_fields.items()
+    ]
+    return table(("key", "default", "value", "meaning"), rows)
+
+
+def settings_page() -> str:
+    """Everything that an operator can set."""
+    sections: dict[str, type[BaseModel]] = {
+        "tls": settings.TlsSettings,
+        "oidc": settings.OidcSettings,
+        "profiles.NAME": settings.ProfileSettings,
+        "services": settings.ServiceUids,
+        "workspaceUids, dataGroups": settings.UidRange,
+    }
+    parts = []
+    for name, model in sections.items():
+        parts += [f"## {name}", " ".join(inspect.cleandoc(model.__doc__ or "").split()), fields(model)]
+    return page(
+        "Settings",
+        f"One file, `{settings.SETTINGS_FILE}`, in the root directory. A key that is not listed here is refused. "
+        "Secrets are never settings: they are files in `keys/`. After a change, start `tre up` again.",
+        fields(settings.Settings),
+        *parts,
+    )
+
+
+# Services
+
+
+def services_page() -> str:
+    """Who runs as whom."""
+    uids = settings.ServiceUids()
+    rows = [
+        (
+            code(name),
+            code(" ".join(("python -m", module, *service_table.EXTRA.get(name, ())))),
+            "root" if name == "launcher" else code(getattr(uids, name)),
+            ", ".join(code(group) for group in service_table.GROUPS.get(name, ())) or "–",
+            ", ".join(code(capability) for capability in service_table.CAPABILITIES.get(name, ())) or "–",
+        )
+        for name, module in service_table.MODULES.items()
+    ]
+    shared = [
+        (code(name), code(getattr(uids, name)), text)
+        for name, text in descriptions(settings.ServiceUids).items()
+        if text.startswith("Group of")
+    ]
+    return page(
+        "Services",
+        "What `tre up` starts, in this order, where root starts it. An ordinary user's services all run as that user. "
+        "What each may touch stands in [architecture](../architecture.md#who-may-touch-what).",
+        table(("service", "program", "user", "further groups", "capabilities"), rows),
+        "## Groups that several share",
+        table(("group", "number", "who"), shared),
+    )
+
+
+# Reasons
+
+
+def reasons_page() -> str:
+    """Every reason, in the words that people read."""
+    rows = [(code(reason), WORDS[reason].text, WORDS[reason].advice) for reason in Reason]
+    return page(
+        "Reasons",
+        "Each refusal, each wait and each end carries one of these words. The same word stands in the pages, in the "
+        "answers of the API, in `tre … --json`, in the log and in the labels of the metrics. "
+        "The texts are those of the desk.",
+        table(("reason", "what people read", "what they are told to do"), rows),
+    )
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "states.md": states_page,
+    "reference/commands.md": commands_page,
+    "reference/settings.md": settings_page,
+    "reference/services.md": services_page,
+    "reference/reasons.md": reasons_page,
+}
+
+
+def stale(name: str) -> bool:
+    """Whether a page is missing or says something else than the code."""
+    path = DOCS / name
+    return not path.is_file() or path.read_text(encoding="utf-8") != PAGES[name]()
+
+
+def main() -> int:
+    """Writes or compares; returns the exit code."""
+    parser = argparse.ArgumentParser(description="Writes the pages of docs/ that follow from the code.")
+    parser.add_argument("--check", action="store_true", help="write nothing; name what is out of date")
+    found = [name for name in PAGES if stale(name)]
+    if parser.parse_args().check:
+        for name in found:
+            print(f"docs/{name} does not say what the code says; `make docs` writes it anew")
+        return 1 if found else 0
+    for name in found:
+        path = DOCS / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(PAGES[name](), encoding="utf-8")
+        print(f"wrote docs/{name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
