@@ -141,7 +141,18 @@ class Problem(Record):
 
 def problems_of(error: ValidationError, known: Mapping[str, object] | None = None) -> list[Problem]:
     """What a validation found, one entry each, with key paths written as in the file (`a.b[0].c`)."""
-    return [_problem(item, known or {}) for item in cast("list[dict[str, Any]]", error.errors())]
+    return [_problem(item, known or {}) for item in own_errors(error)]
+
+
+def own_errors(error: ValidationError) -> list[dict[str, Any]]:
+    """What a validation found, less what only follows from it: a list whose one item is wrong is not too short."""
+    found = cast("list[dict[str, Any]]", error.errors())
+    places = [tuple(item["loc"]) for item in found]
+    return [item for item in found if not (item["type"] == "too_short" and _holds_one_of(tuple(item["loc"]), places))]
+
+
+def _holds_one_of(place: tuple[str | int, ...], places: list[tuple[str | int, ...]]) -> bool:
+    return any(len(other) > len(place) and other[: len(place)] == place for other in places)
 
 
 def _problem(item: dict[str, Any], known: Mapping[str, object]) -> Problem:
@@ -149,9 +160,44 @@ def _problem(item: dict[str, Any], known: Mapping[str, object]) -> Problem:
     where = key_path(location)
     if item["type"] == "extra_forbidden":
         return Problem(where=where, expected=f"no such key{_suggestion(str(location[-1]), known)}")
-    if item["type"] == "missing":
-        return Problem(where=where, expected="this key is required")
-    return Problem(where=where, expected=str(item["msg"]).removeprefix("Value error, "))
+    words = _EXPECTED.get(item["type"])
+    if words is None:
+        return Problem(where=where, expected=str(item["msg"]).removeprefix("Value error, "))
+    return Problem(where=where, expected=words.format(**item.get("ctx", {})))
+
+
+_A_LIST, _A_MAPPING = "a list is due here, each item after a hyphen", "a mapping is due here: keys with values"
+_A_NUMBER, _A_WHOLE_NUMBER = "a number is due here", "a whole number is due here"
+_A_TIME = "a time is due here, for example 2027-10-31T23:59:59Z"
+_A_TRUTH_VALUE = "true or false is due here"
+_EXPECTED = {
+    "missing": "this key is required",
+    "list_type": _A_LIST,
+    "tuple_type": _A_LIST,
+    "dict_type": _A_MAPPING,
+    "model_type": _A_MAPPING,
+    "string_type": "a text is due here",
+    "int_type": _A_WHOLE_NUMBER,
+    "int_parsing": _A_WHOLE_NUMBER,
+    "int_from_float": _A_WHOLE_NUMBER,
+    "float_type": _A_NUMBER,
+    "float_parsing": _A_NUMBER,
+    "bool_type": _A_TRUTH_VALUE,
+    "bool_parsing": _A_TRUTH_VALUE,
+    "datetime_type": _A_TIME,
+    "datetime_parsing": _A_TIME,
+    "datetime_from_date_parsing": _A_TIME,
+    "literal_error": "one of these is due here: {expected}",
+    "enum": "one of these is due here: {expected}",
+    "string_pattern_mismatch": "a text of the form {pattern} is due here",
+    "string_too_short": "at least {min_length} characters are due here",
+    "string_too_long": "at most {max_length} characters may stand here",
+    "too_short": "at least {min_length} entries or characters are due here",
+    "too_long": "at most {max_length} entries or characters may stand here",
+    "greater_than_equal": "a number from {ge} on is due here",
+    "less_than_equal": "a number up to {le} is due here",
+}
+"""What is expected, by the kind of problem, in words that need no knowledge of this program's parts."""
 
 
 def _suggestion(key: str, known: Mapping[str, object]) -> str:

@@ -181,6 +181,35 @@ def test_problems_without_a_dictionary_have_no_suggestion() -> None:
     assert [(item.where, item.expected) for item in problems_of(caught.value)] == [("numbr", "no such key")]
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"numbers": 3}, "numbers: a list is due here"),
+        ({"byName": []}, "byName: a mapping is due here"),
+        ({"inner": 3}, "inner: a mapping is due here"),
+        ({"line": 3}, "line: a text is due here"),
+        ({"number": "x"}, "number: a whole number is due here"),
+        ({"ratio": "x"}, "ratio: a number is due here"),
+        ({"flag": "x"}, "flag: true or false is due here"),
+        ({"choice": "c"}, "choice: one of these is due here: 'a' or 'b'"),
+        ({"bounded": 0}, "bounded: a number from 1 on is due here"),
+        ({"at": "soon"}, "at: a time is due here, for example"),
+    ],
+)
+def test_what_is_expected_is_said_in_plain_words(values: dict[str, Any], expected: str) -> None:
+    assert expected in refused(values)
+
+
+def test_what_only_follows_from_another_problem_is_not_reported() -> None:
+    class Team(Record):
+        members: Annotated[tuple[Inner, ...], Field(min_length=1)]
+
+    assert "at least 1 entries" in refused({"members": []}, Team)
+    text = refused({"members": [{"fileReads": "many"}]}, Team)
+    assert "members[0].fileReads: a whole number is due here" in text
+    assert "at least" not in text
+
+
 def test_records_are_immutable_and_written_in_camel_case() -> None:
     record = Needs(first_name="Ann", members=[Inner(file_reads=3)])
     with pytest.raises(ValidationError, match="frozen"):

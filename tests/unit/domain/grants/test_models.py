@@ -45,7 +45,7 @@ def test_the_example_of_the_design_parses() -> None:
         ({"members": [{"subject": {"issuer": "local", "id": "alice"}}] * 2}, "twice"),
         ({"slices": []}, "at least 1"),
         ({"unknown": 1}, "no such key"),
-        ({"conditions": ["DUO:25"]}, "pattern"),
+        ({"conditions": ["DUO:25"]}, "of the form"),
         ({"workspace": {"budgets": {"fileReads": "20MB/h"}}}, "is not an amount"),
         ({"workspace": {"profile": "../etc"}}, "cannot be a name"),
         ({"slices": [slice_plain(release="a/../b")]}, "cannot name a release"),
@@ -54,7 +54,7 @@ def test_the_example_of_the_design_parses() -> None:
         ({"slices": [slice_plain("a"), slice_plain("b")]}, "each needs its planDigest"),
         ({"slices": [slice_plain("a", planDigest=DIGEST), slice_plain("b", planDigest=OTHER)]}, "not the digest over"),
         ({"slices": [slice_plain(planDigest=OTHER)]}, "not the digest over"),
-        ({"export": {"reviewers": 0}}, "greater than or equal to 1"),
+        ({"export": {"reviewers": 0}}, "a number from 1 on is due"),
         ({"export": {"reviewers": True}}, "reviewers"),
     ],
 )
