@@ -1,0 +1,89 @@
+"""`python -m tests.cluster build|up|down|status|test`: what `make cluster`, `cluster-down` and `test-cluster` run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+
+from tests.cluster.harness.basics import CHECKOUT, CannotRunError, HarnessError, say
+from tests.cluster.harness.layout import Layout, Tier, default_state
+from tests.cluster.harness.starter import Starter, best_tier
+
+
+def wanted_tier(given: str) -> Tier:
+    """The tier that was asked for, or the best that this machine can run, with a word about the rest."""
+    if given != "best":
+        return Tier(given)
+    tier, reason = best_tier()
+    if reason:
+        say(f"Only the API server runs here, no node: {reason}")
+    return tier
+
+
+def up(starter: Starter, given: str) -> int:
+    """Start."""
+    starter.up(wanted_tier(given), everything=True)
+    return 0
+
+
+def down(starter: Starter) -> int:
+    """Remove, and look for what is left."""
+    left = starter.down()
+    for line in left:
+        say(f"LEFT BEHIND: {line}")
+    say("Something is left behind." if left else "Nothing is left of the cluster.")
+    return 1 if left else 0
+
+
+def status(starter: Starter) -> int:
+    """Say what runs."""
+    found = starter.status()
+    say(f"{starter.where.state}: {found['phase']}, tier {starter.tier() or 'none'} {found['failure']}".rstrip())
+    return 0 if starter.tier() else 1
+
+
+def test(starter: Starter, given: str, arguments: list[str]) -> int:
+    """Start if needed, run the tests, remove what was started here; tests that cannot run are skipped."""
+    ours = os.environ.get("CLUSTER", "") != "mine" and starter.tier() is None
+    if ours:
+        try:
+            up(starter, given)
+        except CannotRunError as error:
+            say(f"No cluster can run here: {error}")
+    command = [sys.executable, "-m", "pytest", "tests/cluster", "-m", "cluster", *arguments]
+    try:
+        code = subprocess.run(command, cwd=CHECKOUT, check=False).returncode
+    finally:
+        left = down(starter) if ours else 0
+    return code or left
+
+
+def main() -> int:
+    """Do what the command line says; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.cluster", description="A real cluster for tests.")
+    parser.add_argument("action", choices=["build", "up", "down", "status", "test"])
+    parser.add_argument("--tier", choices=["best", *Tier], default="best")
+    given, rest = parser.parse_known_args()
+    starter = Starter(Layout(default_state()))
+    try:
+        match given.action:
+            case "build":
+                starter.build(wanted_tier(given.tier), everything=True)
+                return 0
+            case "up":
+                return up(starter, given.tier)
+            case "down":
+                return down(starter)
+            case "status":
+                return status(starter)
+            case _:
+                return test(starter, given.tier, rest)
+    except HarnessError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Builds, starts and removes a one-node Kubernetes cluster of the tests' own; no part of the product."""
