@@ -13,9 +13,8 @@ import tre
 from tre.airlock.parsed import Bounds, Counts
 from tre.domain.errors import Reason, TREError
 from tre.domain.exports.rules import AirlockPolicy
-from tre.domain.model import parse_record
 from tre.domain.names import is_resource_name
-from tre.system.yamlfile import read_yaml
+from tre.system.resources import read_record
 
 SITE_DIRECTORY = Path("policies") / "airlock"
 """Where a site keeps its own policies, under the root directory."""
@@ -56,7 +55,7 @@ def read_policy(path: Path) -> AirlockPolicy:
     """The policy in one file; its name must be the file's. Raises `TREError(PolicyMissing)` or `TREError(BadInput)`."""
     if not path.is_file():
         raise TREError(Reason.PolicyMissing, f"There is no airlock policy at {path}.")
-    policy = parse_record(AirlockPolicy, read_yaml(path), source=str(path))
+    policy = read_record(AirlockPolicy, path)
     if policy.metadata.name != path.stem:
         raise TREError(Reason.BadInput, f"{path} names itself {policy.metadata.name!r}.", remedy="Give both one name.")
     return policy

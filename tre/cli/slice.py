@@ -13,7 +13,6 @@ from tre.cli.dataset import office_of
 from tre.cli.progress import watched
 from tre.domain.datasets import BuiltSlice
 from tre.domain.errors import TREError
-from tre.domain.model import parse_record
 from tre.domain.names import slice_id
 from tre.domain.quantities import format_bytes
 from tre.domain.slices.plan import CellReport, Dimension, SlicePlan
@@ -22,7 +21,7 @@ from tre.slices.build import check_buildable
 from tre.store import datasets as store
 from tre.storekeeper import slices
 from tre.storekeeper.slices import BuildRequest
-from tre.system.yamlfile import read_yaml
+from tre.system.resources import read_record
 
 app = typer.Typer(help="Slices: plan, build, look at, verify.", no_args_is_help=True)
 
@@ -33,7 +32,7 @@ LOCAL_GRANT = "local"
 
 def read_spec(path: Path) -> SliceSpec:
     """A specification from a YAML file. Raises `TREError(BadInput)` naming every key that is wrong."""
-    return parse_record(SliceSpec, read_yaml(path), source=str(path))
+    return read_record(SliceSpec, path)
 
 
 @app.command("plan")

@@ -16,9 +16,9 @@ from pydantic import Field
 
 import tre
 from tre.domain.errors import Reason, TREError
-from tre.domain.model import Line, Record, parse_record
+from tre.domain.model import Line, Record
 from tre.domain.people import Role
-from tre.system.yamlfile import read_yaml
+from tre.system.resources import read_record
 
 POLICY_FILE = Path("policies") / "roles.yaml"
 
@@ -55,5 +55,5 @@ def load_roles(root: Path) -> RolePolicy:
     package = Path(tre.__file__).parent
     for place in (root, package, package.parent):
         if (path := place / POLICY_FILE).is_file():
-            return parse_record(RolePolicy, read_yaml(path), source=str(path))
+            return read_record(RolePolicy, path)
     raise TREError(Reason.PolicyMissing, f"There is no {POLICY_FILE}.", remedy=f"Write it to {root / POLICY_FILE}.")

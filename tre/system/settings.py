@@ -13,8 +13,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from tre.domain.errors import Reason, TREError
-from tre.domain.model import Line, Record, parse_record
-from tre.system.yamlfile import read_yaml
+from tre.domain.model import Line, Record
+from tre.system.resources import read_record
 
 SETTINGS_FILE = "tre.yaml"
 
@@ -220,5 +220,4 @@ def load_settings(root: Path) -> Settings:
             f"{path} does not exist.",
             remedy="Run `tre init` first, or name another root with --root or TRE_ROOT.",
         )
-    value = read_yaml(path)
-    return parse_record(Settings, {} if value is None else value, source=str(path))
+    return read_record(Settings, path, default=Settings())

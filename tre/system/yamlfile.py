@@ -15,12 +15,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tre.domain.errors import Reason, TREError
+from tre.domain.model import key_path
 
 MAX_BYTES = 2**20
 MAX_DEPTH = 50
@@ -45,46 +47,119 @@ for _kind, _pattern, _first in _RESOLVERS:
     _PlainLoader.add_implicit_resolver(_TAG + _kind, re.compile(f"^(?:{_pattern})$"), _first)
 
 
+@dataclass(frozen=True)
+class YamlFile:
+    """A file that was read once: the plain value of each of its documents, and where every key of them stands.
+
+    Empty documents are left out and not counted.
+    """
+
+    source: str
+    values: tuple[Any, ...]
+    nodes: tuple[yaml.Node, ...]
+
+    def line_of(self, location: tuple[str | int, ...], document: int = 0) -> int:
+        """The line (from 1) on which a key path of a document stands, or the nearest key above it."""
+        node: Any = self.nodes[document]
+        line = int(node.start_mark.line) + 1
+        for part in location:
+            found = _child(node, part)
+            if found is None:
+                break
+            line, node = found
+        return line
+
+    def place(self, location: tuple[str | int, ...], document: int = 0) -> str:
+        """File, line and key path as people name them: `grant.yaml:12: spec.members[0].role`."""
+        return f"{self.source}:{self.line_of(location, document)}: {key_path(location) or 'the document'}"
+
+
+def load_yaml(path: Path) -> YamlFile:
+    """Read a file. Raises `TREError(BadInput)` with file, line and column."""
+    return parse_yaml(_read_bounded(path), str(path))
+
+
 def read_yaml(path: Path) -> Any:
     """The plain value that one YAML document in a file holds.
 
     Raises `TREError(BadInput)` with file, line and column.
     """
-    documents = read_yaml_documents(path)
-    if len(documents) > 1:
-        raise TREError(Reason.BadInput, f"{path} holds {len(documents)} documents; one is expected.")
-    return documents[0] if documents else None
+    return only_document(load_yaml(path))
 
 
-def read_yaml_documents(path: Path) -> list[Any]:
-    """Every document of a file, in order; empty documents are left out."""
-    data = _read_bounded(path)
-    return parse_yaml(data, str(path))
+def only_document(file: YamlFile) -> Any:
+    """The value of the one document of a file, `None` where it is empty. Raises `TREError(BadInput)` for several."""
+    if len(file.values) > 1:
+        raise TREError(
+            Reason.BadInput,
+            f"{file.source}:{file.line_of((), 1)}: a second document begins here; one is expected.",
+            why=f"{file.source} holds {len(file.values)} documents.",
+            remedy="Put each into a file of its own.",
+        )
+    return file.values[0] if file.values else None
 
 
-def parse_yaml(data: bytes, source: str) -> list[Any]:
-    """Every document in these bytes; `source` names them in errors."""
+def parse_yaml(data: bytes, source: str) -> YamlFile:
+    """Every document in these bytes; `source` names them in errors. Raises `TREError(BadInput)`."""
     try:
         text = data.decode("utf-8")
         nodes = list(yaml.compose_all(text, Loader=_NoAliasLoader))
     except UnicodeDecodeError as error:
-        raise TREError(Reason.BadInput, f"{source} is not UTF-8 text.", why=f"At byte {error.start}.") from error
+        raise TREError(
+            Reason.BadInput,
+            f"{source}:{1 + data[: error.start].count(10)}: this is not UTF-8 text.",
+            why=f"The byte at position {error.start} is 0x{data[error.start]:02x}.",
+            remedy="Save the file in the encoding UTF-8.",
+        ) from error
     except yaml.YAMLError as error:
-        raise TREError(Reason.BadInput, f"{source} is not YAML that can be read here.", why=_place(error)) from error
+        raise _not_yaml(source, data, error) from error
     except RecursionError as error:
-        raise TREError(Reason.BadInput, f"{source} is nested too deeply.") from error
-    values = [_plain(node, source) for node in nodes]
-    return [value for value in values if value is not None]
+        raise TREError(
+            Reason.BadInput,
+            f"{source} is nested too deeply.",
+            why=f"At most {MAX_DEPTH} levels are read.",
+            remedy="Write it flatter.",
+        ) from error
+    found = [(value, node) for node in nodes if (value := _plain(node, source)) is not None]
+    return YamlFile(source, tuple(value for value, _ in found), tuple(node for _, node in found))
+
+
+def _not_yaml(source: str, data: bytes, error: yaml.YAMLError) -> TREError:
+    if isinstance(error, yaml.reader.ReaderError):
+        before = data.decode("utf-8")[: error.position]
+        place, problem = f"{source}:{1 + before.count(chr(10))}", f"the character #x{int(error.character):04x}"
+        return TREError(
+            Reason.BadInput,
+            f"{place}: this is not YAML that can be read here.",
+            why=f"Text never holds {problem}.",
+            remedy="Take the character out.",
+        )
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+    return TREError(
+        Reason.BadInput,
+        f"{source}{f':{mark.line + 1}' if mark else ''}: this is not YAML that can be read here.",
+        why=f"Line {mark.line + 1}, column {mark.column + 1}: {problem}." if mark else f"{problem}.",
+        remedy="Correct that place; wrong indentation and missing quotes are the usual causes.",
+    )
 
 
 def _read_bounded(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise TREError(Reason.BadInput, f"{path} cannot be read.", why=f"{error.strerror}.") from error
+    except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise TREError(
+            Reason.BadInput, f"{path} cannot be read.", why=f"{why}.", remedy="Name a file that you may read."
+        ) from error
     if len(data) > MAX_BYTES:
-        raise TREError(Reason.BadInput, f"{path} is larger than 1 MiB, which no file of this kind needs to be.")
+        raise TREError(
+            Reason.BadInput,
+            f"{path} is larger than 1 MiB, which no file of this kind needs to be.",
+            why="A file of any size could keep the program busy for hours.",
+            remedy="Is it the right file? Otherwise split it.",
+        )
     return data
 
 
@@ -106,12 +181,6 @@ class _NoAliasLoader(_PlainLoader):
     depth = 0
 
 
-def _place(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-    return f"Line {mark.line + 1}, column {mark.column + 1}: {problem}." if mark else f"{problem}."
-
-
 def _plain(node: yaml.Node, source: str) -> Any:
     if isinstance(node, yaml.MappingNode):
         _check_tag(node, "map", source)
@@ -122,34 +191,40 @@ def _plain(node: yaml.Node, source: str) -> Any:
     return _scalar(node, source)
 
 
+def _refused(node: yaml.Node, source: str, what: str, remedy: str) -> TREError:
+    return TREError(
+        Reason.BadInput,
+        f"{source}:{node.start_mark.line + 1}: {what}.",
+        why="Files are read strictly, so that none means something else than it shows.",
+        remedy=remedy,
+    )
+
+
 def _check_tag(node: yaml.Node, expected: str, source: str) -> None:
     if node.tag != _TAG + expected:
-        line = node.start_mark.line + 1
-        raise TREError(Reason.BadInput, f"{source}, line {line}: the tag {node.tag} is not allowed.")
+        raise _refused(node, source, f"the tag {node.tag} is not allowed", "Take the tag out.")
 
 
 def _mapping(node: yaml.MappingNode, source: str) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key_node, value_node in node.value:
         key = _plain(key_node, source)
-        line = key_node.start_mark.line + 1
         if not isinstance(key, str):
-            raise TREError(Reason.BadInput, f"{source}, line {line}: the key {key!r} is not a text.")
+            raise _refused(key_node, source, f"the key {key!r} is not a text", "Put quotes around it.")
         if key in result:
-            raise TREError(Reason.BadInput, f"{source}, line {line}: the key {key!r} stands twice.")
+            raise _refused(key_node, source, f"the key {key!r} stands twice", "Keep one of them.")
         result[key] = _plain(value_node, source)
     return result
 
 
 def _scalar(node: yaml.Node, source: str) -> Any:
-    line = node.start_mark.line + 1
     maker = _SCALARS.get(node.tag)
     if maker is None:
-        raise TREError(Reason.BadInput, f"{source}, line {line}: {node.tag} is not allowed.")
+        raise _refused(node, source, f"{node.tag} is not allowed", "Write the value out.")
     try:
         return maker(node.value)
     except (ValueError, KeyError) as error:
-        raise TREError(Reason.BadInput, f"{source}, line {line}: {node.value[:40]!r} cannot be read.") from error
+        raise _refused(node, source, f"{node.value[:40]!r} cannot be read", "Write it as plain text.") from error
 
 
 def _text(text: str) -> str:
@@ -170,26 +245,6 @@ _SCALARS: dict[str, Callable[[str], Any]] = {
     _TAG + "bool": {"true": True, "false": False}.__getitem__,
     _TAG + "null": {"null": None, "~": None, "": None}.__getitem__,
 }
-
-
-def line_of(path: Path, location: tuple[str | int, ...], *, document: int = 0) -> int | None:
-    """The line (from 1) on which a key path of a document stands, or the nearest key above it; for error messages.
-
-    Documents are counted as `read_yaml_documents` does. `None` where the file cannot be read.
-    """
-    try:
-        text = _read_bounded(path).decode("utf-8")
-        nodes = [node for node in yaml.compose_all(text, Loader=_NoAliasLoader) if node.tag != _TAG + "null"]
-        node: Any = nodes[document]
-    except (TREError, UnicodeDecodeError, yaml.YAMLError, IndexError):
-        return None
-    line = int(node.start_mark.line) + 1
-    for part in location:
-        found = _child(node, part)
-        if found is None:
-            break
-        line, node = found
-    return line
 
 
 def _child(node: Any, part: str | int) -> tuple[int, Any] | None:

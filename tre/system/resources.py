@@ -1,0 +1,90 @@
+"""Records that people write as YAML files: settings, grants, specifications, policies.
+
+Guarantees: a file gives its records whole, or one error that names file, line and key of everything that is wrong
+with it and what was expected there; a file is read once, whatever is wrong with it, and at most `MOST_SHOWN` problems
+are listed. Whoever finds something wrong later (a data set that nobody knows) can name the same places.
+
+Threat: a file made to keep its reader busy with its own mistakes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from pydantic import ValidationError
+
+from tre.domain.errors import Reason, TREError
+from tre.domain.model import Record, all_keys, own_errors, problems_of
+from tre.system.yamlfile import YamlFile, load_yaml, only_document
+
+T = TypeVar("T", bound=Record)
+
+MOST_SHOWN = 20
+"""Problems listed of one file: whoever has corrected so many runs the command again in any case."""
+
+NOTHING_DONE = "Correct it and try again; nothing was changed."
+STRICT = "Files are read strictly, so that none means something else than it shows."
+
+
+@dataclass(frozen=True)
+class Located(Generic[T]):
+    """A record, and where it stands."""
+
+    record: T
+    file: YamlFile
+    document: int = 0
+
+    def place(self, *location: str | int) -> str:
+        """File, line and key path: `grant.yaml:12: spec.slices[0].dataset`."""
+        return self.file.place(location, self.document)
+
+    def problem(self, location: tuple[str | int, ...], expected: str) -> str:
+        """One problem as it is listed."""
+        return f"{self.place(*location)}: {expected}"
+
+
+def read_record(kind: type[T], path: Path, *, default: T | None = None) -> T:
+    """The one record that a file holds; an empty file is the default, where there is one.
+
+    Raises `TREError(BadInput)`.
+    """
+    file = load_yaml(path)
+    if only_document(file) is None:
+        if default is None:
+            raise TREError(Reason.BadInput, f"{path} is empty.", why=f"{kind.__name__} is due.", remedy=NOTHING_DONE)
+        return default
+    return _record(kind, file, 0)
+
+
+def read_records(kind: type[T], path: Path) -> list[Located[T]]:
+    """Every record of a file, with its place. Raises `TREError(BadInput)` where one is wrong, and where there is none."""
+    file = load_yaml(path)
+    if not file.values:
+        raise TREError(
+            Reason.BadInput,
+            f"{path} holds no {kind.__name__}.",
+            why="It is empty, or holds nothing but comments.",
+            remedy=NOTHING_DONE,
+        )
+    return [Located(_record(kind, file, number), file, number) for number in range(len(file.values))]
+
+
+def _record(kind: type[T], file: YamlFile, document: int) -> T:
+    try:
+        return kind.model_validate(file.values[document])
+    except ValidationError as error:
+        places = [file.place(tuple(item["loc"]), document) for item in own_errors(error)]
+        found = problems_of(error, all_keys(kind))
+        listed = [f"{place}: {problem.expected}" for place, problem in zip(places, found, strict=True)]
+        raise refusal(listed) from error
+
+
+def refusal(problems: Iterable[str], reason: Reason = Reason.BadInput) -> TREError:
+    """One error for everything that is wrong, a line each."""
+    listed = list(problems)
+    more = len(listed) - MOST_SHOWN
+    shown = listed[:MOST_SHOWN] + ([f"and {more} more"] if more > 0 else [])
+    return TREError(reason, "\n".join(shown), why=STRICT, remedy=NOTHING_DONE)
