@@ -39,7 +39,7 @@ def leftovers(machine: Machine, plans: list[WorkspacePlan]) -> dict[str, object]
         "directories": sorted(path.name for path in (machine.layout.run / "workspaces").iterdir()),
         "mounts": [line for line in Path("/proc/mounts").read_text().splitlines() if str(machine.layout.root) in line],
         "loop devices": [text for text in backing if str(machine.layout.root) in text],
-        "control groups": [p.name for root in CGROUPS if root.is_dir() for p in root.iterdir() if p.name in identities],
+        "control groups": [p.name for root in CGROUPS for p in root.glob("*/*") if p.name in identities],
     }
 
 

@@ -56,6 +56,28 @@ def test_starting_twice_starts_one(machine: Machine) -> None:
     machine.runtime.end(plan.identity, Reason.Requested)
 
 
+def test_a_start_that_is_asked_for_again_before_its_first_word_starts_one(machine: Machine) -> None:
+    """The controller asks again while a loaded machine has not yet let the supervisor speak."""
+    plan = machine.plan("hasty")
+    answers = [machine.ask({"ask": "start", "plan": plan.as_plain()}) for _ in range(8)]
+    assert [answer["started"] for answer in answers] == [True] + [False] * 7
+    assert not machine.runtime.verify_dead(plan).dead  # whether or not it has spoken
+    machine.await_phase(plan, RunPhase.Ready)
+    assert machine.supervisor(plan) == answers[0]["supervisor"]
+    machine.runtime.end(plan.identity, Reason.Requested)
+    wait_for(lambda: machine.runtime.verify_dead(plan).dead, 5.0)
+
+
+def test_a_supervisor_that_died_before_its_first_word_leaves_nothing(machine: Machine) -> None:
+    plan = machine.plan("unborn")
+    directory = machine.layout.workspace_run(plan.identity)
+    directory.mkdir(mode=0o711)
+    (directory / "lock").write_text("1 1")
+    assert machine.runtime.verify_dead(plan).dead
+    machine.runtime.forget(plan.identity)
+    assert not directory.exists()
+
+
 def test_the_end_is_observed_and_nothing_is_left(machine: Machine) -> None:
     plan = machine.plan("ending")
     machine.start(plan)

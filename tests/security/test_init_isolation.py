@@ -152,5 +152,5 @@ def test_a_probe_that_is_stopped_is_ended() -> None:
     ]  # fmt: skip
     endless = targets(surroundings()) * 50
     with sandbox(instruction(stopper, probe={"targets": endless, "seconds": 0.3})) as box:
-        told = box.event("probe", 5)
+        told = box.event("probe", 20)
     assert told["error"]

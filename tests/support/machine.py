@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from tre.domain.people import Subject
 from tre.domain.workspaces.models import Limits, Mount, MountKind, WorkspacePlan
@@ -20,9 +21,11 @@ from tre.runtimes.protocol import Observation, RunPhase
 from tre.system import installation
 from tre.system.layout import Layout
 from tre.system.settings import load_settings
+from tre.system.sockets import request
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-FIRST_UID = 30000
+FIRST_UID = 25000 + os.getpid() % 1300 * 25
+"""Tests that run at once must not take each other's processes for their own."""
 SMALL = Limits(memory_bytes=2**30, home_bytes=2**26, processes=256)
 
 
@@ -61,6 +64,10 @@ class Machine:
         with contextlib.suppress(Exception):
             return bool(self.runtime.means())
         return False
+
+    def ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        """Ask the launcher as the controller does, word by word."""
+        return request(self.layout.socket("launcher"), question)
 
     def kill_launcher(self) -> None:
         """As a power cut of one process."""

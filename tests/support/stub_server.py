@@ -22,9 +22,12 @@ for _ in range(3):
             time.sleep(60)
 while True:
     connection, _ = server.accept()
-    connection.recv(4096)
-    connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n")
-    connection.close()
+    with connection:
+        try:
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n")
+        except OSError:
+            continue  # whoever asked has hung up
 """
 
 SIGNALS_IGNORED = ("/opt/tre/workspace/bin/python", "-I", "-S", "-c", SOURCE)

@@ -66,8 +66,8 @@ def _users(_layout: Layout, _settings: Settings) -> Finding:
     )
 
 
-def _limits(_layout: Layout, _settings: Settings) -> Finding:
-    means = limits.choose().means()
+def _limits(layout: Layout, _settings: Settings) -> Finding:
+    means = limits.choose(layout.run.name).means()
     words = "; ".join(f"{what}: {how}" for what, how in means.items())
     state = "good" if all(how.startswith("control group") for how in means.values()) else "weak"
     return Finding("limits", state, words, "" if state == "good" else "Start as root, or delegate a control group.")

@@ -20,6 +20,7 @@ from tre.domain.errors import Reason, TREError
 from tre.store.database import Database
 from tre.store.migrate import migrate
 from tre.system import installation
+from tre.system.claims import claimed
 from tre.system.files import write_atomically
 from tre.system.hub_keys import CONTROLLER_TOKEN, OAUTH_SECRET, make_keys
 from tre.system.layout import Layout
@@ -27,7 +28,7 @@ from tre.system.paths import CHECKOUT
 from tre.system.processes import Keeper
 from tre.system.reach import open_the_way
 from tre.system.service import configure_log
-from tre.system.settings import load_settings, root_from
+from tre.system.settings import Settings, load_settings, root_from
 
 GRANT_KEY = "grant-signing.key"
 
@@ -88,6 +89,11 @@ def up(root: RootOption = None) -> None:
         raise TREError(Reason.SetupIncomplete, f"{layout.database} does not exist.", remedy="Run `tre init` first.")
     installation.arrange(layout, settings)
     configure_log("keeper")
+    with claimed(layout, settings):
+        _keep_up(layout, settings)
+
+
+def _keep_up(layout: Layout, settings: Settings) -> None:
     if os.geteuid() == 0:
         open_the_way([layout.root, CHECKOUT, Path(sys.prefix), Path(sys.base_prefix)])
     keeper = Keeper(services(layout, settings), layout.logs)

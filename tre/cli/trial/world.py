@@ -59,6 +59,7 @@ class World:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self._tre("init", "--port", str(port))
+        self._set_apart(port)
         self._tre("demo-data", "nccid", str(self.home / "nccid"), "--patients", "60", home_only=True)
         self._tre("dataset", "add", "nccid", str(self.home / "nccid"), "--release", "2026-10-01")
         for name, role in PEOPLE.items():
@@ -66,6 +67,13 @@ class World:
         self.settings = load_settings(self.root)
         self.here = Installation.open(self.root)
         self._template = self._planned()
+
+    def _set_apart(self, port: int) -> None:
+        """Users and groups that no other installation on this machine has, since no other has this port."""
+        ranges = {"workspaceUids": 100_000 + 100 * port, "dataGroups": 10_000_000 + 100 * port}
+        with (self.root / "tre.yaml").open("a", encoding="utf-8") as file:
+            for key, first in ranges.items():
+                file.write(f"{key}: {{first: {first}, last: {first + 99}}}\n")
 
     def _tre(self, *arguments: str, typed: str = "", home_only: bool = False) -> None:
         root = [] if home_only else ["--root", str(self.root)]
@@ -129,6 +137,14 @@ class World:
             ):
                 return int(path.parent.name)
         raise TREError(Reason.ServiceUnavailable, f"{name} does not run.")
+
+    def run_of(self, grant: str) -> tuple[Path, dict[str, Any]]:
+        """The directory and the state of the running workspace of a grant. Raises `TREError` where none runs."""
+        for path in (self.here.layout.run / "workspaces").glob("*/state.json"):
+            state: dict[str, Any] = json.loads(path.read_bytes())
+            if state["plan"]["grant"] == grant:
+                return path.parent, state
+        raise TREError(Reason.RuntimeFailed, f"No workspace of {grant} runs.")
 
     def shell_of(self, workspace: str) -> str:
         """A workspace's shell."""

@@ -21,7 +21,7 @@ from tre.runtimes.init import control, targets
 from tre.runtimes.init.verdict import verdict
 
 PROBE_SECONDS = 1.2
-CONTROL_SECONDS = 10.0
+CONTROL_SECONDS = 15.0
 _ABSENT = ("/root", "/etc/shadow", "/etc/machine-id", "/var/lib", "/sys/class/net")
 
 

@@ -2,7 +2,8 @@
 
 Guarantees: it serves the controller's user and root alone; it carries out a plan only if every path in it lies in the
 directories that plans may name, and every user and group in the ranges set aside for workspaces and datasets; a
-supervisor is forked from it ready to run (no start-up cost) and does not die with it.
+supervisor is forked from it ready to run (no start-up cost) and does not die with it; one run has one supervisor,
+however often and however early its start is asked for again.
 
 Does not guarantee: that a plan is deserved. The controller decides; a controller that was taken over can start
 workspaces, but not as another user, and not over other directories.
@@ -30,8 +31,9 @@ from tre.domain.model import parse_record
 from tre.domain.workspaces.models import MountKind, WorkspacePlan
 from tre.runtimes.bubblewrap import limits, observer
 from tre.runtimes.bubblewrap.launch import Machine
-from tre.runtimes.bubblewrap.state import RunState
+from tre.runtimes.bubblewrap.state import RunState, holder, note_holder, take_hold
 from tre.runtimes.bubblewrap.supervisor import supervise
+from tre.system.files import make_directory
 from tre.system.layout import Layout
 from tre.system.settings import Settings, UidRange
 from tre.system.sockets import check_caller, listen, read_line
@@ -88,7 +90,7 @@ class Launcher:
 
     def __init__(self, machine: Machine, bounds: Bounds, clock: Clock) -> None:
         self.machine, self.bounds, self.clock = machine, bounds, clock
-        self.limits = limits.choose()
+        self.limits = limits.choose(machine.run.name)
         self.answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "start": self.start,
             "verify": self.verify,
@@ -124,12 +126,18 @@ class Launcher:
         """Fork a supervisor for a plan; a run that exists already is left as it is."""
         plan = parse_record(WorkspacePlan, asked["plan"], source="plan")
         self.bounds.check(plan)
-        directory = self.machine.run / "workspaces" / plan.identity
-        if RunState.read(directory) is not None:
+        hold = take_hold(make_directory(self.machine.run / "workspaces" / plan.identity, 0o711))
+        if hold is None:
             return {"started": False}
-        pid = os.fork()
-        if pid == 0:
-            self._become_supervisor(plan)
+        try:
+            if RunState.read(self.machine.run / "workspaces" / plan.identity) is not None:
+                return {"started": False}
+            pid = os.fork()
+            if pid == 0:
+                self._become_supervisor(plan)
+            note_holder(hold, pid)
+        finally:
+            os.close(hold)  # the supervisor has its own
         return {"started": True, "supervisor": pid}
 
     def _become_supervisor(self, plan: WorkspacePlan) -> None:
@@ -150,7 +158,7 @@ class Launcher:
         plan = parse_record(WorkspacePlan, asked["plan"], source="plan")
         self.bounds.check(plan)
         directory = self.machine.run / "workspaces" / plan.identity
-        target = observer.Target.of(plan, RunState.read(directory))
+        target = observer.Target.of(plan, RunState.read(directory), holder(directory))
         return observer.look(target, directory, self.clock.now()).as_plain()
 
     def forget(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -158,8 +166,9 @@ class Launcher:
         directory = self._directory(asked)
         state = RunState.read(directory)
         if state is None:
+            self._forget_unborn(directory)
             return {}
-        proof = observer.look(observer.Target.of(state.plan, state), directory, self.clock.now())
+        proof = observer.look(observer.Target.of(state.plan, state, holder(directory)), directory, self.clock.now())
         if not proof.dead:
             raise TREError(
                 Reason.Conflict,
@@ -168,6 +177,13 @@ class Launcher:
             )
         _remove_run(directory)
         return {}
+
+    def _forget_unborn(self, directory: Path) -> None:
+        """Remove what is left of a supervisor that died before its first word; nothing ran under it."""
+        hold = take_hold(directory) if directory.is_dir() else None
+        if hold is not None:
+            _remove_run(directory)
+            os.close(hold)
 
     def _directory(self, asked: dict[str, Any]) -> Path:
         identity = str(asked["identity"])

@@ -49,17 +49,20 @@ class LimitMeans(Protocol):
 class CgroupV2:
     """The unified hierarchy, where its controllers can be used."""
 
-    def __init__(self, root: Path = CGROUP_ROOT) -> None:
-        self._parent = root / _PARENT
+    _CONTROLLERS = ("memory", "cpu", "pids")
+
+    def __init__(self, installation: str, root: Path = CGROUP_ROOT) -> None:
+        self._root, self._parent = root, root / _PARENT / installation
 
     def _path(self, identity: str) -> Path:
         return self._parent / identity
 
     def create(self, identity: str, limits: Limits) -> None:
         """One group with memory, cpu and pids limits; swap is closed."""
-        self._parent.mkdir(exist_ok=True)
-        for controller in ("memory", "cpu", "pids"):
-            (self._parent / "cgroup.subtree_control").write_text(f"+{controller}", encoding="ascii")
+        self._parent.mkdir(exist_ok=True, parents=True)
+        for controller in self._CONTROLLERS:
+            for group in (self._root / _PARENT, self._parent):
+                (group / "cgroup.subtree_control").write_text(f"+{controller}", encoding="ascii")
         path = self._path(identity)
         path.mkdir(exist_ok=True)
         (path / "memory.max").write_text(str(limits.memory_bytes), encoding="ascii")
@@ -92,11 +95,11 @@ class CgroupV1:
 
     _CONTROLLERS = ("memory", "cpu", "pids")
 
-    def __init__(self, root: Path = CGROUP_ROOT) -> None:
-        self._root = root
+    def __init__(self, installation: str, root: Path = CGROUP_ROOT) -> None:
+        self._root, self._parent = root, Path(_PARENT) / installation
 
     def _path(self, controller: str, identity: str) -> Path:
-        return self._root / controller / _PARENT / identity
+        return self._root / controller / self._parent / identity
 
     def create(self, identity: str, limits: Limits) -> None:
         """A group in each hierarchy."""
@@ -165,18 +168,27 @@ def rlimits(limits: Limits, means: LimitMeans) -> dict[str, list[int]]:
     return found
 
 
-def choose(root: Path = CGROUP_ROOT) -> LimitMeans:
-    """The best means this process can use here."""
+def choose(installation: str, root: Path = CGROUP_ROOT) -> LimitMeans:
+    """The best means this process can use here; control groups carry the installation's mark, so that two
+    installations with a workspace of one name do not share a limit."""
     available = root / "cgroup.controllers"
     if available.is_file() and os.access(root / "cgroup.procs", os.W_OK):
         offered = set(available.read_text(encoding="ascii").split())
-        if {"memory", "cpu", "pids"} <= offered:
-            for controller in ("memory", "cpu", "pids"):
-                (root / "cgroup.subtree_control").write_text(f"+{controller}", encoding="ascii")
-            return CgroupV2(root)
+        if set(CgroupV2._CONTROLLERS) <= offered and _delegated(root):
+            return CgroupV2(installation, root)
     if all(os.access(root / controller / "cgroup.procs", os.W_OK) for controller in CgroupV1._CONTROLLERS):
-        return CgroupV1(root)
+        return CgroupV1(installation, root)
     return ResourceLimits()
+
+
+def _delegated(root: Path) -> bool:
+    """Whether the kernel lets this process hand the controllers down; inside many containers it does not."""
+    try:
+        for controller in CgroupV2._CONTROLLERS:
+            (root / "cgroup.subtree_control").write_text(f"+{controller}", encoding="ascii")
+    except OSError:
+        return False
+    return True
 
 
 def _members(path: Path) -> tuple[int, ...]:

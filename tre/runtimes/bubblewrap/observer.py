@@ -38,12 +38,16 @@ class Target:
     namespace: int | None
 
     @classmethod
-    def of(cls, plan: WorkspacePlan, state: RunState | None) -> Target:
-        """From a plan and what its run noted; numbers noted before the machine's last start mean nothing."""
+    def of(cls, plan: WorkspacePlan, state: RunState | None, holder: ProcessHandle | None = None) -> Target:
+        """From a plan, what its run noted, and who holds its lock, which is so before anything was noted.
+
+        Numbers noted before the machine's last start mean nothing.
+        """
+        held = (holder,) if holder else ()
         if state is None or state.boot_id != boot_id():
-            return cls(plan.identity, plan.uid, (), None)
+            return cls(plan.identity, plan.uid, held, None)
         noted = [state.supervisor, *([state.init] if state.init else [])]
-        return cls(plan.identity, plan.uid, tuple(item.handle() for item in noted), state.pid_namespace)
+        return cls(plan.identity, plan.uid, (*held, *(item.handle() for item in noted)), state.pid_namespace)
 
 
 def look(target: Target, run_directory: Path, now: datetime) -> DeathProof:

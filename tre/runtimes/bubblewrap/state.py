@@ -1,12 +1,15 @@
 """What a run leaves where others can see it: one small file, replaced in one step.
 
 Guarantees: whoever finds a run's directory can tell what it is, whom to ask, and how to look for it without
-trusting it: the numbers by which its processes are recognised are in the file. Written by the supervisor alone.
+trusting it: the numbers by which its processes are recognised are in the file. Written by the supervisor alone. The
+lock beside it is held exactly as long as that supervisor lives, from before its first word.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from tre.system.process import ProcessHandle
 STATE_FILE = "state.json"
 CONTROL = "control/sock"
 DOOR = "door"
+_LOCK = "lock"
 
 
 class ProcessId(Record):
@@ -78,6 +82,33 @@ class RunState(Record):
             means=self.means,
             isolation=self.isolation,
         )
+
+
+def take_hold(directory: Path) -> int | None:
+    """The lock of a run's directory as a descriptor, which a forked child holds on to; `None` where it is held."""
+    descriptor = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def note_holder(hold: int, pid: int) -> None:
+    """Write down who holds the lock, so that a supervisor is seen before it has said a word."""
+    handle = ProcessHandle.of(pid)
+    if handle is not None:
+        os.pwrite(hold, f"{handle.pid} {handle.started}".encode(), 0)
+
+
+def holder(directory: Path) -> ProcessHandle | None:
+    """Who was noted as the holder of a run's lock; alive or not."""
+    try:
+        pid, started = (directory / _LOCK).read_text(encoding="ascii").split()
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # never begun
+        return None
+    return ProcessHandle(int(pid), int(started))
 
 
 def boot_id() -> str:
