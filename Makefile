@@ -11,6 +11,8 @@ BIN := .venv/bin
 # More options for pytest, such as PYTEST_ARGS='-k airlock -x'; WORKERS=2 runs tests in as many processes.
 PYTEST_ARGS ?=
 WORKERS ?= 0
+# How much of a cluster the tests start: api (no root needed), node, or the best that this machine can run.
+TIER ?= best
 # Hash-pinned wheels for CPython 3.11 and later on any Linux; nothing of this machine's package sources gets in.
 COMPILE_PINS := env -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS -u PIP_FIND_LINKS UV_NO_CONFIG=1 \
 	../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
@@ -20,7 +22,7 @@ COMPILE_PINS := env -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS -u PI
 .PHONY: help setup demo test check fix soak docs pins clean python ready
 
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 python:
 	@test -n '$(PYTHON)' || { echo 'No Python 3.11 or newer found. Type: apt-get install python3 python3-venv' \
@@ -37,6 +39,15 @@ demo: ready ## Show the whole way from an approval to its end on this machine (O
 
 test: ready ## Run every test that needs no cluster (WORKERS=2, PYTEST_ARGS=...)
 	@$(BIN)/python -m pytest -m 'not soak' -n $(WORKERS) $(PYTEST_ARGS)
+
+cluster: ready ## Build, once, and start a real one-node Kubernetes for tests (TIER=api without root)
+	@$(BIN)/python -m tests.cluster up --tier $(TIER)
+
+cluster-down: ready ## Remove that cluster and say whether anything is left
+	@$(BIN)/python -m tests.cluster down
+
+test-cluster: ready ## Run the tests that need a cluster (CLUSTER=mine: the one of KUBECONFIG, PYTEST_ARGS=...)
+	@CLUSTER='$(CLUSTER)' $(BIN)/python -m tests.cluster test --tier $(TIER) $(PYTEST_ARGS)
 
 check: ready ## Format, rules, types, imports, docstrings, dangers, sizes, leaks
 	@$(BIN)/python tools/check.py
