@@ -19,7 +19,7 @@ COMPILE_PINS := env -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS -u PI
 	--generate-hashes --only-binary :all: --no-emit-index-url --no-emit-find-links --no-annotate \
 	--custom-compile-command 'make pins' $(PINS_ARGS)
 
-.PHONY: help setup demo test check fix soak docs pins clean python ready
+.PHONY: help setup demo test cluster cluster-down test-cluster check fix soak docs pins clean python ready
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
