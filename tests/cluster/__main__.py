@@ -16,7 +16,7 @@ def wanted_tier(given: str) -> Tier:
     """The tier that was asked for, or the best that this machine can run, with a word about the rest."""
     if given != "best":
         return Tier(given)
-    tier, reason = best_tier()
+    tier, reason = best_tier(install=True)
     if reason:
         say(f"Only the API server runs here, no node: {reason}")
     return tier

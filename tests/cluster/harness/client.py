@@ -114,6 +114,12 @@ class Client:
             address.hostname or "", address.port or 443, context=self.tls, timeout=timeout
         )
 
+    def close(self) -> None:
+        """Close this thread's connection."""
+        if kept := self._kept():
+            kept.close()
+            self._local.connection = None
+
     # --- verbs
 
     def get_status(self, path: str) -> int:

@@ -153,3 +153,7 @@ def policy_engine(where: Layout, order: Order) -> Part:
     """The tests' own enforcement of NetworkPolicy."""
     files = (str(where.inner_kubeconfig("policy-engine")), str(where.engine_mode), str(where.engine_applied))
     return Part("policy-engine", (sys.executable, "-m", "tests.cluster.policyengine", *files))
+
+
+# Parts that a test may ask for; a cluster without them is whole.
+ON_DEMAND = {"kwok": kwok}

@@ -33,7 +33,6 @@ from tests.cluster.harness.order import Order
 
 PATIENCE = 120.0  # seconds for one step; an idle machine needs three
 STOPPING = 10.0
-ON_DEMAND = {"kwok": commands.kwok}
 
 
 @dataclass
@@ -178,8 +177,8 @@ class Keeper:
                 self.stop(name, number)
             case "signal":
                 self.running[name].send_signal(number)
-            case "start" if name in ON_DEMAND:
-                self.start(ON_DEMAND[name](self.where, self.order))
+            case "start" if name in commands.ON_DEMAND:
+                self.start(commands.ON_DEMAND[name](self.where, self.order))
             case "start":
                 self.start(self.parts[name])
             case "list":

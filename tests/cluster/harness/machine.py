@@ -37,8 +37,8 @@ def has(program: str) -> bool:
     return Path(program).exists() if program.startswith("/") else shutil.which(program, path=SYSTEM_PATH) is not None
 
 
-def provide(tier: Tier, *, builds_runc: bool) -> None:
-    """Make sure that a tier can run here; CannotRunError says what is missing."""
+def provide(tier: Tier, *, builds_runc: bool, install: bool) -> None:
+    """Make sure that a tier can run here, if told so by installing; CannotRunError says what is missing."""
     if sys.platform != "linux":
         raise CannotRunError("the cluster runs on Linux only")
     needs = dict(ALWAYS)
@@ -47,7 +47,7 @@ def provide(tier: Tier, *, builds_runc: bool) -> None:
             raise CannotRunError("a node needs root: mounts, networks and control groups of its own")
         needs |= FOR_A_NODE | (FOR_RUNC if builds_runc else {})
     missing = sorted({package for program, package in needs.items() if not has(program)})
-    if missing and not _install(missing):
+    if missing and not (install and _install(missing)):
         raise CannotRunError(f"missing here (as root: apt-get install {' '.join(missing)})")
     if tier is Tier.node:
         _check_kernel()

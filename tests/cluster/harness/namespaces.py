@@ -51,7 +51,7 @@ def _hide(folder: Path, state: Path) -> None:
         run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", str(folder))
         if state.is_relative_to(folder):
             state.mkdir(parents=True)
-            run("mount", "--bind", f"/proc/self/fd/{handle}", str(state), keep=handle)
+            run("mount", "--no-canonicalize", "--bind", f"/proc/self/fd/{handle}", str(state), keep=handle)
     finally:
         os.close(handle)
 

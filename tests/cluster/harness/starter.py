@@ -21,6 +21,7 @@ from tests.cluster.harness import images, machine, removal
 from tests.cluster.harness.basics import CHECKOUT, CannotRunError, HarnessError, say, wait_until
 from tests.cluster.harness.certificates import CLIENTS, issue_all, write_kubeconfig
 from tests.cluster.harness.client import Client
+from tests.cluster.harness.commands import ON_DEMAND
 from tests.cluster.harness.files import write_all
 from tests.cluster.harness.identity import TOKEN_VARIABLE, Record
 from tests.cluster.harness.layout import Layout, Tier
@@ -56,10 +57,10 @@ class Starter:
     def tier(self) -> Tier | None:
         """Which tier runs and is well, if any."""
         order, status = Order.read(self.where), self.status()
-        if order is None or status["phase"] != "ready" or status["ended"]:
+        if order is None or status["phase"] != "ready" or set(status["ended"]) - set(ON_DEMAND):
             return None
-        with contextlib.suppress(OSError):
-            if Client.from_file(self.where.kubeconfig).get_status("/readyz") == 200:
+        with contextlib.suppress(OSError), contextlib.closing(Client.from_file(self.where.kubeconfig)) as client:
+            if client.get_status("/readyz") == 200:
                 return order.tier
         return None
 
@@ -68,7 +69,7 @@ class Starter:
     def build(self, tier: Tier, *, everything: bool) -> Programs:
         """Install and build what a tier needs, or all that tests may ask for."""
         programs = Programs.found()
-        machine.provide(tier, builds_runc=tier is Tier.node and bool(programs.missing([RUNC])))
+        machine.provide(tier, builds_runc=bool(programs.missing([RUNC])), install=True)
         sets = SETS[tier] if not everything else tuple(s for s in ALL_SETS if tier is Tier.node or s in API_SETS)
         if missing := programs.missing(sets):
             say(f"Building {len(missing)} programs of the cluster, once: about twelve minutes on two processors")
@@ -161,6 +162,7 @@ class Starter:
             return bool(status["phase"] == "ready")
 
         wait_until(is_ready, f"the cluster should come up (see {self.where.logs})", PATIENCE)
+        keeper.returncode = 0  # it lives on without us: nobody is to wait for it
 
     def _last_words(self) -> str:
         lines = (self.where.logs / "keeper.log").read_text(errors="replace").splitlines()[-LINES_SHOWN:]
@@ -183,12 +185,12 @@ def order_binary(where: Layout, modules: ModuleSet, name: str) -> str:
     return order.binary(modules.name, name)
 
 
-def best_tier() -> tuple[Tier, str]:
+def best_tier(*, install: bool) -> tuple[Tier, str]:
     """The most that this machine can run, and why it is not more; CannotRunError where it can run nothing."""
     programs = Programs.found()
     try:
-        machine.provide(Tier.node, builds_runc=bool(programs.missing([RUNC])))
+        machine.provide(Tier.node, builds_runc=bool(programs.missing([RUNC])), install=install)
     except CannotRunError as error:
-        machine.provide(Tier.api, builds_runc=False)
+        machine.provide(Tier.api, builds_runc=False, install=install)
         return Tier.api, str(error)
     return Tier.node, ""

@@ -1,0 +1,139 @@
+"""The clusters that tests can ask for, and in one line why a test cannot run.
+
+`api` is an API server with controllers; `node` has a node with pods and packets too. With CLUSTER=mine both mean
+the cluster that KUBECONFIG names, and nothing beyond its being there is ours: a test that needs more (stopping a
+part, another mode of the policy engine) asks for `ours` and is skipped there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.harness.basics import CannotRunError, HarnessError, wait_until
+from tests.cluster.harness.client import Client
+from tests.cluster.harness.images import TOOLS
+from tests.cluster.harness.layout import Layout, Tier, default_state
+from tests.cluster.harness.programs import KUBERNETES
+from tests.cluster.harness.running import Running
+from tests.cluster.harness.starter import Starter, best_tier, order_binary
+from tests.cluster.place import RESTRICTED, Place
+
+HERE = Path(__file__).parent
+IS_MINE = os.environ.get("CLUSTER", "") == "mine"
+PUBLIC_IMAGE = "docker.io/library/python:3.13-slim"
+SECONDS = 180
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test here needs a cluster, and real things take their time."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.cluster)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(SECONDS))
+
+
+class Reach:
+    """A cluster as tests reach it."""
+
+    def __init__(self, kubeconfig: Path, kubectl: str, image: str) -> None:
+        self.kubeconfig, self.kubectl, self.image = kubeconfig, kubectl, image
+        self.client = Client.from_file(kubeconfig)
+
+    def place(self, labels: dict[str, str]) -> Place:
+        """A new namespace, with the service account that pods need."""
+        name = f"tre-test-{secrets.token_hex(4)}"
+        self.client.create("/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}})
+        account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
+        wait_until(lambda: self.client.find(account), f"{account} should be made")
+        return Place(self.client, self.kubectl, self.kubeconfig, self.image, name)
+
+
+def why_no_cluster() -> str:
+    """Why no cluster of ours runs."""
+    try:
+        best_tier(install=False)
+    except CannotRunError as error:
+        return f"no cluster can run here: {error}"
+    return "no cluster runs: make cluster"
+
+
+@pytest.fixture(scope="session")
+def reach() -> Iterator[Reach]:
+    """The cluster: ours, or the one that KUBECONFIG names."""
+    if IS_MINE:
+        given, kubectl = os.environ.get("KUBECONFIG"), shutil.which("kubectl")
+        if not given or not kubectl:
+            pytest.fail("CLUSTER=mine needs KUBECONFIG and kubectl in the PATH")
+        found = Reach(Path(given), kubectl, os.environ.get("CLUSTER_IMAGE", PUBLIC_IMAGE))
+    else:
+        starter = Starter(Layout(default_state()))
+        if starter.tier() is None:
+            pytest.skip(why_no_cluster())
+        found = Reach(starter.where.kubeconfig, order_binary(starter.where, KUBERNETES, "kubectl"), TOOLS)
+    with contextlib.closing(found.client):
+        yield found
+
+
+@pytest.fixture(scope="session")
+def api(reach: Reach) -> Reach:
+    """A real API server with its controllers."""
+    return reach
+
+
+@pytest.fixture(scope="session")
+def node(reach: Reach) -> Reach:
+    """A cluster where pods run."""
+    if not reach.client.get("/api/v1/nodes")["items"]:
+        reason = "this cluster has no node"
+        if not IS_MINE:
+            with contextlib.suppress(CannotRunError):
+                reason += f": {best_tier(install=False)[1] or 'make cluster-down, then make cluster'}"
+        pytest.skip(reason)
+    return reach
+
+
+@pytest.fixture(scope="session")
+def ours() -> Running:
+    """The tests' own cluster, to stop parts of it and to look at it from the machine."""
+    if IS_MINE:
+        pytest.skip("this test reaches into the tests' own cluster, and CLUSTER=mine is another")
+    try:
+        return Running.found(Layout(default_state()))
+    except HarnessError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def our_node(node: Reach, ours: Running) -> Running:
+    """The tests' own cluster with its node; whatever a test did to the policy engine is undone."""
+    assert ours.tier is Tier.node
+    ours.set_engine("closed", "cut")
+    return ours
+
+
+@pytest.fixture
+def new_place(api: Reach) -> Iterator[Callable[[dict[str, str]], Place]]:
+    """Namespaces with labels of the test's choice; they are deleted afterwards."""
+    places: list[Place] = []
+
+    def make(labels: dict[str, str]) -> Place:
+        places.append(api.place(labels))
+        return places[-1]
+
+    yield make
+    for place in places:
+        api.client.delete(f"/api/v1/namespaces/{place.name}")
+
+
+@pytest.fixture
+def place(new_place: Callable[[dict[str, str]], Place]) -> Place:
+    """A namespace under the restricted profile."""
+    return new_place(RESTRICTED)
