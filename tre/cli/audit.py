@@ -24,11 +24,11 @@ from tre.audit.lock import FileLock, lock_path
 from tre.audit.replay import VerifyReport
 from tre.audit.verify import OVERDUE, Expectations, verify_log
 from tre.audit.witness import FileWitness, witness_path
-from tre.cli.common import Installation, JsonOption, RootOption, command, out, print_json, when
+from tre.cli.common import Installation, JsonOption, RootOption, command, out, print_json, reading, when
 from tre.domain.errors import Reason, TREError
 from tre.domain.model import parse_record
 from tre.store.changes import ChangeFeed
-from tre.store.events import EventSearch, StoredEvent, after, last_number, search
+from tre.store.events import EventSearch, StoredEvent, after, by_id, last_number, search
 from tre.system.layout import Layout
 from tre.system.settings import root_from
 
@@ -50,15 +50,16 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Recompute the whole log and compare it with what was signed."""
-    keys = load_public(key or Layout(root_from(root)).keys / PUBLIC_KEY_FILE)
-    checkpoints = tuple(open_note(_text(path), keys) for path in seen or [])
+    keys = _public_keys(root, key)
+    checkpoints = tuple(_checkpoint_in(path, keys) for path in seen or [])
     if file is None:
         report = _verify_database(Installation.open(root), keys, checkpoints)
     elif (claimed := _proofs_in(file)) is not None:
-        _verify_proofs(claimed, keys, as_json=as_json)
+        with reading(file, "proofs that `tre audit prove` printed"):
+            _verify_proofs(claimed, keys, as_json=as_json)
         return
     else:
-        with _opened(file) as opened:
+        with _opened(file) as opened, reading(file, "an audit log that `tre audit export` wrote"):
             report = verify_export(opened, keys, checkpoints)
     _show(report, as_json=as_json)
     if not report.ok:
@@ -77,7 +78,8 @@ def tail(
 ) -> None:
     """Show the newest events; with --follow, the coming ones too (with --json, one JSON document a line)."""
     installation = Installation.open(root)
-    wanted = EventSearch(object=about, kind=kind, limit=lines)
+    values = {"object": about, "kind": kind, "limit": lines}
+    wanted = parse_record(EventSearch, values, source="what was typed")
     feed = ChangeFeed(installation.database)
     with installation.database.read() as connection:
         found = search(connection, wanted)[::-1]
@@ -105,18 +107,24 @@ def prove(
     with installation.database.read() as connection:
         if since is not None:
             note = _text(since)
-            earlier = open_note(note, load_public(installation.layout.keys / PUBLIC_KEY_FILE))
+            earlier = _checkpoint_in(since, _public_keys(root, None))
             print_json(proofs.prove_growth(connection, earlier, note).as_plain())
             return
         about = str(what)
         if "/" in about:
-            print_json([item.as_plain() for item in proofs.prove_object(connection, about)])
+            found = proofs.prove_object(connection, about)
+            if not found:
+                raise _no_event(f"There is no event about {about!r} in the signed log.")
+            print_json([item.as_plain() for item in found])
             return
+        if by_id(connection, about) is None:
+            raise _no_event(f"There is no event {about!r}.")
         proof = proofs.prove_event(connection, about)
     if proof is None:
         raise TREError(
             Reason.ServiceUnavailable,
             f"Event {about} waits for its place in the log.",
+            why="The controller gives each event its place, a second after it happened.",
             remedy="Try again in a second; `tre status` says whether the controller runs.",
         )
     print_json(proof.as_plain())
@@ -135,13 +143,36 @@ def export(
         with file.open("xb") as opened:
             size = export_log(installation.database, opened)
     except FileExistsError as error:
-        raise TREError(Reason.AlreadyExists, f"{file} exists.", remedy="Name another file.") from error
-    except OSError as error:
-        raise TREError(Reason.BadInput, f"{file} cannot be written.", why=f"{error.strerror}.") from error
+        raise TREError(
+            Reason.AlreadyExists,
+            f"{file} exists.",
+            why="An export never overwrites anything.",
+            remedy="Name another file.",
+        ) from error
     if as_json:
         print_json({"file": str(file), "events": size})
     else:
         out.print(f"{size} events written to {file}.", highlight=False)
+
+
+def _public_keys(root: Path | None, key: Path | None) -> tuple[PublicKey, ...]:
+    path = key or Layout(root_from(root)).keys / PUBLIC_KEY_FILE
+    with reading(path, "the public key of the log, one line of text"):
+        return load_public(path)
+
+
+def _checkpoint_in(path: Path, keys: tuple[PublicKey, ...]) -> Checkpoint:
+    with reading(path, "a signed checkpoint of the log"):
+        return open_note(_text(path), keys)
+
+
+def _no_event(what: str) -> TREError:
+    return TREError(
+        Reason.BadInput,
+        what,
+        why="An event is named by its id, an object as KIND/NAME.",
+        remedy="See `tre audit tail`.",
+    )
 
 
 def _verify_database(
@@ -242,11 +273,22 @@ def _opened(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as error:
-        raise TREError(Reason.BadInput, f"{path} cannot be read.", why=f"{error.strerror}.") from error
+        raise TREError(
+            Reason.BadInput,
+            f"{path} cannot be read.",
+            why=f"{error.strerror}.",
+            remedy="Name a file that you may read.",
+        ) from error
 
 
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise TREError(Reason.BadInput, f"{path} cannot be read as text.") from error
+        why = error.strerror if isinstance(error, OSError) else "It is not text in UTF-8"
+        raise TREError(
+            Reason.BadInput,
+            f"{path} cannot be read as text.",
+            why=f"{why}.",
+            remedy="Name a text file that you may read.",
+        ) from error

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from tre.airlock.bundle import BundleReport, verify_bundle
 from tre.audit.keys import PUBLIC_KEY_FILE, load_public
-from tre.cli.common import JsonOption, command, out, print_json
+from tre.cli.common import JsonOption, command, out, print_json, reading
 from tre.domain.quantities import format_bytes
 from tre.system.layout import Layout
 from tre.system.settings import root_from
@@ -36,7 +36,10 @@ def verify(
 ) -> None:
     """Verify a release bundle: its form, its files, its signature, its place in the audit log."""
     public = key or Layout(root_from(root)).keys / PUBLIC_KEY_FILE
-    report = verify_bundle(file, load_public(public))
+    with reading(public, "the operator's public key, one line of text"):
+        keys = load_public(public)
+    with reading(file, "a release bundle"):
+        report = verify_bundle(file, keys)
     if as_json:
         print_json({"verified": True, **report.as_plain()})
     else:

@@ -11,7 +11,8 @@ import getpass
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar
@@ -19,7 +20,9 @@ from typing import Annotated, Any, ParamSpec, TypeVar
 import typer
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
 
+from tre.cli.failures import known_failure
 from tre.domain.errors import Reason, TREError
 from tre.domain.events import Event
 from tre.domain.people import Subject
@@ -39,7 +42,7 @@ err = Console(stderr=True, soft_wrap=True)
 
 
 def command(function: Callable[P, R]) -> Callable[P, R]:
-    """Turn a `TREError` into three lines on standard error and exit code 1."""
+    """Turn an error that a person can act on into three lines on standard error and exit code 1."""
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -47,6 +50,11 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
         except TREError as error:
             complain(error)
+            raise typer.Exit(1) from error
+        except (OSError, ValueError, SQLAlchemyError) as error:
+            if (known := known_failure(error)) is None:
+                raise
+            complain(known)
             raise typer.Exit(1) from error
 
     return run
@@ -59,6 +67,21 @@ def complain(error: TREError) -> None:
     err.print(first, markup=False, highlight=False)
     for line in rest:
         err.print(f"  {line}", markup=False, highlight=False)
+
+
+@contextmanager
+def reading(path: Path, due: str) -> Iterator[None]:
+    """Let errors about a file's content name the file, and say what is due in it."""
+    try:
+        yield
+    except TREError as error:
+        named = str(path) in error.what
+        raise TREError(
+            error.reason,
+            error.what if named else f"{path}: {error.what}",
+            why=error.why or f"What is due is {due}.",
+            remedy=error.remedy or f"Name a file that holds {due}.",
+        ) from error
 
 
 def print_json(value: Any) -> None:
@@ -91,7 +114,12 @@ class Installation:
         layout = Layout(root_from(root))
         settings = load_settings(layout.root)
         if not layout.database.is_file():
-            raise TREError(Reason.SetupIncomplete, f"{layout.database} does not exist.", remedy="Run `tre init` first.")
+            raise TREError(
+                Reason.SetupIncomplete,
+                f"{layout.database} does not exist.",
+                why="`tre init` was not run here, or did not come to its end.",
+                remedy=f"Run `tre init --root {layout.root}`.",
+            )
         return cls(layout, settings, Database.sqlite(layout.database), SystemClock())
 
     def event(self, kind: str, subject: str, **detail: Any) -> Event:

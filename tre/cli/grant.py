@@ -12,15 +12,16 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tre.cli import common
+from tre.cli.arguments import check_reason, coming, subject_of
 from tre.cli.common import Installation, JsonOption, RootOption, command
+from tre.cli.grant_checks import check_grants
 from tre.cli.installing import GRANT_KEY
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import AccessGrant, GrantRecord, Suspension, SuspensionScope
 from tre.domain.grants.policies import effective_end
-from tre.domain.people import LOCAL_ISSUER
-from tre.sources.grantfile import read_grants
+from tre.sources.grantfile import locate_grants, read_grants
 from tre.sources.signed import SOURCE, is_evidence_good, load_signers, sign
-from tre.store import datasets, grant_slices, people, workspaces
+from tre.store import grant_slices, workspaces
 from tre.store import grants as store
 from tre.system.files import write_atomically
 from tre.system.settings import root_from
@@ -54,10 +55,21 @@ def load_key(path: Path) -> Ed25519PrivateKey:
     """An approving body's private key. Raises `TREError`."""
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except (OSError, ValueError) as error:
-        raise TREError(Reason.SetupIncomplete, f"{path} holds no private key.", why=f"{error}.") from error
+    except (OSError, ValueError, TypeError) as error:  # a TypeError asks for a password
+        why = error.strerror if isinstance(error, OSError) else "It holds no private key in PEM form without a password"
+        raise TREError(
+            Reason.SetupIncomplete,
+            f"The signing key cannot be read from {path}.",
+            why=f"{why}.",
+            remedy="Name the approving body's key with --key, or run `tre init` to have one made.",
+        ) from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise TREError(Reason.BadInput, f"{path} does not hold an Ed25519 key.")
+        raise TREError(
+            Reason.BadInput,
+            f"{path} does not hold an Ed25519 key.",
+            why="Grants are signed with Ed25519 and nothing else.",
+            remedy="Make one with `openssl genpkey -algorithm ed25519`.",
+        )
     return key
 
 
@@ -70,10 +82,9 @@ def apply_grants(
 ) -> None:
     """Put grants into the record: all of them, or none."""
     here = Installation.open(root)
-    grants = [grant for file in files for grant in read_grants(file)]
-    _refuse_twice(grants)
-    for grant in grants:
-        _check_against_record(here, grant)
+    found = locate_grants(files)
+    check_grants(here, found)
+    grants = [item.record for item in found]
     signers = load_signers(here.layout.keys / "grant-signers")
     results = put_into_force(here, grants, {grant.metadata.name: is_evidence_good(grant, signers) for grant in grants})
     if as_json:
@@ -82,34 +93,6 @@ def apply_grants(
     for result in results:
         verified = "evidence verified" if result["evidenceVerified"] else "[yellow]no verified evidence: it waits[/]"
         common.out.print(f"{result['name']}: generation {result['generation']}, {verified}", highlight=False)
-
-
-def _refuse_twice(grants: list[AccessGrant]) -> None:
-    names = [grant.metadata.name for grant in grants]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise TREError(Reason.Conflict, f"The files hold two grants named {', '.join(twice)}.")
-
-
-def _check_against_record(here: Installation, grant: AccessGrant) -> None:
-    """Refuse what names a dataset, release or local member that is not there."""
-    name = grant.metadata.name
-    with here.database.read() as connection:
-        for item in grant.spec.slices:
-            if datasets.get(connection, item.dataset) is None:
-                raise TREError(Reason.DatasetNotFound, f"{name}: there is no dataset {item.dataset!r}.")
-            if datasets.release(connection, item.dataset, item.release) is None:
-                raise TREError(
-                    Reason.ReleaseNotFound, f"{name}: the dataset {item.dataset!r} has no release {item.release!r}."
-                )
-        for member in grant.spec.members:
-            known = member.subject.issuer != LOCAL_ISSUER or people.account(connection, member.subject.id)
-            if not known:
-                raise TREError(
-                    Reason.MemberNotFound,
-                    f"{name}: there is no local account {member.subject.id!r}.",
-                    remedy=f"Make it with `tre user add {member.subject.id}`.",
-                )
 
 
 def put_into_force(here: Installation, grants: list[AccessGrant], verified: dict[str, bool]) -> list[dict[str, Any]]:
@@ -222,17 +205,23 @@ def suspend(
     chosen = [(scope, ref) for scope, ref in given.items() if ref is not None] or [(SuspensionScope.grant, "")]
     if len(chosen) > 1 or (name is None) != (organisation is not None):
         raise TREError(
-            Reason.BadInput, "Name a grant and at most one of --slice and --member, or --organisation alone."
+            Reason.BadInput,
+            "It is not clear what is to be suspended.",
+            why="Each suspension stops one thing.",
+            remedy="Name a grant and at most one of --slice and --member, or --organisation alone.",
         )
     scope, ref = chosen[0]
-    if not reason:
-        raise TREError(Reason.BadInput, "A suspension needs --reason: people will ask.")
+    if scope is SuspensionScope.member:
+        ref = str(subject_of(ref, here.settings))
     _check_ref(here, name, scope, ref)
-    end = (
-        None if until is None else until.astimezone() if until.tzinfo else until.replace(tzinfo=here.clock.now().tzinfo)
-    )
+    now = here.clock.now()
     suspension = Suspension(
-        scope=scope, ref=ref, reason=reason, by=common.operator(), since=here.clock.now(), until=end
+        scope=scope,
+        ref=ref,
+        reason=check_reason(reason),
+        by=common.operator(),
+        since=now,
+        until=coming(until, now),
     )
     subject = f"grant/{name}" if name else f"organisation/{ref}"
     event = here.event("suspension.added", subject, scope=scope.value, ref=ref, reason=reason)
@@ -252,7 +241,12 @@ def _check_ref(here: Installation, name: str | None, scope: SuspensionScope, ref
             members = {str(member.subject) for member in grant.spec.members}
             known = {SuspensionScope.slice: ref in slices, SuspensionScope.member: ref in members}.get(scope, True)
     if not known:
-        raise TREError(Reason.BadInput, f"There is no {scope} {ref!r} here.", remedy="See `tre grant show`.")
+        raise TREError(
+            Reason.BadInput,
+            f"There is no {scope} {ref!r} here.",
+            why="A suspension of something else would stop nothing.",
+            remedy=f"See `tre grant show {name}`." if name else "See `tre grant list`.",
+        )
 
 
 @app.command("resume")
@@ -277,7 +271,12 @@ def _suspensions(connection: Any, identifier: str) -> list[tuple[str, str]]:
     """Identifiers of suspensions with the object each belongs to."""
     found = store.find_suspensions(connection, identifier)
     if not found:
-        raise TREError(Reason.BadInput, f"{identifier!r} names neither a suspension nor a suspended grant.")
+        raise TREError(
+            Reason.BadInput,
+            f"{identifier!r} names neither a suspension nor a suspended grant.",
+            why="Nothing of that name is suspended.",
+            remedy="`tre grant show NAME` lists suspensions with their identifiers.",
+        )
     return found
 
 
@@ -291,12 +290,18 @@ def revoke(
 ) -> None:
     """Withdraw the approval for good: access ends now."""
     here = Installation.open(root)
+    said = check_reason(reason)
     with here.database.read() as connection:
         store.require(connection, name)
     if not yes and typer.prompt(f"This ends every workspace of {name} for good. Type its name") != name:
-        raise TREError(Reason.BadInput, "That was not the name; nothing was revoked.")
-    with here.database.change(here.event("grant.revoked", f"grant/{name}", reason=reason)) as change:
-        store.revoke(change, name, reason, here.clock.now())
+        raise TREError(
+            Reason.ConfirmationWrong,
+            "That was not the name; nothing was revoked.",
+            why="A revocation cannot be taken back.",
+            remedy=f"Try again and type {name}.",
+        )
+    with here.database.change(here.event("grant.revoked", f"grant/{name}", reason=said)) as change:
+        store.revoke(change, name, said, here.clock.now())
     common.out.print(f"{name} is revoked. See it end: tre workspace verify --grant {name}", highlight=False)
 
 

@@ -10,6 +10,7 @@ import typer
 from tre.cli import common
 from tre.cli.common import Installation, JsonOption, RootOption, command
 from tre.domain.errors import Reason, TREError
+from tre.domain.model import parse_record
 from tre.domain.names import is_resource_name
 from tre.domain.people import LOCAL_ISSUER, Role, Subject
 from tre.portal.passwords import hash_password
@@ -35,19 +36,25 @@ def add(
     here = Installation.open(root)
     if not is_resource_name(name):
         raise TREError(
-            Reason.BadInput, f"{name!r} cannot name an account.", remedy="Use lower-case letters, digits and hyphens."
+            Reason.BadInput,
+            f"{name!r} cannot name an account.",
+            why="The name becomes part of other names, and must read the same everywhere.",
+            remedy="Use at most 63 lower-case letters, digits and hyphens.",
         )
-    account = Account(
-        name=name,
-        display_name=display_name or name,
-        roles=frozenset(role or [Role.researcher]),
-        created_at=here.clock.now(),
-    )
+    values = {"name": name, "displayName": display_name or name, "createdAt": here.clock.now()}
+    account = parse_record(Account, values | {"roles": role or [Role.researcher]}, source="the account")
+    _refuse_known(here, name)
     hashed = hash_password(_password(from_input=password_stdin))
     event = here.event("account.added", f"account/{name}", roles=sorted(account.roles))
     with here.database.change(event) as change:
         people.add_account(change, account, hashed)
     common.out.print(f"{name}: account made, {', '.join(sorted(account.roles))}", highlight=False)
+
+
+def _refuse_known(here: Installation, name: str) -> None:
+    """Before anybody is asked for a password that nobody will need."""
+    with here.database.read() as connection:
+        people.refuse_known(connection, name)
 
 
 @app.command("passwd")
@@ -56,8 +63,7 @@ def passwd(name: Name, password_stdin: FromInput = False, root: RootOption = Non
     """Set a new password; every sign-in of the account ends."""
     here = Installation.open(root)
     with here.database.read() as connection:
-        if people.account(connection, name) is None:
-            raise TREError(Reason.MemberNotFound, f"There is no account {name!r}.", remedy="See `tre user list`.")
+        people.require_account(connection, name)
     hashed = hash_password(_password(from_input=password_stdin))
     ended = _end_sessions(here, name, "account.password-set", hashed)
     common.out.print(f"{name}: password set, {ended} sign-ins ended", highlight=False)

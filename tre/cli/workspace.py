@@ -8,8 +8,12 @@ from typing import Annotated
 import typer
 
 from tre.cli import common
+from tre.cli.arguments import Seconds, check_reason, subject_of
 from tre.cli.common import Installation, JsonOption, RootOption, command
+from tre.cli.services import listens
+from tre.domain.entitlement import is_entitled
 from tre.domain.errors import Reason, TREError
+from tre.domain.grants.models import GrantRecord
 from tre.domain.people import Subject
 from tre.domain.workspaces.models import Workspace
 from tre.domain.workspaces.states import ALIVE_PHASES, Wanted
@@ -36,7 +40,10 @@ def list_workspaces(grant: GrantOption = None, root: RootOption = None, as_json:
 
 def _chosen(here: Installation, grant: str | None) -> list[Workspace]:
     with here.database.read() as connection:
-        return workspaces.of_grant(connection, grant) if grant else workspaces.everything(connection)
+        if grant is None:
+            return workspaces.everything(connection)
+        grants.require(connection, grant)  # a mistyped name must not read as "nothing lives"
+        return workspaces.of_grant(connection, grant)
 
 
 @app.command("start")
@@ -45,14 +52,14 @@ def start(
     grant: Annotated[str, typer.Argument(help="The grant's name.")],
     member: Annotated[str, typer.Argument(help="The member, as ISSUER:ID.")],
     root: RootOption = None,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for it to run; 0 does not wait.")] = 60.0,
+    wait: Seconds = 60.0,
 ) -> None:
     """Ask for the workspace of a grant and a member, and wait until it runs."""
     here = Installation.open(root)
-    issuer, _, identifier = member.partition(":")
-    subject = Subject(issuer=issuer, id=identifier)
+    subject = subject_of(member, here.settings)
     with here.database.read() as connection:
-        grants.require(connection, grant)
+        _check_entitled(here, grants.require(connection, grant), subject)
+    _check_controller(here)
     name = Workspace.name_for(grant, subject)
     with here.database.change(here.event("workspace.wanted", f"workspace/{name}", grant=grant)) as change:
         workspaces.ensure(change, grant, subject, here.clock.now())
@@ -60,12 +67,34 @@ def start(
     _await(here, name, {"Running"}, wait)
 
 
+def _check_entitled(here: Installation, grant: GrantRecord, subject: Subject) -> None:
+    verdict = is_entitled(grant, subject, here.clock.now())
+    if not verdict:
+        raise TREError(
+            verdict.reason,
+            f"{subject} may not be in a workspace of {grant.name} now; nothing was started.",
+            why=f"The answer of the rules is {verdict.reason}; the grant is {grant.phase}.",
+            remedy=f"See `tre grant show {grant.name}`.",
+        )
+
+
+def _check_controller(here: Installation) -> None:
+    """A start that nobody hears now would happen later, when nobody expects it."""
+    if not listens(here.layout.socket("controller")):
+        raise TREError(
+            Reason.ServiceUnavailable,
+            "The controller does not answer; nothing was started.",
+            why="Workspaces are started by the services, and they do not run.",
+            remedy=f"Run `tre up --root {here.layout.root}`, then try again.",
+        )
+
+
 @app.command("stop")
 @command
 def stop(
     name: NameArgument,
     root: RootOption = None,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for its proven end; 0 does not wait.")] = 30.0,
+    wait: Seconds = 30.0,
 ) -> None:
     """End a workspace."""
     here = Installation.open(root)
@@ -83,12 +112,20 @@ def _await(here: Installation, name: str, phases: set[str], seconds: float) -> N
             common.out.print(f"{name}: {current.phase} ({current.reason})", highlight=False)
             return
         if current.phase == "Refused":
-            raise TREError(current.reason, f"{name} was refused.", why=current.message)
+            raise TREError(
+                current.reason,
+                f"{name} was refused.",
+                why=current.message or f"The controller says {current.reason}.",
+                remedy=f"See `tre grant show {current.grant}`.",
+            )
         time.sleep(0.05)
         current = _get(here, name)
     if seconds:
         raise TREError(
-            Reason.StartTimeout, f"{name} is still {current.phase}.", remedy="Is `tre up` running? See `tre status`."
+            Reason.StartTimeout,
+            f"{name} is still {current.phase} after {seconds:.0f} s.",
+            why="The services do not run, or are busy; what was asked stays asked.",
+            remedy="See `tre status` and `tre workspace list`.",
         )
 
 
@@ -131,15 +168,20 @@ def halt(
     everything: Annotated[bool, typer.Option("--all", help="Halt every workspace.")] = False,
     reason: Annotated[str, typer.Option("--reason", help="Why; it stands in the log.")] = "kill switch",
     root: RootOption = None,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for the proof of death.")] = 30.0,
+    wait: Seconds = 30.0,
 ) -> None:
     """The kill switch: end workspaces now, and come back when their death is proven."""
     if (grant is None) != everything:
-        raise TREError(Reason.BadInput, "Name a grant, or say --all.")
-    here = Installation.open(root)
+        raise TREError(
+            Reason.BadInput,
+            "It is not clear what is to be halted.",
+            why="Both a grant and --all were given." if everything else "Neither a grant nor --all was given.",
+            remedy="Name a grant, or say --all.",
+        )
+    here, said = Installation.open(root), check_reason(reason)
     chosen = _chosen(here, grant)
     for workspace in chosen:
-        event = here.event("workspace.halted", f"workspace/{workspace.name}", reason=reason)
+        event = here.event("workspace.halted", f"workspace/{workspace.name}", reason=said)
         with here.database.change(event) as change:
             workspaces.want(change, workspace.name, Wanted.Stopped)
     _await_death(here, {w.name for w in chosen}, wait)
@@ -152,7 +194,8 @@ def _await_death(here: Installation, names: set[str], seconds: float) -> None:
         if time.monotonic() > deadline:
             raise TREError(
                 Reason.RuntimeFailed,
-                f"Still alive: {', '.join(run.identity for run in living)}.",
+                f"Still alive after {seconds:.0f} s: {', '.join(run.identity for run in living)}.",
+                why="The services do not run, or the kernel has not ended a process yet.",
                 remedy="Stop the machine's `tre-supervisor` processes: the kernel ends their workspaces with them.",
             )
         time.sleep(0.05)

@@ -122,6 +122,12 @@ def _one_line(value: str) -> str:
     return value
 
 
+def as_line(text: str, most: int = 500) -> str:
+    """Any text as a `Line` of at most so many characters: what programs and strangers say, kept where a line is due."""
+    visible = "".join(" " if _is_hidden(character) else character for character in text)
+    return " ".join(visible.split())[:most].strip()
+
+
 UtcTime = Annotated[datetime, BeforeValidator(_refuse_bare_number), AfterValidator(_aware_utc)]
 """A moment with its zone, kept in UTC. A bare number is refused: it would count seconds from 1970."""
 
@@ -226,6 +232,7 @@ def parse_record(kind: type[T], value: object, *, source: str = "input") -> T:
         raise TREError(
             Reason.BadInput,
             f"{source} is not a valid {kind.__name__}: {listed}.",
+            why="Values are read strictly, so that none means something else than it shows.",
             remedy="Correct these keys.",
         ) from error
 

@@ -38,6 +38,7 @@ def hash_password(password: str) -> str:
         raise TREError(
             Reason.BadInput,
             f"A password has {LEAST_CHARACTERS} to {MOST_CHARACTERS} characters.",
+            why=f"This one has {len(password)}.",
             remedy="Several words that do not belong together make a good one.",
         )
     return _HASHER.hash(password)

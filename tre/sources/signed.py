@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -80,11 +80,27 @@ def is_evidence_good(grant: AccessGrant, keys: dict[str, Ed25519PublicKey]) -> b
 
 
 def load_signers(directory: Path) -> dict[str, Ed25519PublicKey]:
-    """The public keys (`*.pub`, PEM) whose signatures make a grant count, by their names."""
+    """The public keys (`*.pub`, PEM) whose signatures make a grant count, by their names.
+
+    Raises `TREError(SetupIncomplete)` for a file that holds none: a key that nobody sees fail is a key that is missed.
+    """
     found = {}
     for path in sorted(directory.glob("*.pub")):
-        key = serialization.load_pem_public_key(path.read_bytes())
+        try:
+            key = serialization.load_pem_public_key(path.read_bytes())
+        except (OSError, ValueError, UnsupportedAlgorithm) as error:
+            why = error.strerror if isinstance(error, OSError) else "It holds no public key in PEM form"
+            raise _useless(path, f"{why}.") from error
         if not isinstance(key, Ed25519PublicKey):
-            raise TREError(Reason.BadInput, f"{path} does not hold an Ed25519 public key.")
+            raise _useless(path, "It holds a key of another kind than Ed25519.")
         found[key_id(key)] = key
     return found
+
+
+def _useless(path: Path, why: str) -> TREError:
+    return TREError(
+        Reason.SetupIncomplete,
+        f"{path} is no key whose signatures could count.",
+        why=why,
+        remedy="Put the committee's Ed25519 public key there, or remove the file.",
+    )

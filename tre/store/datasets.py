@@ -32,7 +32,12 @@ def get(connection: Connection, name: str) -> Dataset | None:
 def require(connection: Connection, name: str) -> Dataset:
     """One dataset; raises `TREError(DatasetNotFound)`."""
     if (found := get(connection, name)) is None:
-        raise TREError(Reason.DatasetNotFound, f"There is no dataset {name!r}.", remedy="See `tre dataset list`.")
+        raise TREError(
+            Reason.DatasetNotFound,
+            f"There is no dataset {name!r}.",
+            why="The record knows none of that name.",
+            remedy="See `tre dataset list`.",
+        )
     return found
 
 
@@ -167,7 +172,12 @@ def get_slice(connection: Connection, slice_id: str) -> BuiltSlice | None:
 def require_slice(connection: Connection, slice_id: str) -> BuiltSlice:
     """The same; raises `TREError(SliceNotFound)`."""
     if (found := get_slice(connection, slice_id)) is None:
-        raise TREError(Reason.SliceNotFound, f"There is no slice {slice_id!r}.", remedy="See `tre slice show`.")
+        raise TREError(
+            Reason.SliceNotFound,
+            f"There is no slice {slice_id!r}.",
+            why="The record knows none of that name.",
+            remedy="See `tre slice show`.",
+        )
     return found
 
 

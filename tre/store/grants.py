@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
 from sqlalchemy import Connection, insert, or_, select, update
 
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import AccessGrantSpec, GrantRecord, GrantSlice, Suspension, SuspensionScope
 from tre.domain.grants.states import GRANT_TRANSITIONS, GrantPhase
+from tre.domain.model import Line, Record, parse_record
 from tre.domain.names import slice_id
 from tre.domain.people import Subject
 from tre.store.database import Change, new_id
@@ -27,6 +29,12 @@ class StoredSuspension(Suspension):
     id: str
 
 
+class Revocation(Record):
+    """Why an approval was withdrawn: people read it, so it is due, as one line."""
+
+    reason: Annotated[Line, Field(min_length=1, max_length=500)]
+
+
 def get(connection: Connection, name: str) -> GrantRecord | None:
     """One grant with every suspension that touches it."""
     row = connection.execute(select(grants).where(grants.c.name == name)).one_or_none()
@@ -36,7 +44,12 @@ def get(connection: Connection, name: str) -> GrantRecord | None:
 def require(connection: Connection, name: str) -> GrantRecord:
     """One grant; raises `TREError(GrantNotFound)`."""
     if (found := get(connection, name)) is None:
-        raise TREError(Reason.GrantNotFound, f"There is no grant {name!r}.", remedy="See `tre grant list`.")
+        raise TREError(
+            Reason.GrantNotFound,
+            f"There is no grant {name!r}.",
+            why="The record knows none of that name.",
+            remedy="See `tre grant list`.",
+        )
     return found
 
 
@@ -79,11 +92,17 @@ def apply(change: Change, name: str, spec: AccessGrantSpec, source: str, now: da
         _write_slices(change, name, spec, {})
         return 1
     if row.source != source:
-        raise TREError(Reason.Conflict, f"The grant {name!r} belongs to the source {row.source}.")
+        raise TREError(
+            Reason.Conflict,
+            f"The grant {name!r} belongs to the source {row.source}.",
+            why="One grant has one source: two could say different things of it.",
+            remedy="Change it where it came from, or give the new one another name.",
+        )
     if GrantPhase(row.phase) in {GrantPhase.Expired, GrantPhase.Revoked, GrantPhase.Closed}:
         raise TREError(
             Reason.StateForbids,
             f"The grant {name!r} has ended.",
+            why="What has ended stays ended.",
             remedy="A new approval needs a grant of a new name.",
         )
     if row.spec == plain:
@@ -137,8 +156,8 @@ def set_evidence(change: Change, name: str, *, verified: bool) -> None:
 
 
 def set_phase(change: Change, name: str, target: GrantPhase, now: datetime) -> None:
-    """Move a grant along its table. Raises `TREError(StateForbids)`."""
-    source = GrantPhase(change.connection.execute(select(grants.c.phase).where(grants.c.name == name)).scalar_one())
+    """Move a grant along its table. Raises `TREError(StateForbids)`, `TREError(GrantNotFound)`."""
+    source = require(change.connection, name).phase
     GRANT_TRANSITIONS.check(source, target)
     values: dict[str, Any] = {"phase": target}
     if target is GrantPhase.Active and source is GrantPhase.Pending:
@@ -154,9 +173,14 @@ def set_conditions(change: Change, name: str, found: list[dict[str, Any]]) -> No
 
 
 def revoke(change: Change, name: str, reason: str, now: datetime) -> None:
-    """Withdraw the approval for good. Raises `TREError(StateForbids)` once it has ended."""
+    """Withdraw the approval for good.
+
+    Raises `TREError(StateForbids)` once it has ended, `TREError(BadInput)` without a reason of one line.
+    """
+    said = parse_record(Revocation, {"reason": reason}, source="the revocation")
     set_phase(change, name, GrantPhase.Revoked, now)
-    change.connection.execute(update(grants).where(grants.c.name == name).values(revoked_at=now, revoked_reason=reason))
+    values = {"revoked_at": now, "revoked_reason": said.reason}
+    change.connection.execute(update(grants).where(grants.c.name == name).values(**values))
 
 
 def suspend(change: Change, grant: str | None, suspension: Suspension) -> str:
@@ -254,11 +278,12 @@ def set_warned(change: Change, name: str, minutes: int) -> None:
 
 def ask_close(change: Change, name: str, now: datetime) -> None:
     """Keep that an ended grant's homes shall go now. Raises `TREError(StateForbids)` while it has not ended."""
-    phase = GrantPhase(change.connection.execute(select(grants.c.phase).where(grants.c.name == name)).scalar_one())
+    phase = require(change.connection, name).phase
     if phase not in {GrantPhase.Expired, GrantPhase.Revoked}:
         raise TREError(
             Reason.StateForbids,
             f"The grant {name!r} is {phase}; only an ended grant can be closed.",
+            why="Closing destroys the homes of its members.",
             remedy="Revoke it first with `tre grant revoke`.",
         )
     change.connection.execute(update(grants).where(grants.c.name == name).values(close_asked_at=now))

@@ -82,6 +82,29 @@ def account(connection: Connection, name: str) -> Account | None:
     return None if row is None else _account(row._mapping)
 
 
+def require_account(connection: Connection, name: str) -> Account:
+    """One local account; raises `TREError(MemberNotFound)`."""
+    if (found := account(connection, name)) is None:
+        raise TREError(
+            Reason.MemberNotFound,
+            f"There is no account {name!r}.",
+            why="The record knows none of that name.",
+            remedy="See `tre user list`.",
+        )
+    return found
+
+
+def refuse_known(connection: Connection, name: str) -> None:
+    """Raise `TREError(AlreadyExists)` where there is an account of this name."""
+    if account(connection, name) is not None:
+        raise TREError(
+            Reason.AlreadyExists,
+            f"There is an account {name!r} already.",
+            why="A name stands for one person for good.",
+            remedy="Set a new password with `tre user passwd`.",
+        )
+
+
 def all_accounts(connection: Connection) -> list[Account]:
     """Every local account, by name."""
     return [_account(row._mapping) for row in connection.execute(select(accounts).order_by(accounts.c.name))]
@@ -95,12 +118,7 @@ def password_hash(connection: Connection, name: str) -> str | None:
 
 def add_account(change: Change, new: Account, hashed: str) -> None:
     """Make an account, and the person behind it. Raises `TREError(AlreadyExists)`."""
-    if account(change.connection, new.name) is not None:
-        raise TREError(
-            Reason.AlreadyExists,
-            f"There is an account {new.name!r} already.",
-            remedy="Set a new password with `tre user passwd`.",
-        )
+    refuse_known(change.connection, new.name)
     change.connection.execute(
         insert(accounts).values(
             name=new.name,
@@ -125,9 +143,8 @@ def disable_account(change: Change, name: str, now: datetime) -> None:
 
 
 def _update_account(change: Change, name: str, **values: Any) -> None:
-    done = change.connection.execute(update(accounts).where(accounts.c.name == name).values(**values))
-    if done.rowcount == 0:
-        raise TREError(Reason.MemberNotFound, f"There is no account {name!r}.", remedy="See `tre user list`.")
+    require_account(change.connection, name)
+    change.connection.execute(update(accounts).where(accounts.c.name == name).values(**values))
 
 
 # Everybody.

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.states import GrantPhase
+from tre.domain.model import as_line
 from tre.domain.people import Subject
 from tre.domain.workspaces.models import Progress, Workspace, WorkspacePlan
 from tre.domain.workspaces.states import (
@@ -36,7 +37,12 @@ def get(connection: Connection, name: str) -> Workspace | None:
 def require(connection: Connection, name: str) -> Workspace:
     """One workspace; raises `TREError(BadInput)` for an unknown name."""
     if (found := get(connection, name)) is None:
-        raise TREError(Reason.BadInput, f"There is no workspace {name!r}.", remedy="See `tre workspace list`.")
+        raise TREError(
+            Reason.BadInput,
+            f"There is no workspace {name!r}.",
+            why="The record knows none of that name.",
+            remedy="See `tre workspace list`.",
+        )
     return found
 
 
@@ -111,7 +117,7 @@ def set_phase(
     values: dict[str, Any] = {
         "phase": target,
         "reason": reason,
-        "message": message[:500],
+        "message": as_line(message),  # other programs' words: a line break would spoil the whole row
         "changed_at": now,
     }
     if target in times:
@@ -142,7 +148,7 @@ def add_progress(change: Change, name: str, step: StartStep, now: datetime, mess
     current = require(change.connection, name)
     if any(done.step is step for done in current.progress):
         return
-    progress = [*current.progress, Progress(step=step, at=now, message=message)]
+    progress = [*current.progress, Progress(step=step, at=now, message=as_line(message))]
     change.connection.execute(
         update(workspaces).where(workspaces.c.name == name).values(progress=[item.as_plain() for item in progress])
     )

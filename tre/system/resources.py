@@ -60,7 +60,7 @@ def read_record(kind: type[T], path: Path, *, default: T | None = None) -> T:
 
 
 def read_records(kind: type[T], path: Path) -> list[Located[T]]:
-    """Every record of a file, with its place. Raises `TREError(BadInput)` where one is wrong, and where there is none."""
+    """Every record of a file, with its place. Raises `TREError(BadInput)` where one is wrong or none is there."""
     file = load_yaml(path)
     if not file.values:
         raise TREError(

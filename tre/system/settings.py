@@ -218,6 +218,7 @@ def load_settings(root: Path) -> Settings:
         raise TREError(
             Reason.SetupIncomplete,
             f"{path} does not exist.",
+            why=f"{root} is no launcher's root directory.",
             remedy="Run `tre init` first, or name another root with --root or TRE_ROOT.",
         )
     return read_record(Settings, path, default=Settings())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, ValidationError
 
 from tre.domain.errors import Reason, TREError
-from tre.domain.model import Code, Line, Record, UtcTime, all_keys, key_path, parse_record, problems_of
+from tre.domain.model import Code, Line, Record, UtcTime, all_keys, as_line, key_path, parse_record, problems_of
 
 
 class Inner(Record):
@@ -179,6 +179,18 @@ def test_problems_without_a_dictionary_have_no_suggestion() -> None:
     with pytest.raises(ValidationError) as caught:
         Everything.model_validate({"numbr": 1})
     assert [(item.where, item.expected) for item in problems_of(caught.value)] == [("numbr", "no such key")]
+
+
+@given(st.text(), st.integers(min_value=0, max_value=600))
+def test_any_text_can_be_kept_as_a_line(text: str, most: int) -> None:
+    found = as_line(text, most)
+    assert Everything(line=found).line == found
+    assert len(found) <= most
+
+
+def test_a_text_kept_as_a_line_still_reads_as_it_did() -> None:
+    assert as_line("one\n two\t\u202ethree \x00") == "one two three"
+    assert as_line("ab cd", 3) == "ab"
 
 
 @pytest.mark.parametrize(

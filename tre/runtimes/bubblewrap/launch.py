@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tre.domain.model import as_line
 from tre.domain.workspaces.models import MountKind, WorkspacePlan
 from tre.runtimes.bubblewrap import sandbox
 from tre.runtimes.bubblewrap.limits import LimitMeans, rlimits
@@ -196,7 +197,7 @@ def last_words(output: int) -> str:
     """The last line that the sandbox printed, made harmless; empty where it printed nothing."""
     text = os.pread(output, OUTPUT_BYTES, 0).rstrip(b"\0").decode(errors="replace").strip()
     line = text.rpartition("\n")[2]
-    return "".join(character if character.isprintable() else " " for character in line)[:200]
+    return as_line("".join(character if character.isprintable() else " " for character in line), 200)
 
 
 def _memory_file(name: str, content: bytes) -> int:

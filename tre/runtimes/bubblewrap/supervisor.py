@@ -28,6 +28,7 @@ import structlog
 
 from tre.domain.clock import Clock
 from tre.domain.errors import Reason, TREError
+from tre.domain.model import as_line
 from tre.domain.workspaces.models import WorkspacePlan
 from tre.runtimes.bubblewrap import launch
 from tre.runtimes.bubblewrap.endings import Ending, write_ending
@@ -217,7 +218,7 @@ class Supervisor:
             return
         if reason is Reason.RuntimeFailed and hasattr(self, "output"):
             detail = f"{detail}; its last words: {launch.last_words(self.output) or 'none'}"
-        self.ending = Ending(reason, detail[:400], self.clock.now())
+        self.ending = Ending(reason, as_line(detail, 400), self.clock.now())
 
     def _kill(self) -> None:
         for handle in (self.init, ProcessHandle.of(getattr(self, "bubblewrap", 0))):
