@@ -150,9 +150,9 @@ class Client:
         """Create in a collection."""
         return self.request("POST", path, content)
 
-    def apply(self, path: str, content: Object, manager: str = "tests") -> Object:
-        """Server-side apply, by force."""
-        return self.request("PATCH", f"{path}?fieldManager={manager}&force=true", content, APPLY)
+    def apply(self, path: str, content: Object, manager: str = "tests", *, force: bool = True) -> Object:
+        """Server-side apply."""
+        return self.request("PATCH", f"{path}?fieldManager={manager}&force={str(force).lower()}", content, APPLY)
 
     def delete(self, path: str, grace: int | None = None) -> None:
         """Delete; what is gone already is fine."""

@@ -1,0 +1,111 @@
+"""Runs of the harness as people run it, in programs of their own, and a look at the whole machine around them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster.harness import cgroups, removal
+from tests.cluster.harness.basics import CHECKOUT
+from tests.cluster.harness.identity import PROC, TOKEN_VARIABLE
+from tests.cluster.harness.layout import STATE_VARIABLE, Layout
+from tests.cluster.harness.running import Running
+
+PATIENCE = 150.0
+PLACES = ("/run", "/var/lib", "/var/log", "/opt", "/etc")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run said and how it ended."""
+
+    code: int
+    said: str
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A cluster of a test's own, beside the one that the other tests use."""
+
+    where: Layout
+    prefix: tuple[str, ...] = ()
+    environment: Mapping[str, str] | None = None
+
+    def begin(self, action: str, *options: str) -> subprocess.Popen[str]:
+        """Start a run and do not wait for it."""
+        return subprocess.Popen(
+            [*self.prefix, sys.executable, "-u", "-m", "tests.cluster", action, *options],
+            cwd=CHECKOUT,
+            env={**os.environ, **(self.environment or {}), STATE_VARIABLE: str(self.where.state)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, action: str, *options: str) -> Run:
+        """Run to the end."""
+        with self.begin(action, *options) as process:
+            said, _ = process.communicate(timeout=PATIENCE)
+        return Run(process.returncode, said)
+
+    def kill_at(self, step: str, action: str, *options: str) -> bool:
+        """Kill a run as soon as it has said a step, -9; returns whether it was still at work."""
+        with self.begin(action, *options) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if step in line:
+                    break
+            hit = process.poll() is None
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        return hit
+
+    def running(self) -> Running:
+        """The cluster that runs."""
+        return Running.found(self.where)
+
+
+@contextmanager
+def trial(prefix: tuple[str, ...] = (), environment: Mapping[str, str] | None = None) -> Iterator[Trial]:
+    """A place for a cluster; whatever a test left there is removed."""
+    # Short, since sockets lie in it; and in a folder that any user may enter.
+    parent = Path(tempfile.mkdtemp(prefix="tre-c-"))
+    parent.chmod(0o777)
+    found = Trial(Layout(parent / "state"), prefix, environment)
+    try:
+        yield found
+    finally:
+        removal.remove(found.where)
+        shutil.rmtree(parent)
+
+
+def look_around() -> dict[str, object]:
+    """Everything of this machine that a cluster could leave something in; other people's doings are left out."""
+    links = subprocess.run(["ip", "-brief", "link"], capture_output=True, text=True, check=False).stdout
+    return {
+        "mounts": sorted(line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()),
+        "control groups": sorted(str(g) for root in cgroups.hierarchies() for g in root.glob("tre-cluster-*")),
+        "links": sorted(line.split()[0] for line in links.splitlines()),
+        "settings": removal.read_sysctls(),
+        "places": {folder: sorted(path.name for path in Path(folder).iterdir()) for folder in PLACES},
+        "our processes": sorted(_ours()),
+    }
+
+
+def _ours() -> Iterator[str]:
+    """The tokens of all clusters that have processes."""
+    for path in (p for p in PROC.iterdir() if p.name.isdigit() and int(p.name) != os.getpid()):
+        try:
+            words = (path / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue  # it ended, or is none of ours to read
+        yield from (word.decode() for word in words if word.startswith(TOKEN_VARIABLE.encode()))

@@ -1,0 +1,196 @@
+"""The harness itself: it can be run twice, killed anywhere, and leaves nothing; both tiers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.conftest import IS_MINE
+from tests.cluster.harness import machine
+from tests.cluster.harness.basics import CannotRunError, wait_until
+from tests.cluster.harness.layout import Layout, Tier
+from tests.cluster.harness.programs import API_SETS, NODE_SETS, Programs
+from tests.cluster.harness_runs import Trial, look_around, trial
+
+NODE_PARTS = {"containerd", "kubelet", "kube-proxy", "policy-engine", "relay"}
+API_PARTS = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
+
+
+def require(tier: Tier) -> None:
+    """Skip where a tier cannot be started, or would have to be built first."""
+    if IS_MINE:
+        pytest.skip("these tests start clusters of their own, and CLUSTER=mine is another")
+    try:
+        machine.provide(tier, builds_runc=False, install=False)
+        missing = Programs.found().missing(NODE_SETS if tier is Tier.node else API_SETS)
+    except CannotRunError as error:
+        pytest.skip(str(error))
+    if missing:
+        pytest.skip(f"not built yet ({', '.join(missing)}): make cluster")
+
+
+@pytest.fixture(params=list(Tier))
+def tier(request: pytest.FixtureRequest) -> Tier:
+    """Each tier that can run here."""
+    found: Tier = request.param
+    require(found)
+    return found
+
+
+@pytest.fixture
+def own(tier: Tier) -> Iterator[Trial]:
+    """A cluster of the test's own."""
+    with trial() as found:
+        yield found
+
+
+def test_up_twice_and_down_twice_leave_the_machine_as_it_was(own: Trial, tier: Tier) -> None:
+    before = look_around()
+    first = own.run("up", "--tier", tier)
+    assert first.code == 0, first.said
+    assert own.running().parts() == API_PARTS | (NODE_PARTS if tier is Tier.node else set())
+    keeper = own.running().keeper
+
+    second = own.run("up", "--tier", tier)
+    assert (second.code, "is up already" in second.said) == (0, True)
+    assert own.running().keeper == keeper
+
+    for _ in range(2):
+        down = own.run("down")
+        assert (down.code, down.said) == (0, "Nothing is left of the cluster.\n")
+    assert look_around() == before
+    assert list(own.where.state.parent.iterdir()) == []
+
+
+def test_two_starts_at_once_make_one_cluster(own: Trial, tier: Tier) -> None:
+    runs = [own.begin("up", "--tier", tier) for _ in range(2)]
+    said = [run.communicate(timeout=150)[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], said
+    assert sum("is up already" in text for text in said) == 1
+    assert own.run("status").code == 0
+
+
+STEPS = {
+    Tier.api: ["the API server is ready", "service accounts are made"],
+    Tier.node: ["the API server is ready", "the images are there", "the node is ready"],
+}
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("victim", ["starter", "starter and keeper"])
+def test_killed_in_mid_start_the_next_run_repairs(own: Trial, tier: Tier, victim: str) -> None:
+    before = look_around()
+    for step in STEPS[tier]:
+        assert own.kill_at(step, "up", "--tier", tier), "the run was over before it was hit"
+        if victim != "starter":
+            assert own.running().keeper.kill()
+        again = own.run("up", "--tier", tier)
+        assert again.code == 0, again.said
+        assert own.run("status").code == 0
+        assert own.run("down").said == "Nothing is left of the cluster.\n"
+    assert look_around() == before
+
+
+def test_killed_in_mid_start_a_removal_repairs_too(own: Trial, tier: Tier) -> None:
+    before = look_around()
+    assert own.kill_at("the API server is ready", "up", "--tier", tier)
+    assert own.run("down").said == "Nothing is left of the cluster.\n"
+    assert look_around() == before
+
+
+def test_a_part_that_died_is_noticed_and_the_cluster_made_anew(own: Trial, tier: Tier) -> None:
+    assert own.run("up", "--tier", tier).code == 0
+    running = own.running()
+    running.command("stop", "etcd", signal.SIGKILL)
+    assert "etcd" not in running.parts()
+    assert own.run("status").code == 1
+    assert own.run("up", "--tier", tier).code == 0
+    assert own.running().keeper != running.keeper
+    assert "etcd" in own.running().parts()
+
+
+def test_a_part_can_be_stopped_and_started_by_a_test(own: Trial, tier: Tier) -> None:
+    assert own.run("up", "--tier", tier).code == 0
+    running = own.running()
+    for name in ("kube-controller-manager", "kube-apiserver"):
+        running.command("stop", name)
+        assert name not in running.parts()
+        running.command("start", name)
+        assert name in running.parts()
+    wait_until(lambda: own.run("status").code == 0, "the API server should be ready again", 60)
+
+
+def test_the_death_of_the_keeper_is_the_death_of_everything(own: Trial, tier: Tier) -> None:
+    """However it comes: nothing lives on that somebody would have to find."""
+    before = look_around()
+    assert own.run("up", "--tier", tier).code == 0
+    own.running().keeper.kill()
+    wait_until(lambda: look_around()["our processes"] == before["our processes"], "all parts should be dead", 20)
+    after = look_around()
+    assert {key: after[key] for key in ("mounts", "links", "settings", "places")} == {
+        key: before[key] for key in ("mounts", "links", "settings", "places")
+    }
+    assert own.run("status").code == 1
+    assert own.run("down").code == 0
+
+
+def test_a_directory_with_something_else_is_refused(own: Trial, tier: Tier) -> None:
+    own.where.state.mkdir()
+    precious = own.where.state / "thesis.tex"
+    precious.write_text("years of work")
+    for action in ("up", "down"):
+        done = own.run(action, *(["--tier", tier] if action == "up" else []))
+        assert done.code == 1
+        assert "no test cluster" in done.said
+    assert precious.read_text() == "years of work"
+    precious.unlink()
+
+
+def test_what_is_left_behind_is_named(own: Trial, tier: Tier) -> None:
+    """The search for leftovers finds what a removal would have missed."""
+    from tests.cluster.harness import removal
+
+    assert own.run("up", "--tier", tier).code == 0
+    found = "\n".join(removal.leftovers(own.where, {"kernel/panic": "never"}))
+    for word in ("process", "file", "setting kernel/panic", *(["control group"] if tier is Tier.node else [])):
+        assert word in found
+    assert own.run("down").code == 0
+    assert removal.leftovers(own.where, removal.read_sysctls()) == []
+
+
+def test_the_api_tier_needs_no_root() -> None:
+    require(Tier.api)
+    if os.geteuid() != 0:
+        pytest.skip("the other tests of this tier have run without root already")
+    cache = Path(tempfile.mkdtemp(prefix="tre-b-"))
+    try:
+        cache.chmod(0o755)
+        ours = Programs.found()
+        for modules in API_SETS:
+            reachable = cache / "tre-launcher" / "cluster" / ours.folder(modules).name
+            shutil.copytree(ours.folder(modules), reachable, copy_function=os.link)
+        nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all")
+        with trial(nobody, {"XDG_CACHE_HOME": str(cache), "HOME": "/nonexistent"}) as own:
+            up = own.run("up", "--tier", "api")
+            if "Permission denied" in up.said:
+                pytest.skip(f"other users cannot reach this checkout or its Python: {up.said}")
+            assert up.code == 0, up.said
+            assert own.running().parts() == API_PARTS
+            assert own.where.kubeconfig.stat().st_uid == 65534
+            down = own.run("down")
+            assert down.code == 0, down.said
+    finally:
+        shutil.rmtree(cache)
+
+
+def test_a_state_directory_too_long_for_sockets_is_refused() -> None:
+    from tests.cluster.harness.basics import HarnessError
+
+    with pytest.raises(HarnessError, match="too long"):
+        Layout(Path("/tmp") / ("x" * 90))
