@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tre.cli.bench.figures import Figure, figure, percentile
 from tre.cli.trial.browser import Browser
@@ -44,21 +44,19 @@ class Run(NamedTuple):
 def bench(runs: int = RUNS) -> list[Figure]:
     """Revoke this many running workspaces."""
     with running_world() as world:
-        found = asyncio.run(_all(world, runs))
-    dead, cut = [run.dead for run in found], [run.cut - run.answered for run in found]
+        return figures(asyncio.run(_all(world, runs)))
+
+
+def figures(found: list[Run]) -> list[Figure]:
+    """From runs: time to death from the request, and time to the cut from the answer (at once is 0)."""
+    dead, cut = [run.dead for run in found], [max(0.0, run.cut - run.answered) for run in found]
+    late, slow = percentile(dead, 0.99), percentile(cut, 0.99)
     return [
         figure("revoke to death observed, p50", "s", percentile(dead, 0.5)),
-        figure(
-            "revoke to death observed, p99", "s", percentile(dead, 0.99), target=("≤ 1 s", percentile(dead, 0.99) <= 1)
-        ),
-        figure("acceptance to websocket cut, p50", "s", max(0.0, percentile(cut, 0.5))),
-        figure(
-            "acceptance to websocket cut, p99",
-            "s",
-            max(0.0, percentile(cut, 0.99)),
-            target=("≤ 0.1 s", percentile(cut, 0.99) <= 0.1),
-        ),
-        figure("runs", "", float(len(found)), target=("≥ 50", len(found) >= RUNS)),
+        figure("revoke to death observed, p99", "s", late, target=("≤ 1 s", late <= 1)),
+        figure("acceptance to websocket cut, p50", "s", percentile(cut, 0.5)),
+        figure("acceptance to websocket cut, p99", "s", slow, target=("≤ 0.1 s", slow <= 0.1)),
+        figure("runs", "", float(len(found)), target=(f"≥ {RUNS}", len(found) >= RUNS)),
     ]
 
 
@@ -76,7 +74,7 @@ async def _one(world: World, operator: Browser, token: str, grant: str) -> Run:
         lab = await open_workspace(browser, projects, grant, world.shell_of)
         async with lab.kernel() as kernel:
             await kernel.execute(STUBBORN)
-            with _observer(_namespace(world, grant)) as observer:
+            with _observer(int(world.run_of(grant)[1]["pidNamespace"])) as observer:
                 closed = asyncio.create_task(_closed(kernel))
                 begun = time.monotonic()
                 answer = await operator.call(
@@ -90,9 +88,16 @@ async def _one(world: World, operator: Browser, token: str, grant: str) -> Run:
                 if answer.status != 200:
                     raise TREError(Reason.RuntimeFailed, "The revocation was refused.", why=answer.text[:300])
                 cut = await asyncio.wait_for(closed, 30) - begun
-                assert observer.stdout is not None
-                dead = float(await asyncio.to_thread(observer.stdout.readline)) - begun
+                dead = await asyncio.to_thread(_time_of_death, observer) - begun
     return Run(answered, cut, dead)
+
+
+def _time_of_death(observer: subprocess.Popen[str]) -> float:
+    assert observer.stdout is not None
+    said = observer.stdout.readline()
+    if not said:
+        raise TREError(Reason.RuntimeFailed, "The revoked workspace still lives, a minute later.")
+    return float(said)
 
 
 async def _closed(kernel: Kernel) -> float:
@@ -102,16 +107,8 @@ async def _closed(kernel: Kernel) -> float:
     return time.monotonic()
 
 
-def _namespace(world: World, grant: str) -> int:
-    for path in (world.here.layout.run / "workspaces").glob("*/state.json"):
-        state: dict[str, Any] = json.loads(path.read_bytes())
-        if state["plan"]["grant"] == grant:
-            return int(state["pidNamespace"])
-    raise TREError(Reason.RuntimeFailed, f"There is no run of {grant}.")
-
-
 @contextlib.contextmanager
-def _observer(inode: int) -> Any:
+def _observer(inode: int) -> Iterator[subprocess.Popen[str]]:
     script = Path(__file__).with_name("observer.py")
     process = subprocess.Popen([sys.executable, "-I", str(script), str(inode)], stdout=subprocess.PIPE, text=True)
     try:

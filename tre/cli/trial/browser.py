@@ -25,7 +25,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from tre.domain.errors import Reason, TREError
 
 _MOST_REDIRECTS = 12
-_SCRIPT = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
+SCRIPT_HEADERS = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
+"""What a browser says by itself of a request that a page's script makes to its own host."""
 
 
 class _Loopback(AbstractResolver):
@@ -120,7 +121,7 @@ class Browser:
         self, method: str, url: str, *, origin: str, body: Any = None, headers: dict[str, str] | None = None
     ) -> Page:
         """What a page's script does: a request to its own host, answered as it is."""
-        sent = _SCRIPT | {"Origin": origin} | (headers or {})
+        sent = SCRIPT_HEADERS | {"Origin": origin} | (headers or {})
         data = None if body is None else json.dumps(body)
         if data is not None:
             sent["Content-Type"] = "application/json"
@@ -128,7 +129,7 @@ class Browser:
 
     async def download(self, url: str) -> bytes:
         """The bytes of a file that a person clicks on. Raises `TREError` where there are none."""
-        headers = _navigation_headers("GET", url, url) | self._cookie_header(url)
+        headers = _navigation_headers("GET", url, url) | self.cookie_header(url)
         async with self._session.get(url, headers=headers, allow_redirects=False) as response:
             if response.status != HTTPStatus.OK:
                 raise TREError(Reason.RuntimeFailed, f"{url} cannot be downloaded.", why=f"Status {response.status}.")
@@ -137,7 +138,7 @@ class Browser:
     @asynccontextmanager
     async def websocket(self, url: str, *, origin: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
         """A websocket of a page of ours."""
-        headers = {"Origin": origin, **self._cookie_header(url)}
+        headers = {"Origin": origin, **self.cookie_header(url)}
         async with self._session.ws_connect(url, headers=headers, max_msg_size=2**26) as connection:
             yield connection
 
@@ -160,14 +161,15 @@ class Browser:
         raise TREError(Reason.RuntimeFailed, f"Too many redirects at {url}.")
 
     async def _send(self, method: str, url: str, headers: dict[str, str], body: str | None) -> Page:
-        sent = headers | self._cookie_header(url)
+        sent = headers | self.cookie_header(url)
         async with self._session.request(method, url, headers=sent, data=body, allow_redirects=False) as response:
             self._keep_cookies(url, response)
             location = response.headers.get("Location")
             text = location if location is not None else (await response.read()).decode(errors="replace")
             return Page(url, response.status, text)
 
-    def _cookie_header(self, url: str) -> dict[str, str]:
+    def cookie_header(self, url: str) -> dict[str, str]:
+        """The `Cookie` header that goes to an address, or none."""
         kept = self._cookies.get(urlsplit(url).netloc, {})
         return {"Cookie": "; ".join(f"{name}={value}" for name, value in kept.items())} if kept else {}
 

@@ -130,8 +130,8 @@ async def _await_running(browser: Browser, shell: str) -> None:
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def open_workspace(browser: Browser, projects: Page, grant: str, shell_of: Callable[[str], str]) -> Lab:
-    """Click on the page of projects, and wait as the shell's script does until the door opens.
+async def start_workspace(browser: Browser, projects: Page, grant: str, shell_of: Callable[[str], str]) -> Lab:
+    """Click on the page of projects, and wait as the shell's script does until the door could be entered.
 
     `shell_of` gives a workspace's shell address. Raises `TREError` where it does not open.
     """
@@ -139,6 +139,11 @@ async def open_workspace(browser: Browser, projects: Page, grant: str, shell_of:
     shell = shell_of(page.url.rsplit("/", 1)[1])
     await browser.get(f"{shell}/")
     await _await_running(browser, shell)
-    lab = Lab(browser, shell)
+    return Lab(browser, shell)
+
+
+async def open_workspace(browser: Browser, projects: Page, grant: str, shell_of: Callable[[str], str]) -> Lab:
+    """Start a workspace and enter it. Raises `TREError` where it does not open."""
+    lab = await start_workspace(browser, projects, grant, shell_of)
     await lab.enter()
     return lab
