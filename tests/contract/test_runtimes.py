@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,39 @@ def test_the_boot_time_cap_ends_a_run_whose_wall_clock_end_is_far(machine: Machi
     plan = machine.plan("capped", seconds=3600.0, cap=4)
     machine.start(plan)
     assert machine.await_phase(plan, RunPhase.Ended, 10.0).reason is Reason.DeadlineReached
+
+
+def test_an_end_is_brought_forward_and_never_back(machine: Machine) -> None:
+    plan = machine.plan("sooner", seconds=3600.0)
+    assert machine.start(plan).end == plan.end
+    sooner = datetime.now(UTC) + timedelta(seconds=1.5)
+    for end in (sooner, sooner + timedelta(seconds=60), plan.end):
+        machine.runtime.shorten(plan.identity, end)
+    found = machine.observation(plan)
+    assert found is not None
+    assert found.end == sooner
+    run = machine.await_phase(plan, RunPhase.Ended)
+    assert run.reason is Reason.DeadlineReached
+    assert run.at >= sooner
+
+
+def test_the_first_process_holds_an_earlier_end_without_its_supervisor(machine: Machine) -> None:
+    """The supervisor is stopped as a debugger or a fault would stop it."""
+    plan = machine.plan("alone", seconds=3600.0)
+    machine.start(plan)
+    first = machine.first_process(plan)
+    machine.runtime.shorten(plan.identity, datetime.now(UTC) + timedelta(seconds=1))
+    supervisor = machine.supervisor(plan)
+    os.kill(supervisor, signal.SIGSTOP)
+    try:
+        wait_for(lambda: not first.alive())
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
+    assert machine.await_phase(plan, RunPhase.Ended).reason is Reason.DeadlineReached
+
+
+def test_bringing_the_end_of_nothing_forward_is_nothing(machine: Machine) -> None:
+    machine.runtime.shorten("w-aaaaaaaaaaaa-7", datetime.now(UTC))
 
 
 def test_a_run_dies_with_its_supervisor_and_is_seen_to(machine: Machine) -> None:

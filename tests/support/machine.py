@@ -17,9 +17,11 @@ from typing import Any
 from tre.domain.people import Subject
 from tre.domain.workspaces.models import Limits, Mount, MountKind, WorkspacePlan
 from tre.runtimes.bubblewrap.runtime import BubblewrapRuntime
+from tre.runtimes.bubblewrap.state import RunState
 from tre.runtimes.protocol import Observation, RunPhase
 from tre.system import installation
 from tre.system.layout import Layout
+from tre.system.process import ProcessHandle
 from tre.system.settings import load_settings
 from tre.system.sockets import request
 
@@ -129,13 +131,21 @@ class Machine:
         self.runtime.start(plan)
         return self.await_phase(plan, RunPhase.Ready)
 
-    def supervisor(self, plan: WorkspacePlan) -> int:
-        """The process number of a run's supervisor."""
-        from tre.runtimes.bubblewrap.state import RunState
-
+    def state(self, plan: WorkspacePlan) -> RunState:
+        """What a run's supervisor wrote down."""
         state = RunState.read(self.layout.workspace_run(plan.identity))
         assert state is not None
-        return state.supervisor.pid
+        return state
+
+    def supervisor(self, plan: WorkspacePlan) -> int:
+        """The process number of a run's supervisor."""
+        return self.state(plan).supervisor.pid
+
+    def first_process(self, plan: WorkspacePlan) -> ProcessHandle:
+        """A run's first process, as the machine numbers it."""
+        found = self.state(plan).init
+        assert found is not None
+        return found.handle()
 
     def close(self) -> None:
         """End everything that was started here."""

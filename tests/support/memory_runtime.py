@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from tre.domain.clock import Clock
 from tre.domain.errors import Reason, TREError
 from tre.domain.workspaces.models import WorkspacePlan
@@ -30,6 +32,7 @@ class MemoryRuntime:
                 plan=plan,
                 phase=RunPhase.Starting,
                 at=self.clock.now(),
+                end=plan.end,
                 means={"memory": "none"},
             )
 
@@ -45,6 +48,11 @@ class MemoryRuntime:
             self.ended.append((identity, reason))
             if identity not in self.lingering:
                 self.becomes(identity, RunPhase.Ended, reason)
+
+    def shorten(self, identity: str, end: datetime) -> None:
+        """Bring a run's end forward."""
+        if identity in self.runs and end < self.runs[identity].end:
+            self.runs[identity] = self.runs[identity].model_copy(update={"end": end})
 
     def observe(self) -> tuple[Observation, ...]:
         """Every run."""

@@ -29,7 +29,7 @@ def route_of(workspace: Workspace, grant: GrantRecord, run: Observation | None) 
         slices=plan.slices if plan else frozenset(),
         budgets=plan.budgets if plan else HourlyBudgets(),
         progress=workspace.progress,
-        end=plan.end if plan else None,
+        end=min(plan.end, end.at, *([run.end] if run else [])) if plan else None,
         boottime_end_ms=run.boottime_end_ms if running and run is not None else None,
         grant_end=end.at,
         grant_end_reason=end.reason,

@@ -17,6 +17,7 @@ from tre.controller.plans import PlanMaker
 from tre.domain.entitlement import Verdict, is_entitled
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import GrantRecord
+from tre.domain.grants.policies import effective_end
 from tre.domain.workspaces.models import Workspace
 from tre.domain.workspaces.states import ALIVE_PHASES, StartStep, Wanted, WorkspacePhase
 from tre.runtimes.protocol import DeathProof, Observation, RunPhase
@@ -132,7 +133,12 @@ class WorkspaceReconciler:
         if run is None:
             return self._begin_stop(workspace, grant, Reason.RuntimeFailed, "no trace of the run was found")
         ending = self._reason_to_end(workspace, verdict, run)
-        return workspace.plan.end if ending is None else self._begin_stop(workspace, grant, *ending)
+        if ending is not None:
+            return self._begin_stop(workspace, grant, *ending)
+        end = min(workspace.plan.end, effective_end(grant.spec).at)
+        if end < run.end:  # the approval was cut short meanwhile: whoever holds the run must know without us
+            self._context.runtime.shorten(workspace.plan.identity, end)
+        return end
 
     def _reason_to_end(
         self, workspace: Workspace, verdict: Verdict, run: Observation | None

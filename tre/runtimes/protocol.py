@@ -3,11 +3,13 @@
 Guarantees asked of every implementation (one contract suite, `tests/contract/test_runtimes.py`): `start` may be
 repeated and starts one run; `end` returns at once and needs nobody's cooperation inside; `observe` reports every
 trace of a run, also of runs that nobody asked for; `verify_dead` looks by itself and trusts no word of whoever
-killed; a run ends at its plan's end without anybody calling.
+killed; a run ends at its plan's end without anybody calling; `shorten` brings that end forward and nothing puts it
+back, so an approval that was cut short ends in time with every service of ours dead.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -28,9 +30,9 @@ class RunPhase(StrEnum):
 class Observation(Record):
     """One run and what is known of it.
 
-    `socket` is where its server listens; `boottime_end_ms` its end on the machine's boot-time clock; `means` says
-    by what each limit is enforced; `isolation` is the probe's result with its control; `reason`
-    and `detail` say how it ended.
+    `socket` is where its server listens; `end` until when it runs (the plan's end, or an earlier one it was given
+    since); `boottime_end_ms` the same on the machine's boot-time clock; `means` says by what each limit is enforced;
+    `isolation` is the probe's result with its control; `reason` and `detail` say how it ended.
     """
 
     identity: Line
@@ -40,6 +42,7 @@ class Observation(Record):
     reason: Reason | None = None
     detail: Line = ""
     socket: str | None = None
+    end: UtcTime
     boottime_end_ms: int = 0
     means: dict[str, str] = {}
     isolation: dict[str, object] | None = None
@@ -69,6 +72,10 @@ class Runtime(Protocol):
 
     def end(self, identity: str, reason: Reason) -> None:
         """Kill everything of a run at once and return; unknown runs are nothing. Raises `TREError`."""
+        ...
+
+    def shorten(self, identity: str, end: datetime) -> None:
+        """Bring a run's end forward; a later end than it has, and unknown runs, are nothing. Raises `TREError`."""
         ...
 
     def observe(self) -> tuple[Observation, ...]:

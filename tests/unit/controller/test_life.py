@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -72,6 +72,26 @@ def test_a_plan_that_the_approval_does_not_cover_keeps_the_grant_waiting(world: 
     assert conditions["PlanCovered"]["status"] == "False"
     assert conditions["PlanCovered"]["reason"] == Reason.PlanNotCovered
     assert world.grant().phase == "Pending"
+
+
+def test_an_approval_that_is_cut_short_is_told_to_whoever_holds_the_run(world: World) -> None:
+    world.apply()
+    name = world.run()
+    plan = world.workspace(name).plan
+    assert plan is not None
+    sooner = NOON + timedelta(hours=1)
+    world.apply(access_grant(legalBasis={"name": "COPI", "ends": sooner.isoformat()}))
+    world.settle()
+    assert world.runtime.runs[plan.identity].end == sooner
+    routes = [item["record"] for item in world.published if item["type"] == "route"]
+    assert datetime.fromisoformat(routes[-1]["end"]) == sooner
+    world.apply(access_grant())  # given back: this run keeps the end it was told
+    world.advance(2)
+    assert world.workspace(name).phase == "Running"
+    assert world.runtime.runs[plan.identity].end == sooner
+    routes = [item["record"] for item in world.published if item["type"] == "route"]
+    assert datetime.fromisoformat(routes[-1]["end"]) == sooner
+    assert datetime.fromisoformat(routes[-1]["grantEnd"]) > sooner
 
 
 def revoke(world: World) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Started:
-    """A sandbox that was begun: bubblewrap's process, the two pipes that speak of it, and its bounded output."""
+    """A sandbox that was begun: bubblewrap's process, what speaks of it (and hears of an earlier end), its output."""
 
     pid: int
     report: int
@@ -131,11 +132,11 @@ def _instruction(plan: WorkspacePlan, machine: Machine, resource_limits: dict[st
 
 def start(plan: WorkspacePlan, prepared: Prepared, limits: LimitMeans) -> Started:
     """Fork and become bubblewrap."""
-    report_read, report_write = os.pipe2(os.O_CLOEXEC)
+    report, report_inside = (end.detach() for end in socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM))
     status_read, status_write = os.pipe2(os.O_CLOEXEC)
     given = {
         INSTRUCTION_FD: _memory_file("instruction", prepared.instruction),
-        REPORT_FD: report_write,
+        REPORT_FD: report_inside,
         ARGUMENTS_FD: _memory_file("arguments", prepared.arguments),
         PASSWD_FD: _memory_file("passwd", sandbox.passwd(plan.uid)),
         GROUP_FD: _memory_file("group", sandbox.group(plan.uid)),
@@ -150,7 +151,7 @@ def start(plan: WorkspacePlan, prepared: Prepared, limits: LimitMeans) -> Starte
         _become_sandbox(plan, prepared, limits, given, parent)
     for descriptor in given.values():
         os.close(descriptor)
-    return Started(pid, report_read, status_read, output)
+    return Started(pid, report, status_read, output)
 
 
 def _become_sandbox(

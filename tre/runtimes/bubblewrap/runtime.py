@@ -6,6 +6,7 @@ works while the launcher is down; looking goes to the launcher, which shares no 
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 from tre.domain.errors import Reason, TREError
@@ -14,6 +15,9 @@ from tre.runtimes.bubblewrap.state import CONTROL, RunState
 from tre.runtimes.protocol import DeathProof, Observation, RunPhase
 from tre.system.layout import Layout
 from tre.system.sockets import request
+
+_PATIENCE = 2.0
+"""Seconds for a supervisor to answer: it does nothing else that takes longer than milliseconds."""
 
 
 class BubblewrapRuntime:
@@ -33,10 +37,17 @@ class BubblewrapRuntime:
         if state is None or state.phase is RunPhase.Ended or not state.supervisor.handle().alive():
             return
         try:
-            request(self._runs / identity / CONTROL, {"end": reason.value}, timeout=2.0)
+            request(self._runs / identity / CONTROL, {"end": reason.value}, timeout=_PATIENCE)
         except TREError:
             if state.supervisor.handle().alive():
                 raise
+
+    def shorten(self, identity: str, end: datetime) -> None:
+        """Tell the run's supervisor, which tells the first process."""
+        state = RunState.read(self._runs / identity)
+        if state is None or state.phase is RunPhase.Ended or end >= (state.end or state.plan.end):
+            return
+        request(self._runs / identity / CONTROL, {"until": end.isoformat()}, timeout=_PATIENCE)
 
     def observe(self) -> tuple[Observation, ...]:
         """Read every run's state; a run whose supervisor is gone has ended, whatever its state says."""

@@ -45,6 +45,7 @@ class RunState(Record):
     init: ProcessId | None = None
     pid_namespace: int | None = None
     boot_id: Line
+    end: UtcTime | None = None
     boottime_end_ms: int
     phase: RunPhase = RunPhase.Starting
     at: UtcTime
@@ -78,6 +79,7 @@ class RunState(Record):
             reason=self.reason or None,
             detail=self.detail,
             socket=str(run_directory / DOOR / "lab.sock") if alive else None,
+            end=self.end or self.plan.end,
             boottime_end_ms=self.boottime_end_ms,
             means=self.means,
             isolation=self.isolation,

@@ -1,7 +1,8 @@
 """One small process beside each running workspace: the outer hold on its life.
 
 Guarantees: it outlives every service of ours and is found again by its state file; it ends the sandbox on command,
-at the plan's end (wall clock) or cap (boot-time clock), when the isolation probe fails, when the home outgrows its
+at the plan's end (wall clock) or cap (boot-time clock), or at an earlier end it was told since (which it passes on to
+the first process, and which nothing puts back), when the isolation probe fails, when the home outgrows its
 limit, and when it dies itself (the kernel kills the sandbox with it). Ending is SIGKILL to the sandbox' first
 process, which takes the whole process namespace with it; nothing inside can delay it. It writes down how it ended,
 flushed to the disk, before it goes.
@@ -21,6 +22,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +66,7 @@ class Supervisor:
         self.isolation = Isolation(plan, machine)
         self.usage = UsageWatch(plan, self.directory / DOOR)
         self.selector = selectors.DefaultSelector()
-        self.boottime_end = clock.boottime() + plan.cap_seconds
+        self.end, self.boottime_end = plan.end, clock.boottime() + plan.cap_seconds
         self.ending: Ending | None = None
         self.report = bytearray()
         self.status = bytearray()
@@ -74,6 +76,7 @@ class Supervisor:
             plan=plan,
             supervisor=ProcessId(pid=os.getpid(), started=_own_start()),
             boot_id=boot_id(),
+            end=plan.end,
             boottime_end_ms=int(self.boottime_end * 1000),
             at=clock.now(),
         )
@@ -116,7 +119,8 @@ class Supervisor:
         staging: Staging = MountStaging(self.directory / "stage") if os.geteuid() == 0 else DirectStaging()
         prepared = launch.prepare(self.plan, self.machine, staging, self.limits, self.isolation.probe())
         started = launch.start(self.plan, prepared, self.limits)
-        self.bubblewrap, self.output = started.pid, started.output
+        self.bubblewrap, self.output, self.first_process = started.pid, started.output, started.report
+        os.set_blocking(started.report, False)
         self._watch(self.control.fileno(), self._on_control)
         self._watch(started.report, lambda: self._on_report(started.report))
         self._watch(started.status, lambda: self._on_status(started.status))
@@ -135,11 +139,11 @@ class Supervisor:
 
     def _pause(self) -> float:
         longest = _LOOK_WHILE_STARTING if self.state.phase is not RunPhase.Ready else _LOOK_EVERY
-        wall = (self.plan.end - self.clock.now()).total_seconds()
+        wall = (self.end - self.clock.now()).total_seconds()
         return max(0.0, min(longest, wall, self.boottime_end - self.clock.boottime()))
 
     def _look(self) -> None:
-        if self.clock.now() >= self.plan.end or self.clock.boottime() >= self.boottime_end:
+        if self.clock.now() >= self.end or self.clock.boottime() >= self.boottime_end:
             self._decide(Reason.DeadlineReached, "the run's end was reached")
         elif self.state.isolation is None and (verdict := self.isolation.verdict()) is not None:
             self._on_isolation(verdict)
@@ -173,7 +177,10 @@ class Supervisor:
         self._write(init=init, pid_namespace=namespace)
 
     def _on_report(self, descriptor: int) -> None:
-        data = os.read(descriptor, 65536)
+        try:
+            data = os.read(descriptor, 65536)
+        except ConnectionResetError:  # it ended without having read the last it was told
+            data = b""
         if not data:
             self.selector.unregister(descriptor)
             return
@@ -203,11 +210,27 @@ class Supervisor:
             try:
                 check_caller(connection, {0, os.geteuid(), self.machine.controller_uid})
                 asked = json.loads(read_line(connection))
-                self._decide(Reason(asked["end"]), "ended on command")
-                self._kill()
+                if "until" in asked:
+                    self._shorten(_moment(asked["until"]))
+                else:
+                    self._decide(Reason(asked["end"]), "ended on command")
+                    self._kill()
                 connection.sendall(b"{}\n")
             except (TREError, OSError, ValueError, KeyError) as error:
                 log.warning("control-refused", identity=self.plan.identity, error=str(error))
+
+    def _shorten(self, end: datetime) -> None:
+        """Bring the end forward on both clocks, here and in the first process."""
+        if end >= self.end:
+            return
+        within = max(0.0, (end - self.clock.now()).total_seconds())
+        self.end, self.boottime_end = end, min(self.boottime_end, self.clock.boottime() + within)
+        order = json.dumps({"end": end.timestamp(), "within": within}).encode() + b"\n"
+        try:
+            os.write(self.first_process, order)
+        except OSError as error:  # it has ended, or was told very often and does not listen: this one holds the end
+            log.warning("first-process-not-told", identity=self.plan.identity, error=str(error))
+        self._write(end=end, boottime_end_ms=int(self.boottime_end * 1000))
 
     def _on_exit(self) -> None:
         self._decide(Reason.RuntimeFailed, "the sandbox ended")
@@ -250,6 +273,15 @@ class Supervisor:
             self.limits.remove(self.plan.identity)
         except OSError as error:
             log.error("limits-left", identity=self.plan.identity, error=str(error))
+
+
+def _moment(text: str) -> datetime:
+    """An aware time. Raises `ValueError`."""
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        msg = "a time without its zone"
+        raise ValueError(msg)
+    return found
 
 
 def _own_start() -> int:

@@ -2,9 +2,10 @@
 
 Guarantees: the workspace ends at the first of wall clock ≥ end and boot-time clock ≥ start + cap, looked at at
 least each second and at the exact moment where it is known; setting the wall clock back does not help, and sleep
-of the machine counts. Ending is SIGKILL to all at once: nothing is asked, so nothing can delay. However many
-processes are made or die, the clocks are looked at after each `_REAP_AT_ONCE` of them. After `_KILL_BOUND`
-seconds the first process exits regardless, and the kernel kills the rest of its process namespace.
+of the machine counts. Whoever holds the other side of the report can bring the end forward, never back. Ending is
+SIGKILL to all at once: nothing is asked, so nothing can delay. However many processes are made or die, the clocks are
+looked at after each `_REAP_AT_ONCE` of them. After `_KILL_BOUND` seconds the first process exits regardless, and the
+kernel kills the rest of its process namespace.
 
 Does not guarantee: a process in uninterruptible sleep (a hanging network file system) dies when the kernel lets
 it; the supervisor observes death itself. Must run as process number 1 of its own process namespace: elsewhere
@@ -39,6 +40,11 @@ class Deadline:
         self.end = end
         self.last = started + cap
 
+    def lower(self, end: float, last: float) -> None:
+        """Bring either bound forward; a later one changes nothing."""
+        self.end = min(self.end, end)
+        self.last = min(self.last, last)
+
     def passed(self, wall: float, boot: float) -> str | None:
         """The clock that says it is over ("boottime" where both do), or None."""
         if boot >= self.last:
@@ -55,6 +61,8 @@ def hold(child: Child, probe: ProbeChild | None, deadline: Deadline, report: Rep
     dead: list[tuple[int, int]] = []
     while True:
         wall, boot = time.time(), boottime()
+        for end, within in report.orders():
+            deadline.lower(end, boot + within)
         clock = deadline.passed(wall, boot)
         if clock:
             return Ending("deadline", ExitCode.DEADLINE, clock=clock)

@@ -1,7 +1,10 @@
-"""What the first process tells the outside: one JSON object a line, on a descriptor that no child inherits.
+"""What the first process tells the outside, and the one thing it is told: an earlier end.
+
+One JSON object a line, on a descriptor that no child inherits.
 
 Guarantees: telling never delays ending. A line that cannot be written within `_PATIENCE` is dropped and counted,
-and the next line says how many were lost. Every line carries the wall clock and the boot-time clock.
+and the next line says how many were lost. Every line carries the wall clock and the boot-time clock. Listening never
+waits, and what is not understood changes nothing; where the descriptor cannot be read, nothing is heard.
 
 Does not guarantee: delivery. What the supervisor must know for certain (that everything is dead) it observes
 itself; these lines say why.
@@ -15,6 +18,7 @@ from __future__ import annotations
 
 import enum
 import json
+import math
 import os
 import select
 import time
@@ -22,6 +26,7 @@ import time
 from .kernel import boottime
 
 _PATIENCE = 0.2
+_LONGEST_ORDER = 4096
 
 
 class ExitCode(enum.IntEnum):
@@ -58,6 +63,17 @@ class Report:
         self.descriptor = descriptor
         self.lost = 0
         self._broken_line = False
+        self._heard = b""
+
+    def orders(self) -> list[tuple[float, float]]:
+        """Earlier ends that arrived since the last look: (wall-clock Unix seconds, seconds from now)."""
+        try:
+            self._heard += os.read(self.descriptor, _LONGEST_ORDER)
+        except OSError:  # nothing there, nobody left to speak, or a descriptor for writing only
+            return []
+        *lines, rest = self._heard.split(b"\n")
+        self._heard = rest[:_LONGEST_ORDER]
+        return [found for line in lines if (found := _order(line)) is not None]
 
     def send(self, event: str, **details: object) -> None:
         """Tell one event; a reader that is gone or does not read costs at most `_PATIENCE` seconds."""
@@ -87,3 +103,13 @@ class Report:
             except OSError:
                 return len(data)
         return len(data)
+
+
+def _order(line: bytes) -> tuple[float, float] | None:
+    """`{"end": …, "within": …}` as two finite numbers; None for anything else."""
+    try:
+        asked = json.loads(line)
+        end, within = float(asked["end"]), float(asked["within"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return (end, within) if math.isfinite(end) and math.isfinite(within) else None

@@ -51,6 +51,20 @@ def test_a_wall_clock_set_forward_ends_it() -> None:
     assert passed(clock, deadline) == "wall"
 
 
+def test_an_end_is_brought_forward_and_never_back() -> None:
+    clock, deadline = clock_and_deadline(end=100, cap=200)
+    deadline.lower(deadline.end + 500, deadline.last + 500)
+    clock.advance(99.9)
+    assert passed(clock, deadline) is None
+    deadline.lower(deadline.end, clock.boottime() + 0.05)
+    clock.advance(0.05)
+    assert passed(clock, deadline) == "boottime"
+    clock, deadline = clock_and_deadline(end=100, cap=200)
+    deadline.lower(clock.now().timestamp() + 1, clock.boottime() + 1000)
+    clock.advance(1)
+    assert passed(clock, deadline) == "wall"
+
+
 @given(end=st.floats(-1e6, 1e9), cap=st.floats(0.001, 1e9), wait=st.floats(0, 1e6))
 def test_it_is_looked_at_each_second_and_at_the_end(end: float, cap: float, wait: float) -> None:
     deadline = Deadline(end, 50.0, cap)
@@ -87,11 +101,13 @@ def test_between_the_parts_the_clocks_are_looked_at_and_nothing_is_waited_for() 
         "class Last:\n"
         "    pid = pids[-1]\n"
         "    def ending(self, status): return status\n"
+        "class Silent:\n"
+        "    def orders(self): return []\n"
         "looks = []\n"
         "class Until(reaper.Deadline):\n"
         "    def passed(self, *now): looks.append(now); return super().passed(*now)\n"
         "started = time.monotonic()\n"
-        "status = reaper.hold(Last(), None, Until(time.time() + 60, reaper.boottime(), 60), None)\n"
+        "status = reaper.hold(Last(), None, Until(time.time() + 60, reaper.boottime(), 60), Silent())\n"
         "print(json.dumps([os.waitstatus_to_exitcode(status), len(looks), time.monotonic() - started < 0.5]))"
     )
     assert run_python(code) == [3, 3, True]

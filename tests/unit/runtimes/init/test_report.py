@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import socket
 import struct
 import termios
 import time
@@ -60,4 +61,25 @@ def test_a_reader_that_is_gone_is_survived() -> None:
     report.send("started")
     report.send("ended")
     assert report.lost == 2
+    os.close(writer)
+
+
+def test_an_earlier_end_is_heard_and_nothing_else_is() -> None:
+    inside, outside = socket.socketpair()
+    report = Report(inside.detach())
+    assert report.orders() == []
+    senseless = (b"x", b"{}", b"[]", b'{"end": "soon", "within": 1}', b'{"end": NaN, "within": 1}', b'{"end": 1}')
+    outside.sendall(b"\n".join(senseless) + b'\n{"end": 12.5, "within": 3}\n{"end": 11')
+    assert report.orders() == [(12.5, 3.0)]
+    outside.sendall(b', "within": 2}\n')
+    assert report.orders() == [(11.0, 2.0)]
+    outside.close()
+    assert report.orders() == []
+    os.close(report.descriptor)
+
+
+def test_a_descriptor_for_writing_only_hears_nothing() -> None:
+    reader, writer = os.pipe()
+    assert Report(writer).orders() == []
+    os.close(reader)
     os.close(writer)
