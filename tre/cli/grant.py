@@ -109,7 +109,8 @@ def put_into_force(here: Installation, grants: list[AccessGrant], verified: dict
             if before is not None and before.evidence_verified and not verified[name]:
                 raise TREError(
                     Reason.EvidenceUnverified,
-                    f"The grant {name!r} runs on verified evidence; this file carries none.",
+                    f"The grant {name!r} runs on verified evidence; this file carries none that verifies.",
+                    why="Without a signature, or changed after it was signed, anybody could have written it.",
                     remedy="Sign the file with `tre grant sign`; nothing was changed.",
                 )
             generation = store.apply(change, name, grant.spec, SOURCE, here.clock.now())

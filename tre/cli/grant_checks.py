@@ -47,7 +47,8 @@ def check_grants(here: Installation, found: list[LocatedGrant]) -> None:
         problems = [(item, problem) for item in found for problem in _problems(here, connection, item)]
     if problems:
         lines = (item.problem(problem.location, problem.expected) for item, problem in problems)
-        raise refusal(lines, problems[0][1].reason)
+        why = "What a grant names must be there, and its time must not be over, before it counts."
+        raise refusal(lines, problems[0][1].reason, why=why)
 
 
 def _problems(here: Installation, connection: Connection, item: LocatedGrant) -> Iterator[Problem]:
@@ -127,7 +128,7 @@ def _of_terms(here: Installation, item: LocatedGrant) -> Iterator[Problem]:
     try:
         load_policy(spec.export.policy, directories(here.layout.root))
     except TREError as error:
-        yield Problem(error.reason, ("spec", "export", "policy"), " ".join(error.lines()[:2]))
+        yield Problem(error.reason, ("spec", "export", "policy"), f"{error.what} {error.why}".strip())
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
@@ -76,15 +76,36 @@ def _record(kind: type[T], file: YamlFile, document: int) -> T:
     try:
         return kind.model_validate(file.values[document])
     except ValidationError as error:
-        places = [file.place(tuple(item["loc"]), document) for item in own_errors(error)]
+        values = file.values[document]
+        places = [file.place(_location(item, values), document) for item in own_errors(error)]
         found = problems_of(error, all_keys(kind))
         listed = [f"{place}: {problem.expected}" for place, problem in zip(places, found, strict=True)]
         raise refusal(listed) from error
 
 
-def refusal(problems: Iterable[str], reason: Reason = Reason.BadInput) -> TREError:
+def _location(item: dict[str, Any], values: object) -> tuple[str | int, ...]:
+    """Where a problem lies: one of a whole mapping begins with the key it is about (`expires must lie after …`)."""
+    place = tuple(item["loc"])
+    inside = values
+    for part in place:
+        inside = _child(inside, part)
+    words = str(item["msg"]).removeprefix("Value error, ").split(" ", 1)[0].split(".")
+    for number, word in enumerate(words):
+        inside = _child(inside, word)
+        if inside is None:
+            return place if number == 0 else (*place, *words[:number])
+    return (*place, *words)
+
+
+def _child(inside: object, part: str | int) -> object:
+    if isinstance(inside, dict):
+        return inside.get(part)
+    return inside[part] if isinstance(inside, list) and isinstance(part, int) and part < len(inside) else None
+
+
+def refusal(problems: Iterable[str], reason: Reason = Reason.BadInput, *, why: str = STRICT) -> TREError:
     """One error for everything that is wrong, a line each."""
     listed = list(problems)
     more = len(listed) - MOST_SHOWN
     shown = listed[:MOST_SHOWN] + ([f"and {more} more"] if more > 0 else [])
-    return TREError(reason, "\n".join(shown), why=STRICT, remedy=NOTHING_DONE)
+    return TREError(reason, "\n".join(shown), why=why, remedy=NOTHING_DONE)

@@ -1,0 +1,112 @@
+"""An installation without services, as `tre` finds it: everything is typed, and the record is compared."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from typer.testing import CliRunner
+
+from tests.unit.slices.conftest import Maker
+from tre.cli.main import app
+from tre.store.database import Database
+from tre.store.tables.base import metadata
+from tre.system.layout import Layout
+
+PASSWORD = "correct horse battery"
+PARTS = ("why: ", "what to do: ")
+
+
+class Typed:
+    """What came of a command."""
+
+    def __init__(self, words: tuple[str, ...], result: Any) -> None:
+        self.words, self.code, self.out, self.err = words, result.exit_code, result.stdout, result.stderr
+        self.crash = None if isinstance(result.exception, SystemExit | None) else result.exception
+
+    def __repr__(self) -> str:
+        return f"tre {' '.join(self.words)} → {self.code}\n{self.out}{self.err}{self.crash or ''}"
+
+    @property
+    def shown(self) -> str:
+        """All of it on one line, as a narrow terminal does not show it."""
+        return " ".join((self.out + self.err).split())
+
+
+class Here:
+    """One installation and a keyboard."""
+
+    def __init__(self, home: Path) -> None:
+        self.home, self.root = home, home / "root"
+        self.layout = Layout(self.root)
+
+    def tre(self, *words: str, typed: str = "") -> Typed:
+        """Type a command; the root is given by the environment."""
+        result = CliRunner().invoke(app, list(words), input=typed, env={"TRE_ROOT": str(self.root), "COLUMNS": "200"})
+        return Typed(words, result)
+
+    def done(self, *words: str, typed: str = "") -> Typed:
+        """Type a command that must succeed."""
+        found = self.tre(*words, typed=typed)
+        assert found.code == 0, found
+        return found
+
+    def refused(self, *words: str, typed: str = "") -> Typed:
+        """Type a command that must be refused in three parts and change nothing at all."""
+        before = self.dump()
+        found = self.tre(*words, typed=typed)
+        assert found.crash is None, found
+        assert found.code == 1, found
+        assert [part for part in PARTS if part not in found.err] == [], found
+        assert self.dump() == before, found
+        return found
+
+    def dump(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Every row of every table."""
+        database = Database.sqlite(self.layout.database, read_only=True)
+        try:
+            with database.read() as connection:
+                return {
+                    table.name: sorted(map(tuple, connection.execute(select(table))), key=repr)
+                    for table in metadata.sorted_tables
+                }
+        finally:
+            database.close()
+
+    def close(self) -> None:
+        """Leave nothing outside of the home."""
+        shutil.rmtree(self.layout.run, ignore_errors=True)
+
+
+def make_here(home: Path) -> Here:
+    """An installation with a small dataset, a researcher and a checker."""
+    here = Here(home)
+    here.done("init")
+    maker = Maker(home / "delivery")
+    for number in (1, 2, 3):
+        maker.record(f"Covid{number}", Sex=number % 2, Age=40 + number)
+        maker.image(f"Covid{number}", f"1.{number}", f"1.{number}.1", sidecar=True)
+    here.done("dataset", "add", "demo", str(maker.root), "--release", "r1")
+    for name, role in (("alice", "researcher"), ("carol", "checker")):
+        here.done("user", "add", name, "--role", role, "--password-stdin", typed=PASSWORD + "\n")
+    return here
+
+
+@pytest.fixture(scope="package")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
+    """One installation for all tests that must not change it."""
+    found = make_here(tmp_path_factory.mktemp("installation"))
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[Here]:
+    """An installation of a test's own."""
+    found = make_here(tmp_path)
+    yield found
+    found.close()
