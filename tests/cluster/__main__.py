@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 
@@ -60,29 +61,38 @@ def test(starter: Starter, given: str, arguments: list[str]) -> int:
     return code or left
 
 
+def perform(starter: Starter, action: str, tier: str, rest: list[str]) -> int:
+    """Do one action; returns the exit code."""
+    match action:
+        case "build":
+            starter.build(wanted_tier(tier), everything=True)
+            return 0
+        case "up":
+            return up(starter, tier)
+        case "down":
+            return down(starter)
+        case "status":
+            return status(starter)
+        case _:
+            return test(starter, tier, rest)
+
+
 def main() -> int:
     """Do what the command line says; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description="A real cluster for tests.")
     parser.add_argument("action", choices=["build", "up", "down", "status", "test"])
     parser.add_argument("--tier", choices=["best", *Tier], default="best")
     given, rest = parser.parse_known_args()
-    starter = Starter(Layout(default_state()))
+    # Who is told to stop removes first what was started for the tests.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        match given.action:
-            case "build":
-                starter.build(wanted_tier(given.tier), everything=True)
-                return 0
-            case "up":
-                return up(starter, given.tier)
-            case "down":
-                return down(starter)
-            case "status":
-                return status(starter)
-            case _:
-                return test(starter, given.tier, rest)
+        return perform(Starter(Layout(default_state())), given.action, given.tier, rest)
     except HarnessError as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped. What was started goes with: make cluster-down\n")
+        return 128 + signal.SIGINT
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ class Tier(StrEnum):
 def default_state() -> Path:
     """`$CLUSTER_STATE`, else below `/var/lib` for root and below the XDG state directory for others."""
     if given := os.environ.get(STATE_VARIABLE):
-        return Path(given).absolute()
+        return Path(given).resolve()
     if os.geteuid() == 0:
         return Path("/var/lib/tre-launcher-cluster")
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "tre-launcher-cluster"

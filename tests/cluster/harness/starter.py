@@ -165,6 +165,10 @@ class Starter:
         keeper.returncode = 0  # it lives on without us: nobody is to wait for it
 
     def _last_words(self) -> str:
+        """Why the keeper gave up; where it could not say so, the end of its log."""
+        with contextlib.suppress(FileNotFoundError):
+            if failure := json.loads(self.where.status.read_text())["failure"]:
+                return f"{failure} (more in {self.where.logs})"
         lines = (self.where.logs / "keeper.log").read_text(errors="replace").splitlines()[-LINES_SHOWN:]
         return "\n".join([*lines, f"(more in {self.where.logs})"])
 
