@@ -1,0 +1,100 @@
+"""A launcher as the demonstration leaves it: its data, its people, its first grant, and a terminal beside it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from tests.docs import preloaded
+from tests.docs.documents import CHECKOUT
+from tests.docs.terminal import Terminal
+from tests.system.conftest import _lacking
+from tre.cli.demonstration.stage import ACCOUNTS, PASSWORD
+from tre.cli.trial import world as trial
+from tre.cli.trial.world import World
+from tre.domain.people import Role
+from tre.portal.passwords import hash_password
+from tre.store import people
+from tre.store.people import Account
+
+GRANT = "nccid-00001"
+WIDTH = "120"
+"""Characters of a line, as the tours tell their readers to set it."""
+
+
+class DemoWorld(World):
+    """Looks like the directory in which somebody typed `make demo`."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__(place / ".demo")
+        self.place = place
+
+    def furnish(self) -> None:
+        """Everything but the services."""
+        self.home.mkdir(mode=0o711)
+        self._offer_commands()
+        for name in ("examples", "policies"):
+            (self.place / name).symlink_to(CHECKOUT / name)
+        with mock.patch.object(trial, "PEOPLE", {}):
+            self.make()
+        hashed = hash_password(PASSWORD)
+        for name, roles in ACCOUNTS.items():
+            held = frozenset(Role(role) for role in roles.split())
+            account = Account(name=name, display_name=name, roles=held, created_at=self.here.clock.now())
+            with self.here.database.change(self.here.event("account.added", f"account/{name}")) as change:
+                people.add_account(change, account, hashed)
+
+    def _offer_commands(self) -> None:
+        """Where a checkout has its environment: the `tre` command."""
+        self._socket = self.place / "tre.sock"
+        command = self.place / ".venv" / "bin" / "tre"
+        command.parent.mkdir(parents=True)
+        call = f'exec "{sys.executable}" -I -S "{preloaded.__file__}" "{self._socket}" "$@"'
+        command.write_text(f"#!/bin/sh\n{call}\n", encoding="ascii")
+        command.chmod(0o755)
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", preloaded.__name__, str(self._socket)],
+            cwd=CHECKOUT,
+            env=os.environ | {"COLUMNS": WIDTH},  # the width of tables is read once
+        )
+        self.wait_for(self._socket.exists, "the commands were not loaded")
+
+    def leave(self) -> None:
+        """End everything, at once, and remove it."""
+        self.kill_services()
+        self.stop()
+        self._server.kill()
+        self._server.wait()
+        shutil.rmtree(self.place)
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[DemoWorld]:
+    """Such a launcher, running."""
+    if reason := _lacking():
+        pytest.skip(reason)
+    place = Path(tempfile.mkdtemp(prefix="tre-docs-", dir="/var/tmp"))
+    place.chmod(0o711)
+    found = DemoWorld(place)
+    try:
+        found.furnish()
+        found.start()
+        found.grant(GRANT)
+        yield found
+    finally:
+        found.leave()
+
+
+@pytest.fixture(scope="module")
+def terminal(world: DemoWorld) -> Iterator[Terminal]:
+    """A terminal in that directory."""
+    with Terminal(world.place, dict(os.environ)) as found:
+        yield found

@@ -1,0 +1,53 @@
+"""Pages that follow from the code are up to date, and tables that people write name what the code has."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs.documents import CHECKOUT, DOCS
+from tre.cli.services import MODULES
+from tre.gateway.hosts import Door
+
+GENERATE = [sys.executable, str(CHECKOUT / "tools" / "generate_docs.py")]
+ARCHITECTURE = (DOCS / "architecture.md").read_text(encoding="utf-8")
+
+
+def first_cells(heading: str) -> list[str]:
+    """The first cells of the table under a heading of the architecture."""
+    part = ARCHITECTURE.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    lines = [line for line in part.splitlines() if line.startswith("|")][2:]
+    return [line.split("|")[1].strip() for line in lines]
+
+
+def test_generated_pages_say_what_the_code_says() -> None:
+    done = subprocess.run([*GENERATE, "--check"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("change", [lambda text: text + "more\n", lambda text: text.replace("`Expired`", "`Over`")])
+def test_drift_is_noticed(change: object, tmp_path: Path) -> None:
+    """On a copy of the checkout's pages: the program is run from a place where one page was changed."""
+    (tmp_path / "tools").mkdir()
+    program = tmp_path / "tools" / "generate_docs.py"
+    program.write_text((CHECKOUT / "tools" / "generate_docs.py").read_text(encoding="utf-8"), encoding="utf-8")
+    command = [sys.executable, str(program)]
+    subprocess.run(command, check=True, capture_output=True)
+    page = tmp_path / "docs" / "states.md"
+    page.write_text(change(page.read_text(encoding="utf-8")), encoding="utf-8")  # type: ignore[operator]
+    done = subprocess.run([*command, "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "docs/states.md" in done.stdout
+
+
+def test_the_table_of_rights_names_every_program() -> None:
+    assert sorted(first_cells("Who may touch what")) == sorted([*MODULES, "workspace"])
+
+
+def test_the_table_of_hosts_names_every_host() -> None:
+    named = {cell.strip("`").replace("<base>", "").strip(".") for cell in first_cells("Hosts")}
+    doors = {door.value for door in Door} - {"public", "shell", "lab"}
+    assert named == doors | {"", "<workspace>.open", "<workspace>.lab"}
