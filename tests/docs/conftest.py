@@ -20,12 +20,14 @@ from tests.system.conftest import _lacking
 from tre.cli.demonstration.stage import ACCOUNTS, PASSWORD
 from tre.cli.trial import world as trial
 from tre.cli.trial.world import World
-from tre.domain.people import Role
+from tre.domain.people import LOCAL_ISSUER, Role, Subject
+from tre.domain.workspaces.models import Workspace
+from tre.domain.workspaces.states import Wanted, WorkspacePhase
 from tre.portal.passwords import hash_password
-from tre.store import people
+from tre.store import people, workspaces
 from tre.store.people import Account
 
-GRANT = "nccid-00001"
+GRANT, ALICE = "nccid-00001", Subject(issuer=LOCAL_ISSUER, id="alice")
 WIDTH = "120"
 """Characters of a line, as the tours tell their readers to set it."""
 
@@ -67,6 +69,17 @@ class DemoWorld(World):
         )
         self.wait_for(self._socket.exists, "the commands were not loaded")
 
+    def open_workspace(self) -> None:
+        """The first grant's workspace runs, as after its researcher worked in it."""
+        name = Workspace.name_for(GRANT, ALICE)
+        with self.here.database.change(self.here.event("workspace.wanted", f"workspace/{name}")) as change:
+            workspaces.want(change, name, Wanted.Running)
+        self.wait_for(lambda: self._runs(name), "the workspace did not start")
+
+    def _runs(self, name: str) -> bool:
+        with self.here.database.read() as connection:
+            return workspaces.require(connection, name).phase is WorkspacePhase.Running
+
     def leave(self) -> None:
         """End everything, at once, and remove it."""
         self.kill_services()
@@ -88,6 +101,7 @@ def world() -> Iterator[DemoWorld]:
         found.furnish()
         found.start()
         found.grant(GRANT)
+        found.open_workspace()
         yield found
     finally:
         found.leave()
