@@ -129,7 +129,7 @@ async def test_the_end_by_the_clock_removes_the_lab() -> None:
     async with opened(end=as_text(utc(seconds=6)), grantEnd=as_text(utc(seconds=6))) as (_world, page, _):
         await lab_of(page)
         await expect(page.locator("iframe")).to_have_count(0, timeout=10_000)
-        await expect(page.locator("#ended-reason")).to_have_text("DeadlineReached", timeout=7_000)
+        await expect(page.locator("#ended-reason")).to_have_text("GrantExpired", timeout=7_000)
 
 
 async def test_a_start_is_shown_step_by_step_and_opens_by_itself() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.test_runtimes import _cannot
-from tests.support.machine import Machine, processes_of, running_machine, wait_for
+from tests.support.machine import CGROUPS, Machine, processes_of, running_machine, wait_for
 from tre.domain.errors import Reason
 from tre.domain.workspaces.models import WorkspacePlan
 from tre.runtimes.protocol import RunPhase
@@ -17,8 +17,6 @@ from tre.runtimes.protocol import RunPhase
 pytestmark = pytest.mark.sandbox
 if _cannot():
     pytest.skip(f"no sandbox on this machine: {_cannot()}", allow_module_level=True)
-
-CGROUPS = [Path("/sys/fs/cgroup/memory/tre"), Path("/sys/fs/cgroup/pids/tre"), Path("/sys/fs/cgroup/tre")]
 
 
 def cycle(machine: Machine, plan: WorkspacePlan) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.machine import Machine, processes_of, running_machine, wait_for
+from tests.support.machine import CGROUPS, Machine, processes_of, running_machine, wait_for
 from tre.domain.errors import Reason, TREError
 from tre.runtimes.bubblewrap.program import check_usable
 from tre.runtimes.protocol import RunPhase
@@ -166,6 +166,30 @@ def test_a_run_dies_with_its_supervisor_and_is_seen_to(machine: Machine) -> None
     wait_for(lambda: machine.runtime.verify_dead(plan).dead, 5.0)
     run = machine.await_phase(plan, RunPhase.Ended)
     assert run.reason is Reason.RuntimeFailed
+
+
+def test_a_supervisor_that_does_not_answer_is_killed_and_its_run_with_it(machine: Machine) -> None:
+    """Stopped as a debugger or a fault would stop it, in the moment of a revocation."""
+    plan = machine.plan("deaf", seconds=3600.0)
+    machine.start(plan)
+    os.kill(machine.supervisor(plan), signal.SIGSTOP)
+    machine.runtime.end(plan.identity, Reason.GrantRevoked)
+    wait_for(lambda: machine.runtime.verify_dead(plan).dead, 5.0)
+    machine.runtime.forget(plan.identity)
+    assert machine.observation(plan) is None
+
+
+def test_a_killed_supervisor_leaves_no_control_group(machine: Machine) -> None:
+    if not machine.runtime.means()["memory"].startswith("control group"):
+        pytest.skip("limits are not kept by control groups here")
+    plan = machine.plan("groups")
+    machine.start(plan)
+    groups = [path for root in CGROUPS for path in root.glob(f"*/{plan.identity}")]
+    assert groups
+    os.kill(machine.supervisor(plan), signal.SIGKILL)
+    wait_for(lambda: machine.runtime.verify_dead(plan).dead, 5.0)
+    machine.runtime.forget(plan.identity)
+    assert not any(path.exists() for path in groups)
 
 
 def test_runs_outlive_the_launcher_and_are_found_again(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ from tre.system.sockets import request
 CHECKOUT = Path(__file__).resolve().parents[2]
 FIRST_UID = 25000 + os.getpid() % 1300 * 25
 """Tests that run at once must not take each other's processes for their own."""
+CGROUPS = [Path("/sys/fs/cgroup", name, "tre") for name in ("memory", "cpu", "pids", ".")]
+"""Where control groups of workspaces lie, by whichever version of them a machine has."""
 SMALL = Limits(memory_bytes=2**30, home_bytes=2**26, processes=256)
 
 

@@ -18,6 +18,7 @@ class MemoryRuntime:
         self.runs: dict[str, Observation] = {}
         self.lingering: set[str] = set()
         self.broken: TREError | None = None
+        self.broken_end: TREError | None = None
         self.started: list[str] = []
         self.ended: list[tuple[str, Reason]] = []
 
@@ -44,6 +45,8 @@ class MemoryRuntime:
 
     def end(self, identity: str, reason: Reason) -> None:
         """Kill a run, unless it was told to linger."""
+        if self.broken_end is not None:
+            raise self.broken_end
         if identity in self.runs and self.runs[identity].phase is not RunPhase.Ended:
             self.ended.append((identity, reason))
             if identity not in self.lingering:

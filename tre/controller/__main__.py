@@ -52,7 +52,7 @@ class Controller:
         self.layout, self.settings = layout, settings
         self.database = Database.sqlite(layout.database)
         require_current(self.database)
-        self.publisher = Publisher()
+        self.publisher = Publisher(self.keeps_up)
         self.tapped, self.stop = threading.Event(), threading.Event()
         self.changed = asyncio.Event()
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -81,10 +81,17 @@ class Controller:
         self.thread = threading.Thread(target=self.reconciler.run, args=(self.stop,), daemon=True)
 
     def publish(self, message: dict[str, Any]) -> None:
-        """Tell the gateways, and have the Hub's mirror look."""
-        self.publisher.publish(message)
+        """Tell the gateways (and wait until they closed their doors on an ending), and have the Hub's mirror look."""
+        if message["type"] == "ending":
+            self.publisher.announce(message)
+        else:
+            self.publisher.publish(message)
         if self.loop is not None and message["type"] in {"route", "route-gone"}:
             self.loop.call_soon_threadsafe(self.changed.set)
+
+    def keeps_up(self) -> bool:
+        """Whether what the gateways are told is still the truth."""
+        return self.thread.is_alive() and self.reconciler.keeps_up()
 
     def take_in_endings(self) -> bool:
         """Put what supervisors and gateways wrote down into the record."""
@@ -105,7 +112,7 @@ class Controller:
     def checks(self) -> dict[str, Any]:
         """What `/healthz` asks."""
         return {
-            "loop": lambda: self.reconciler.trouble if self.thread.is_alive() else "the reconciling loop ended",
+            "loop": lambda: self.reconciler.trouble if self.keeps_up() else "the record is not kept up with",
             "log": lambda: self.log_trouble,
         }
 

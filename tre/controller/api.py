@@ -38,6 +38,7 @@ class ControllerApi:
         """The application to serve."""
         app = web.Application(middlewares=[self._errors], client_max_size=4 * 2**20)
         app.router.add_get("/v1/stream", self._only("gateway", self.stream))
+        app.router.add_post("/v1/heard", self._only("gateway", self.heard))
         app.router.add_post("/v1/events", self._only("gateway", self.events))
         app.router.add_get("/v1/hub/{user}/{server}", self._only("hub", self.hub_record))
         return app
@@ -67,6 +68,15 @@ class ControllerApi:
         async for line in self._publisher.listen(self._context.clock.now()):
             await response.write(line.encode() + b"\n")
         return response
+
+    async def heard(self, request: web.Request) -> web.Response:
+        """A gateway has closed its doors on what was announced."""
+        body: Any = json.loads(await request.read())
+        try:
+            self._publisher.heard(str(body["listener"]), int(body["number"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise TREError(Reason.BadInput, "A listener and a number are due.") from error
+        return web.Response(status=204)
 
     async def events(self, request: web.Request) -> web.Response:
         """Take in what a gateway saw."""

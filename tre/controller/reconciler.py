@@ -3,9 +3,10 @@
 Guarantees: level-triggered. Every object is looked at when an event names it, when its clock says so, when its run
 changes, and once a minute in any case; nothing depends on an event being seen. One object that cannot be brought
 where it belongs (a failing runtime, a broken row) delays no other and is tried again, later each time, with its
-reason in the log and in the metrics. Endings come before everything else.
+reason in the log and in the metrics. Endings come before everything else. When the machine's clock jumps, everything
+is looked at again at once, so that nothing waits for an hour that was there already.
 
-Threat: a lost event, a crash between two steps, a run that nobody asked for.
+Threat: a lost event, a crash between two steps, a run that nobody asked for, a clock set back.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ SOON_SECONDS = 0.03
 LISTEN_SECONDS = 0.01
 """How often the record is asked whether it changed: a read of shared memory."""
 UNFINISHED = tuple(export_states.WAITING)
+KEEPING_UP_SECONDS = 10.0
+"""How old the last good look may be before the gateways are told nothing more."""
+_JUMP_SECONDS = 2.0
 _FIRST_RETRY = timedelta(milliseconds=250)
 _LONGEST_RETRY = timedelta(seconds=30)
 
@@ -72,6 +76,8 @@ class Reconciler:
             "job": self._job,
             "session": self._session,
         }
+        self._looked_at: float | None = None
+        self._drift = self._clock_drift()
         self.background: list[Callable[[], bool]] = []
         self._soon = False
         self.trouble: str | None = None
@@ -88,8 +94,14 @@ class Reconciler:
                 stop.wait(1.0)
             self._wait()
 
+    def keeps_up(self) -> bool:
+        """Whether everything was looked at once, and looking goes on: what the gateways are told rests on it."""
+        age = None if self._looked_at is None else self._context.clock.boottime() - self._looked_at
+        return age is not None and age < KEEPING_UP_SECONDS
+
     def step(self) -> None:
         """Everything that is due now."""
+        self._notice_jump()
         now = self._context.clock.now()
         self._hear(now)
         self._look_at_runs(now)
@@ -100,8 +112,24 @@ class Reconciler:
             del self._queue[key]
             WAITING.set(len(self._queue))
             self._look(key)
+            self._looked_at = self._looked_at and self._context.clock.boottime()
+        self._looked_at = self._context.clock.boottime()
         awaiting = [task() for task in self.background]
         self._soon = any(awaiting)
+
+    def _clock_drift(self) -> float:
+        return self._context.clock.now().timestamp() - self._context.clock.boottime()
+
+    def _notice_jump(self) -> None:
+        """What was put off until a moment of the wall clock is due now, if that clock was set."""
+        before, self._drift = self._drift, self._clock_drift()
+        if abs(self._drift - before) < _JUMP_SECONDS:
+            return
+        log.warning("clock-jumped", seconds=round(self._drift - before, 1))
+        self._next_full = self._next_runs = self._context.clock.now()
+        for _, key in self._due:
+            self._enqueue(key)
+        self._due.clear()
 
     def _wait(self) -> None:
         """Until the record changes, somebody taps, or something is due."""
@@ -196,8 +224,12 @@ class Reconciler:
         return again
 
     def _publish_grant(self, name: str) -> None:
-        with self._context.database.read() as connection:
-            grant = grants.get(connection, name)
+        try:
+            with self._context.database.read() as connection:
+                grant = grants.get(connection, name)
+        except ValueError:  # a row that nobody understands entitles nobody
+            self._context.publish({"type": "grant-gone", "name": name})
+            raise
         if grant is not None:
             self._context.publish({"type": "grant", "record": grant.as_plain()})
 

@@ -3,7 +3,8 @@
 Guarantees: the answer is `tre.domain.entitlement.is_entitled` with the slices that are really mounted, narrowed by
 what only the gateway sees: whose session it is, the end of the run on both clocks, that the workspace runs, that an
 ending was not announced already, and that the controller was heard recently enough. It fails closed: what is not
-known is refused. No rule here can widen what entitlement allows.
+known is refused. No rule here can widen what entitlement allows. At the end of a run the door closes `LEAD` seconds
+before the processes die, so that the order is gateway, processes, mounts, record here too.
 
 Does not guarantee: when it is asked. `tre.gateway.sentry` and every request do that.
 
@@ -14,7 +15,7 @@ time, endings included), a colleague of the same project who opens somebody else
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tre.domain.clock import Clock
 from tre.domain.entitlement import Verdict, is_entitled
@@ -23,6 +24,9 @@ from tre.domain.grants.models import GrantRecord
 from tre.domain.people import Subject
 from tre.domain.workspaces.routes import Route
 from tre.domain.workspaces.states import ALIVE_PHASES, WorkspacePhase
+
+LEAD = 0.25
+"""Seconds by which the door closes before the end at which the run is killed."""
 
 
 @dataclass(frozen=True)
@@ -111,19 +115,22 @@ def _not_running(route: Route) -> Reason | None:
 def _run_over(standing: Standing, route: Route, moment: Moment) -> Reason | None:
     if route.end is None or standing.boottime_end is None:
         return Reason.StateForbids
-    over = moment.now >= route.end or moment.boottime >= standing.boottime_end
-    return Reason.DeadlineReached if over else None
+    left = min((route.end - moment.now).total_seconds(), standing.boottime_end - moment.boottime)
+    if left > LEAD:
+        return None
+    return route.grant_end_reason if route.end >= route.grant_end else Reason.DeadlineReached
 
 
 def seconds_to_next_end(standing: Standing, session: Session, moment: Moment) -> float:
     """Seconds until a clock alone can change `decide`; negative where one already has, infinite where none will."""
     moments = [session.expires_at]
     if standing.route is not None and standing.route.end is not None:
-        moments.append(standing.route.end)
+        moments.append(standing.route.end - timedelta(seconds=LEAD))
     if (grant := standing.grant) is not None:
         moments += [grant.spec.expires, *(s.since for s in grant.suspensions if s.since > moment.now)]
         moments += [] if grant.confirmed_until is None else [grant.confirmed_until]
         moments += [] if grant.spec.legal_basis is None else [grant.spec.legal_basis.ends]
     ends = [(end - moment.now).total_seconds() for end in moments]
-    ends += [end - moment.boottime for end in (standing.boottime_end, standing.trusted_until) if end is not None]
+    ends += [] if standing.boottime_end is None else [standing.boottime_end - LEAD - moment.boottime]
+    ends += [] if standing.trusted_until is None else [standing.trusted_until - moment.boottime]
     return min(ends)

@@ -1,6 +1,7 @@
 """Following the controller's stream of grants, routes and endings.
 
 Guarantees: every message is applied in order, and whatever it touches is judged again before the next one is read;
+an announced ending is answered once everything it closes is closed, so that the controller kills after that;
 a broken connection is taken up again with growing pauses (0.1 to 5 s) and starts from a whole new picture. While it
 is broken the gateway goes on deciding by what it last heard, and ends access by itself; after the staleness limit
 nobody gets in and open connections are cut (`Reason.StreamStale`).
@@ -42,6 +43,8 @@ class Stream:
         self._clock = clock
         self._changed = changed
         self.connected = False
+        self._listener = ""
+        self._telling: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Follow until cancelled."""
@@ -68,12 +71,14 @@ class Stream:
             response.raise_for_status()
             count = 0
             async for line in _lines(response.content):
-                self._take(line)
+                if (number := self._take(line)) is not None:
+                    self._tell_heard(client, number)
                 count += 1
                 if count % _YIELD_EVERY == 0:
                     await asyncio.sleep(0)  # a first picture of many grants must not hold up requests
 
-    def _take(self, line: bytes) -> None:
+    def _take(self, line: bytes) -> int | None:
+        """Apply one message; return its number where the controller waits for a word about it."""
         message = json.loads(line)
         if not isinstance(message, dict):
             raise StreamError("a line that is no object")
@@ -81,8 +86,26 @@ class Stream:
         if message.get("type") == "synced":
             self.connected = True
             log.info("stream.synced")
+        if message.get("type") == "reset":
+            self._listener = str(message.get("listener", ""))
         if changed is None or changed:
             self._changed(changed)
+        number = message.get("number")
+        return number if isinstance(number, int) else None
+
+    def _tell_heard(self, client: aiohttp.ClientSession, number: int) -> None:
+        """In the background: the controller waits a bounded time, the next message waits not at all."""
+        task = asyncio.create_task(self._heard(client, number))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def _heard(self, client: aiohttp.ClientSession, number: int) -> None:
+        body = {"listener": self._listener, "number": number}
+        try:
+            async with client.post("http://controller/v1/heard", json=body) as answer:
+                answer.raise_for_status()
+        except (aiohttp.ClientError, OSError, TimeoutError, RuntimeError) as error:  # the session may be gone
+            log.warning("stream.not-told", error=str(error)[:300])
 
 
 async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
 from tests.support.factories import BOB, END, EVE, NOON, access_grant, slice_plain, spec_plain, suspension
 from tests.unit.controller.conftest import World
+from tre.controller.reconciler import KEEPING_UP_SECONDS
 from tre.domain.canonical import digest
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import SuspensionScope
 from tre.domain.workspaces.states import StartStep, Wanted, WorkspacePhase
 from tre.runtimes.protocol import RunPhase
 from tre.store import grants, jobs, workspaces
+from tre.store.tables.grants import grants as grants_table
 
 DIGEST = "sha256:" + "ab" * 32
 
@@ -348,3 +351,38 @@ def test_a_tap_makes_the_next_look_see_what_a_run_did_without_waiting(world: Wor
     world.reconciler._tapped.set()
     world.reconciler.step()
     assert world.workspace(name).phase == "Running"
+
+
+def test_what_waits_for_a_moment_is_done_when_the_clock_is_set_back(world: World) -> None:
+    world.apply()
+    name = world.run()
+    world.runtime.broken_end = TREError(Reason.ServiceUnavailable, "The supervisor does not answer.")
+    revoke(world)
+    world.settle()
+    assert world.workspace(name).phase == "Running"  # tried, failed, to be tried again a moment later
+    world.runtime.broken_end = None
+    world.clock.jump(world.clock.now() - timedelta(hours=3))
+    world.advance(0.01)
+    assert world.workspace(name).phase == "Stopped"
+
+
+def test_a_controller_that_does_not_look_says_so(world: World) -> None:
+    assert not world.reconciler.keeps_up()
+    world.reconciler.step()
+    assert world.reconciler.keeps_up()
+    world.clock.advance(KEEPING_UP_SECONDS - 0.1)
+    assert world.reconciler.keeps_up()
+    world.clock.advance(0.1)
+    assert not world.reconciler.keeps_up()
+    world.reconciler.step()
+    assert world.reconciler.keeps_up()
+
+
+def test_a_grant_that_cannot_be_read_is_taken_from_the_gateways(world: World) -> None:
+    name = world.apply()
+    world.settle()
+    assert world.published[-1]["type"] != "grant-gone"
+    with world.database.change(world.event("grant.damaged", f"grant/{name}")) as change:
+        change.connection.execute(update(grants_table).values(spec={"broken": True}))
+    world.settle()
+    assert {"type": "grant-gone", "name": name} in world.published

@@ -14,7 +14,16 @@ from tre.domain.clock import ManualClock
 from tre.domain.errors import Reason
 from tre.domain.grants.models import GrantRecord
 from tre.domain.workspaces.routes import Route
-from tre.gateway.decisions import Moment, Session, Standing, decide, may_have_access, moment_of, seconds_to_next_end
+from tre.gateway.decisions import (
+    LEAD,
+    Moment,
+    Session,
+    Standing,
+    decide,
+    may_have_access,
+    moment_of,
+    seconds_to_next_end,
+)
 
 NOW = utc()
 SESSION = Session("s1", ALICE, "Alice", NOW + timedelta(hours=8))
@@ -56,7 +65,13 @@ REFUSED: list[tuple[Standing, Reason]] = [
     (standing(route={"phase": "Stopping", "reason": "Entitled"}), Reason.StateForbids),
     (standing(route={"phase": "Refused", "reason": "HomeFull"}), Reason.HomeFull),
     (standing(route={"end": NOW.isoformat()}), Reason.DeadlineReached),
-    (standing(boottime_end=1000.0), Reason.DeadlineReached),
+    (standing(route={"end": (NOW + timedelta(seconds=LEAD)).isoformat()}), Reason.DeadlineReached),
+    (standing(route={"end": NOW.isoformat(), "grantEnd": NOW.isoformat()}), Reason.GrantExpired),
+    (
+        standing(route={"end": NOW.isoformat(), "grantEnd": NOW.isoformat(), "grantEndReason": "LegalBasisEnded"}),
+        Reason.LegalBasisEnded,
+    ),
+    (standing(route={"grantEnd": utc(hours=6).isoformat()}, boottime_end=1000.0 + LEAD), Reason.DeadlineReached),
     (standing(boottime_end=None), Reason.StateForbids),
     (standing(trusted_until=1000.0), Reason.StreamStale),
     (standing(trusted_until=None), Reason.StreamStale),
@@ -72,6 +87,13 @@ REFUSED: list[tuple[Standing, Reason]] = [
 def test_each_rule_refuses_alone(known: Standing, reason: Reason) -> None:
     verdict = decide(known, SESSION, MOMENT)
     assert (verdict.entitled, verdict.reason) == (False, reason)
+
+
+def test_the_door_closes_before_the_end_and_not_long_before() -> None:
+    """Who holds the processes kills them at the end itself: the door was closed by then."""
+    soon = NOW + timedelta(seconds=LEAD + 0.001)
+    assert decide(standing(route={"end": soon.isoformat()}), SESSION, MOMENT)
+    assert decide(standing(boottime_end=MOMENT.boottime + LEAD + 0.001), SESSION, MOMENT)
 
 
 def test_an_ended_session_is_refused() -> None:
@@ -131,8 +153,8 @@ def test_setting_the_wall_clock_back_gains_nothing() -> None:
     ("known", "seconds"),
     [
         (standing(), 60.0),
-        (standing(trusted_until=1e9, route={"end": (NOW + timedelta(seconds=7)).isoformat()}), 7.0),
-        (standing(trusted_until=1e9, boottime_end=1003.0), 3.0),
+        (standing(trusted_until=1e9, route={"end": (NOW + timedelta(seconds=7)).isoformat()}), 7.0 - LEAD),
+        (standing(trusted_until=1e9, boottime_end=1003.0), 3.0 - LEAD),
         (standing(trusted_until=1e9, grant={"confirmedUntil": (NOW + timedelta(seconds=5)).isoformat()}), 5.0),
         (
             standing(

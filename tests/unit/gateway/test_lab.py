@@ -32,6 +32,7 @@ from tests.unit.gateway.world import (
 )
 from tre.domain.clock import ManualClock
 from tre.domain.errors import Reason
+from tre.gateway.decisions import LEAD
 from tre.gateway.sessions import CookieKind
 
 
@@ -284,6 +285,21 @@ async def test_websockets_are_cut_within_a_tenth_of_a_second_of_a_revocation(wor
     assert cut["detail"] == {"reason": "GrantRevoked", "count": 20}
 
 
+async def test_an_announced_ending_is_answered_when_everything_is_cut(world: World) -> None:
+    async with socket_to(world) as socket:
+        await until(lambda: world.gateway.openings.count("websocket") == 1)
+        (opening,) = world.gateway.openings.of(WORKSPACE)
+        ending = {"type": "ending", "workspace": WORKSPACE, "reason": "GrantRevoked"}
+        await world.controller.send({**ending, "number": 7})
+        await until(lambda: bool(world.controller.heard))
+        assert opening.cut_for is Reason.GrantRevoked
+        assert world.controller.heard == [{"listener": "l1", "number": 7}]
+        assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSED
+        await world.controller.send(ending)
+        await world.news()
+    assert len(world.controller.heard) == 1  # nobody waits for a word about the others
+
+
 async def test_only_the_sockets_of_the_revoked_session_are_cut(world: World) -> None:
     another = world.cookie(CookieKind.lab, session=world.session(name="s2"))
     async with socket_to(world) as first, socket_to(world, Cookie=another) as second:
@@ -298,7 +314,7 @@ async def test_the_end_of_the_run_cuts_without_any_news(world: World) -> None:
         end = utc(seconds=2)
         await world.news(route_message(socket=str(world.lab_socket), end=as_text(end)))
         assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSED
-        assert 0 <= time.time() - end.timestamp() < 0.3
+        assert -LEAD <= time.time() - end.timestamp() < 0.3
     status, _, body = await world.get_lab("/api/me")
     assert (status, reason_of(body)) == (403, Reason.DeadlineReached)
 
@@ -352,7 +368,7 @@ async def test_ends_are_kept_while_the_controller_is_gone() -> None:
         assert (await world.get_lab("/api/me"))[0] == 200
         clock.advance(2)
         status, _, body = await world.get_lab("/api/me")
-        assert (status, reason_of(body)) == (403, Reason.DeadlineReached)
+        assert (status, reason_of(body)) == (403, Reason.GrantExpired)
 
 
 async def test_the_stream_is_taken_up_again(world: World) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.gateway.world import ALICE, GRANT, WORKSPACE, grant_message, route_message, utc
 from tre.domain.errors import Reason
-from tre.gateway.decisions import Moment, Session, decide
+from tre.gateway.decisions import LEAD, Moment, Session, decide
 from tre.gateway.table import StreamError, Table
 
 SESSION = Session("s1", ALICE, "Alice", utc(hours=8))
@@ -134,4 +134,4 @@ def test_an_earlier_boot_time_end_of_the_controller_holds() -> None:
     table = synced()
     table.apply(route_message(socket="/run/lab.sock", boottimeEndMs=150_000), AT)
     assert table.standing(WORKSPACE, None).boottime_end == 150.0
-    assert reason(table, Moment(AT.now, 150.0)) is Reason.DeadlineReached
+    assert reason(table, Moment(AT.now, 150.0 - LEAD)) is Reason.GrantExpired

@@ -125,17 +125,19 @@ class Controller:
     def __init__(self) -> None:
         self.records: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
+        self.heard: list[dict[str, Any]] = []
         self.takes_events = True
         self.beats = True
         self._streams: set[web.StreamResponse] = set()
         self.app = web.Application()
         self.app.router.add_get("/v1/stream", self._stream)
         self.app.router.add_post("/v1/events", self._events)
+        self.app.router.add_post("/v1/heard", self._heard)
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await response.prepare(request)
-        for message in ({"type": "reset"}, *self.records, {"type": "synced", "at": as_text(utc())}):
+        for message in ({"type": "reset", "listener": "l1"}, *self.records, {"type": "synced", "at": as_text(utc())}):
             await response.write(_line(message))
         self._streams.add(response)
         with contextlib.suppress(ConnectionError):  # the gateway went away
@@ -145,6 +147,10 @@ class Controller:
                     await response.write(_line({"type": "beat", "at": as_text(utc())}))
         self._streams.discard(response)
         return response
+
+    async def _heard(self, request: web.Request) -> web.Response:
+        self.heard.append(await request.json())
+        return web.Response(status=204)
 
     async def _events(self, request: web.Request) -> web.Response:
         if not self.takes_events:

@@ -31,7 +31,7 @@ from tre.domain.model import parse_record
 from tre.domain.workspaces.models import MountKind, WorkspacePlan
 from tre.runtimes.bubblewrap import limits, observer
 from tre.runtimes.bubblewrap.launch import Machine
-from tre.runtimes.bubblewrap.state import RunState, holder, note_holder, take_hold
+from tre.runtimes.bubblewrap.state import RunState, boot_id, holder, note_holder, take_hold
 from tre.runtimes.bubblewrap.supervisor import supervise
 from tre.system.files import make_directory
 from tre.system.layout import Layout
@@ -86,7 +86,7 @@ class Bounds:
 
 
 class Launcher:
-    """Answers `start`, `verify` and `forget`, one caller at a time."""
+    """Answers `start`, `verify`, `kill` and `forget`, one caller at a time."""
 
     def __init__(self, machine: Machine, bounds: Bounds, clock: Clock) -> None:
         self.machine, self.bounds, self.clock = machine, bounds, clock
@@ -94,6 +94,7 @@ class Launcher:
         self.answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "start": self.start,
             "verify": self.verify,
+            "kill": self.kill,
             "forget": self.forget,
             "means": lambda _asked: {"means": self.limits.means()},
         }
@@ -161,6 +162,18 @@ class Launcher:
         target = observer.Target.of(plan, RunState.read(directory), holder(directory))
         return observer.look(target, directory, self.clock.now()).as_plain()
 
+    def kill(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Kill a run whose supervisor does not answer; the kernel kills its sandbox with it."""
+        directory = self._directory(asked)
+        state = RunState.read(directory)
+        noted = [] if state is None or state.boot_id != boot_id() else [state.supervisor, state.init]
+        handles = [holder(directory), *(item.handle() for item in noted if item is not None)]
+        for handle in handles:
+            if handle is not None and handle.alive():
+                os.kill(handle.pid, signal.SIGKILL)
+                log.warning("killed", run=directory.name, pid=handle.pid)
+        return {}
+
     def forget(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Remove the directory of a run in which nothing lives."""
         directory = self._directory(asked)
@@ -175,14 +188,22 @@ class Launcher:
                 f"The run {state.identity} still lives.",
                 why=proof.model_dump_json(),
             )
-        _remove_run(directory)
+        self._remove(directory)
         return {}
+
+    def _remove(self, directory: Path) -> None:
+        """Whatever a run left, also one whose supervisor could not clean up."""
+        try:
+            self.limits.remove(directory.name)
+        except OSError as error:
+            raise TREError(Reason.RuntimeFailed, f"The limits of {directory.name} stay.", why=f"{error}.") from error
+        _remove_run(directory)
 
     def _forget_unborn(self, directory: Path) -> None:
         """Remove what is left of a supervisor that died before its first word; nothing ran under it."""
         hold = take_hold(directory) if directory.is_dir() else None
         if hold is not None:
-            _remove_run(directory)
+            self._remove(directory)
             os.close(hold)
 
     def _directory(self, asked: dict[str, Any]) -> Path:

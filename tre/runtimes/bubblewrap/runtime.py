@@ -1,7 +1,8 @@
 """The runtime of one machine, as the controller uses it: through the launcher and the supervisors.
 
 Guarantees: the runtime protocol's (`tre.runtimes.protocol`). Ending goes straight to the run's supervisor, so it
-works while the launcher is down; looking goes to the launcher, which shares no state with the supervisor.
+works while the launcher is down; a supervisor that does not answer is killed by the launcher, and its sandbox with it;
+looking goes to the launcher, which shares no state with the supervisor.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from tre.runtimes.protocol import DeathProof, Observation, RunPhase
 from tre.system.layout import Layout
 from tre.system.sockets import request
 
-_PATIENCE = 2.0
+_PATIENCE = 1.0
 """Seconds for a supervisor to answer: it does nothing else that takes longer than milliseconds."""
 
 
@@ -40,7 +41,7 @@ class BubblewrapRuntime:
             request(self._runs / identity / CONTROL, {"end": reason.value}, timeout=_PATIENCE)
         except TREError:
             if state.supervisor.handle().alive():
-                raise
+                request(self._launcher, {"ask": "kill", "identity": identity})
 
     def shorten(self, identity: str, end: datetime) -> None:
         """Tell the run's supervisor, which tells the first process."""
