@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.docs.visitor import _TOKENS, Control, look
 
 PAGE = """
-<h1>Results  out</h1><a href="/e/1"><b>e-1</b></a>
+<h1>Results  out</h1><p><a href="/e/1"><b>e-1</b></a></p>
 <form action="/choose"><input type="hidden" name="csrf" value="t">
 <input type="checkbox" id="p" name="path" value="a.csv"><label for="p"><code>a.csv</code> 35 bytes</label>
 <label for="w">Words</label><textarea id="w" name="words">as they

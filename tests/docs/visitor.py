@@ -29,6 +29,8 @@ _TOKENS = re.compile(
     r"|\*\*(?P<seen>[^*]+)\*\*"
 )
 
+_INLINE = frozenset({"a", "b", "br", "code", "em", "span", "strong", "time"})
+
 
 @dataclass
 class Control:
@@ -65,6 +67,8 @@ class _Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
+        if tag not in _INLINE:
+            self._words.append(" ")
         form = len(self.page.actions) - 1
         if tag == "form":
             self.page.actions.append(given.get("action", ""))
