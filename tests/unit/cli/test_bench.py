@@ -138,22 +138,23 @@ def test_revocations_are_judged_by_their_slowest() -> None:
     assert kept["runs"].met is False
 
 
-def test_what_a_proxy_adds_is_its_percentile_less_the_straight_one() -> None:
-    straight, ours, theirs = [1.0] * 98 + [2.0] * 2, [2.5] * 98 + [9.0] * 2, [1.5] * 98 + [4.0] * 2
+def test_what_a_proxy_adds_is_the_difference_to_the_straight_neighbour() -> None:
+    straight, ours, theirs = [1.0, 3.0] * 50, [2.5, 4.5] * 49 + [9.0, 11.0], [1.5, 3.5] * 49 + [4.0, 6.0]
     first, last = gateway.added_figures("GET", [straight, ours, theirs])
     assert (first.what, first.ours, first.ratio, first.met) == ("GET: added, p50", 1.5, 3, True)
-    assert (last.ours, last.ratio, last.met) == (7, 3.5, None)
-    assert gateway.added_figures("GET", [straight, [3.1] * 100, theirs])[0].met is False
-    assert added([1.0], [2.0], 0.5) == 0.001  # noise, which no ratio should be made of
+    assert (last.ours, last.ratio, last.met) == (8, 2.667, None)
+    assert gateway.added_figures("GET", [[1.0], [3.1], [1.5]])[0].met is False
+    assert added([1.0], [2.0], 0.5) == 0.001  # noise, of which no ratio should be made
 
 
 def test_memory_is_flat_where_neither_messages_nor_a_second_thousand_grow_it() -> None:
     flat = Memory(idle=50 * 2**20, held=100 * 2**20, used=105 * 2**20, closed=80 * 2**20, again=106 * 2**20)
     leaking = Memory(idle=50 * 2**20, held=60 * 2**20, used=90 * 2**20, closed=90 * 2**20, again=120 * 2**20)
     found = by_name(gateway.memory_figures(flat, leaking))
-    assert found["memory for each websocket"].ours == 51.2
-    assert [item.met for item in found.values()] == [None, None, None, None, True, True]
-    assert [item.met for item in gateway.memory_figures(leaking, flat)][4:] == [False, False]
+    assert found["memory for each idle websocket"].ours == 51.2
+    assert found["memory, 1000 websockets that were used"].peer == Peer(name=peer.NAME, value=90)
+    assert [item.met for item in found.values()][-3:] == [None, True, True]
+    assert [item.met for item in gateway.memory_figures(leaking, flat)][-2:] == [False, False]
 
 
 def test_ways_take_turns_and_each_begins_as_often() -> None:

@@ -205,7 +205,8 @@ def memory_figures(ours: Memory, theirs: Memory) -> list[Figure]:
     found = [
         _beside("memory, no websocket", "MiB", ours.idle / _MIB, theirs.idle / _MIB),
         _beside(f"memory, {SOCKETS} idle websockets", "MiB", ours.held / _MIB, theirs.held / _MIB),
-        _beside("memory for each websocket", "KiB", ours.growth / 1024, theirs.growth / 1024),
+        _beside(f"memory, {SOCKETS} websockets that were used", "MiB", ours.used / _MIB, theirs.used / _MIB),
+        _beside("memory for each idle websocket", "KiB", ours.growth / 1024, theirs.growth / 1024),
         _beside("memory, all closed", "MiB", ours.closed / _MIB, theirs.closed / _MIB),
     ]
     for index, what in enumerate(("after messages on each, to before", f"second {SOCKETS}, to the first")):

@@ -91,6 +91,8 @@ def time_gets(ways: Sequence[Way], path: str, rounds: int, warm: int = 50) -> li
     return [milliseconds[warm:] for milliseconds in taken]
 
 
-def added(with_it: Sequence[float], without: Sequence[float], share: float) -> float:
-    """What a way adds at a percentile: its own less the straight way's. Never below what a ratio can be taken of."""
-    return max(percentile(with_it, share) - percentile(without, share), 0.001)
+def added(through: Sequence[float], straight: Sequence[float], share: float) -> float:
+    """What a way adds to the straight one, by the percentile of the differences of neighbours, so that what slows the
+    machine down for a while is in both. At least a microsecond: less is noise, of which no ratio can be made.
+    """
+    return max(percentile([one - other for one, other in zip(through, straight, strict=True)], share), 0.001)
