@@ -38,7 +38,12 @@ def load_policy(name: str, places: Sequence[Path]) -> AirlockPolicy:
     Raises `TREError(PolicyMissing)` where there is none, `TREError(BadInput)` where it is wrong.
     """
     if not is_resource_name(name):
-        raise TREError(Reason.PolicyMissing, f"{name!r} cannot be the name of a policy.")
+        raise TREError(
+            Reason.PolicyMissing,
+            f"{name!r} cannot be the name of a policy.",
+            why="A policy is a file of its name.",
+            remedy="Name one of the files in policies/airlock, without `.yaml`.",
+        )
     for place in places:
         path = place / f"{name}.yaml"
         if path.is_file():
@@ -54,7 +59,12 @@ def load_policy(name: str, places: Sequence[Path]) -> AirlockPolicy:
 def read_policy(path: Path) -> AirlockPolicy:
     """The policy in one file; its name must be the file's. Raises `TREError(PolicyMissing)` or `TREError(BadInput)`."""
     if not path.is_file():
-        raise TREError(Reason.PolicyMissing, f"There is no airlock policy at {path}.")
+        raise TREError(
+            Reason.PolicyMissing,
+            f"There is no airlock policy at {path}.",
+            why="Nothing is checked or released without a policy.",
+            remedy="Name the file of one.",
+        )
     policy = read_record(AirlockPolicy, path)
     if policy.metadata.name != path.stem:
         raise TREError(Reason.BadInput, f"{path} names itself {policy.metadata.name!r}.", remedy="Give both one name.")

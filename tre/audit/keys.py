@@ -14,6 +14,7 @@ import base64
 import binascii
 import hashlib
 import os
+import secrets
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,23 +95,51 @@ def make_keys(directory: Path, name: str, *, owner: int = -1) -> Signer:
     """
     private_path = directory / PRIVATE_KEY_FILE
     signer = generate(name)
+    written = private_path.with_name(f".{PRIVATE_KEY_FILE}.{secrets.token_hex(4)}")
+    descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        descriptor = os.open(private_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            if owner != -1:
+                os.fchown(file.fileno(), owner, -1)
+            file.write(signer.line() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(written, private_path)  # whole from the first moment, and never in place of another
     except FileExistsError as error:
         raise TREError(
             Reason.AlreadyExists,
             f"{private_path} exists already.",
+            why="A log is signed by one key from its first event on.",
             remedy="Keep it: checkpoints signed with it depend on it.",
         ) from error
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        if owner != -1:
-            os.fchown(file.fileno(), owner, -1)
-        file.write(signer.line() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    finally:
+        written.unlink(missing_ok=True)
     flush_directory(directory)
-    write_atomically(directory / PUBLIC_KEY_FILE, (signer.public.line() + "\n").encode(), mode=0o644)
+    _write_public(directory, signer)
     return signer
+
+
+def complete_keys(directory: Path, name: str) -> None:
+    """Make the key pair, or the public half that an interruption kept from being written.
+
+    Raises `TREError(SetupIncomplete)` where only the public half is there: a new key would disown the whole log.
+    """
+    private_path, public_path = directory / PRIVATE_KEY_FILE, directory / PUBLIC_KEY_FILE
+    if not private_path.exists():
+        if public_path.exists():
+            raise TREError(
+                Reason.SetupIncomplete,
+                f"{private_path} is gone, and {public_path} is there.",
+                why="Events were signed with the missing key; another one cannot go on with their log.",
+                remedy="Restore the key from the backup.",
+            )
+        make_keys(directory, name)
+    elif not public_path.exists():
+        _write_public(directory, load_private(private_path))
+
+
+def _write_public(directory: Path, signer: Signer) -> None:
+    write_atomically(directory / PUBLIC_KEY_FILE, (signer.public.line() + "\n").encode(), mode=0o644)
 
 
 def load_private(path: Path) -> Signer:

@@ -15,6 +15,7 @@ from rich.markup import escape
 from sqlalchemy import Connection
 
 from tre.airlock.policy import directories, load_policy
+from tre.cli.arguments import subject_of
 from tre.cli.common import (
     Installation,
     JsonOption,
@@ -30,20 +31,18 @@ from tre.domain.errors import TREError
 from tre.domain.exports.models import ExportRequest
 from tre.domain.exports.situation import Situation, grant_facts
 from tre.domain.exports.states import ExportState
-from tre.domain.people import Person, Subject
+from tre.domain.people import Person
 from tre.store import exports, grants
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Requests to take files out.")
 
-AsOption = Annotated[str, typer.Option("--as", metavar="ISSUER:ID", help="the person who acts")]
+AsOption = Annotated[str, typer.Option("--as", metavar="ISSUER:ID", help="who acts, for example local:alice")]
 ExportArgument = Annotated[str, typer.Argument(metavar="EXPORT", help="for example e-abcdefghijkl")]
 
 
-def _person(text: str) -> Person:
-    issuer, colon, identifier = text.partition(":")
-    if not colon or not issuer or not identifier:
-        raise typer.BadParameter("write ISSUER:ID, for example local:alice", param_hint="--as")
-    return Person(subject=Subject(issuer=issuer, id=identifier), display_name=identifier)
+def _person(text: str, installed: Installation) -> Person:
+    subject = subject_of(text, installed.settings)
+    return Person(subject=subject, display_name=subject.id)
 
 
 def _situation(connection: Connection, request: ExportRequest, installed: Installation) -> Situation:
@@ -78,7 +77,7 @@ def list_requests(acting: AsOption = "", as_json: JsonOption = False, root: Root
     with installed.database.read() as connection:
         found = exports.by_state(connection, ExportState)
         if acting:
-            person = _person(acting)
+            person = _person(acting, installed)
             found = [request for request in found if _may_view(connection, person, request, installed)]
     if as_json:
         print_json([_summary(request) for request in found])
@@ -105,7 +104,8 @@ def _view(connection: Connection, person: Person, export: str, installed: Instal
 @command
 def show(export: ExportArgument, acting: AsOption, as_json: JsonOption = False, root: RootOption = None) -> None:
     """Show one request as a person may see it."""
-    person, installed = _person(acting), Installation.open(root)
+    installed = Installation.open(root)
+    person = _person(acting, installed)
     with installed.database.read() as connection:
         request = _view(connection, person, export, installed)
     if as_json:
@@ -133,14 +133,16 @@ def show(export: ExportArgument, acting: AsOption, as_json: JsonOption = False, 
 @command
 def submit(export: ExportArgument, acting: AsOption, root: RootOption = None) -> None:
     """Hand a request to the checkers."""
-    _change(Installation.open(root), export, _person(acting), "submitted")
+    installed = Installation.open(root)
+    _change(installed, export, _person(acting, installed), "submitted")
 
 
 @app.command("withdraw")
 @command
 def withdraw(export: ExportArgument, acting: AsOption, root: RootOption = None) -> None:
     """Take a request back for good."""
-    _change(Installation.open(root), export, _person(acting), "withdrawn")
+    installed = Installation.open(root)
+    _change(installed, export, _person(acting, installed), "withdrawn")
 
 
 def _change(installed: Installation, export: str, person: Person, verb: str) -> None:

@@ -23,7 +23,8 @@ _SPACE = "Free some space, then run it again; nothing was half done."
 _RECORD = {
     "disk is full": (Reason.StorageFull, "The record cannot grow: the disk is full.", _SPACE),
     "disk i/o error": (
-        Reason.StorageFailed, "The record cannot be read or written.", "See to the disk; `dmesg` says what it reports."
+        Reason.StorageFailed, "The record cannot be read or written.",
+        "Is the disk full (`df`)? Then free some space; else `dmesg` says what the disk reports.",
     ),
     "locked": (
         Reason.Conflict, "Another program has held the record for too long.", "Try again; `tre status` shows who runs."

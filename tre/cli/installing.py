@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -36,24 +37,33 @@ GRANT_KEY = "grant-signing.key"
 @command
 def init(
     root: RootOption = None,
-    base: Annotated[str, typer.Option(help="Domain of the pages.")] = "tre.localhost",
-    port: Annotated[int, typer.Option(help="Port of the gateway.")] = 8000,
+    base: Annotated[str | None, typer.Option(help="Domain of the pages [tre.localhost].")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the gateway [8000].")] = None,
 ) -> None:
     """Make an installation, or bring an existing one up to date."""
     layout = Layout(root_from(root))
     installation.initialise(layout, base, port)
+    with installation.alone(layout):
+        _complete(layout)
+    common.out.print(f"Ready: {layout.root}\nNext: [bold]tre up --root {layout.root}[/]", highlight=False)
+
+
+def _complete(layout: Layout) -> None:
+    """Make whatever is missing: run again, it goes on where an earlier run was interrupted."""
     settings = load_settings(layout.root)
     installation.make_secrets(layout)
     _make_grant_key(layout)
     make_keys(layout)
-    if not (layout.keys / audit_keys.PRIVATE_KEY_FILE).exists():
-        audit_keys.make_keys(layout.keys, settings.base)
+    audit_keys.complete_keys(layout.keys, settings.base)
     installation.arrange(layout, settings)
     _give_keys(layout)
     os.umask(0o002)
-    migrate(Database.sqlite(layout.database))
+    database = Database.sqlite(layout.database)
+    try:
+        migrate(database)
+    finally:
+        database.close()
     installation.arrange(layout, settings)
-    common.out.print(f"Ready: {layout.root}\nNext: [bold]tre up --root {layout.root}[/]", highlight=False)
 
 
 def _make_grant_key(layout: Layout) -> None:
@@ -86,11 +96,35 @@ def up(root: RootOption = None) -> None:
     layout = Layout(root_from(root))
     settings = load_settings(layout.root)
     if not layout.database.is_file():
-        raise TREError(Reason.SetupIncomplete, f"{layout.database} does not exist.", remedy="Run `tre init` first.")
+        raise TREError(
+            Reason.SetupIncomplete,
+            f"{layout.database} does not exist.",
+            why="`tre init` was not run here, or did not come to its end.",
+            remedy=f"Run `tre init --root {layout.root}`.",
+        )
     installation.arrange(layout, settings)
     configure_log("keeper")
     with claimed(layout, settings):
+        _check_address(settings)
         _keep_up(layout, settings)
+
+
+def _check_address(settings: Settings) -> None:
+    """Raise `TREError(AddressInUse)` before eight services start around a gateway that cannot listen."""
+    address = (settings.listen_address, settings.listen_port)
+    family = socket.AF_INET6 if ":" in settings.listen_address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+            probe.listen(1)
+        except OSError as error:
+            raise TREError(
+                Reason.AddressInUse,
+                f"The gateway cannot listen at {settings.listen_address}, port {settings.listen_port}.",
+                why=f"{error.strerror}.",
+                remedy=f"`ss -ltnp sport = :{settings.listen_port}` shows who does; or set listenPort in tre.yaml.",
+            ) from error
 
 
 def _keep_up(layout: Layout, settings: Settings) -> None:

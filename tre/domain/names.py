@@ -35,6 +35,7 @@ def check_resource_name(text: str) -> str:
         raise TREError(
             Reason.BadInput,
             f"{text!r} cannot be a name.",
+            why="It becomes part of directories and hosts.",
             remedy="Use 1 to 63 lower-case letters, digits and hyphens, starting and ending with a letter or digit.",
         )
     return text
@@ -46,6 +47,7 @@ def check_release_name(text: str) -> str:
         raise TREError(
             Reason.BadInput,
             f"{text!r} cannot name a release.",
+            why="It becomes a directory.",
             remedy="Use 1 to 64 letters, digits, dots, underscores and hyphens, for example 2026-10-01.",
         )
     return text

@@ -74,7 +74,10 @@ def require(connection: Connection, export: str) -> ExportRequest:
     """One request; raises `TREError(ExportNotFound)`."""
     if (found := get(connection, export)) is None:
         raise TREError(
-            Reason.ExportNotFound, f"There is no export request {export!r}.", remedy="See `tre export list`."
+            Reason.ExportNotFound,
+            f"There is no export request {export!r}.",
+            why="The record knows none of that name, or it is not for this person to see.",
+            remedy="See `tre export list`.",
         )
     return found
 

@@ -66,6 +66,8 @@ def add(office: Office, delivery: Delivery, watcher: Watcher = SILENT) -> Added:
         raise TREError(
             Reason.BadInput,
             f"{delivery.path} is not a directory.",
+            why="A delivery is a directory of files; "
+            + ("this is a file." if delivery.path.exists() else "there is none."),
             remedy="Name the directory that holds the images and the clinical records.",
         )
     name = check_release_name(delivery.release or f"{office.clock.now():%Y-%m-%d}")

@@ -8,15 +8,19 @@ Threat: a service that was taken over reads another's secret, or writes where on
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tre.domain.errors import Reason, TREError
+from tre.domain.model import parse_record
 from tre.system.files import make_directory, make_private_directory, write_atomically
 from tre.system.layout import Layout
-from tre.system.settings import SETTINGS_FILE, ServiceUids, Settings
+from tre.system.settings import SETTINGS_FILE, ServiceUids, Settings, load_settings
 
 DEFAULT_SETTINGS = """\
 # Settings of this launcher; every key and its default is described in docs/reference/settings.md.
@@ -49,12 +53,57 @@ class Owners:
         return int(getattr(self.uids, name)) if self.as_root else -1
 
 
-def initialise(layout: Layout, base: str, port: int) -> None:
-    """Make root directory and settings file, unless they exist."""
-    make_directory(layout.root, 0o711)
+def initialise(layout: Layout, base: str | None = None, port: int | None = None) -> None:
+    """Make root directory and settings file, unless they exist.
+
+    Raises `TREError(BadInput)` for values that are none, `TREError(Conflict)` for a directory of something else, and
+    for values that an existing settings file contradicts: nothing is made or changed then.
+    """
+    given = {key: value for key, value in (("base", base), ("listenPort", port)) if value is not None}
+    settings = parse_record(Settings, given, source="what was typed")
     path = layout.root / SETTINGS_FILE
-    if not path.exists():
-        write_atomically(path, DEFAULT_SETTINGS.format(base=base, port=port).encode(), mode=0o644)
+    if path.exists():
+        _refuse_other(path, load_settings(layout.root), given)
+    else:
+        _refuse_foreign(layout.root)
+        make_directory(layout.root, 0o711)
+        text = DEFAULT_SETTINGS.format(base=settings.base, port=settings.listen_port)
+        write_atomically(path, text.encode(), mode=0o644)
+
+
+def _refuse_other(path: Path, settings: Settings, given: dict[str, str | int]) -> None:
+    found = {"base": settings.base, "listenPort": settings.listen_port}
+    other = [key for key, value in given.items() if value != found[key]]
+    if other:
+        raise TREError(
+            Reason.Conflict,
+            f"{path} exists and says {', '.join(f'{key}: {found[key]}' for key in other)}.",
+            why="Settings are changed in their file, where people see what was changed.",
+            remedy="Change it there, or leave the option out.",
+        )
+
+
+def _refuse_foreign(root: Path) -> None:
+    """Whoever mistypes a root must not find the permissions of their home changed."""
+    begun = f".{SETTINGS_FILE}."
+    if root.is_dir() and any(not path.name.startswith(begun) for path in root.iterdir()):
+        raise TREError(
+            Reason.Conflict,
+            f"{root} holds other files and no {SETTINGS_FILE}.",
+            why="A launcher's root is a directory of its own: modes and owners in it are changed.",
+            remedy="Name an empty or a new directory with --root.",
+        )
+
+
+@contextmanager
+def alone(layout: Layout) -> Iterator[None]:
+    """Wait until nobody else makes the same installation."""
+    descriptor = os.open(layout.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def make_secrets(layout: Layout) -> None:
@@ -77,7 +126,12 @@ def own_secret(path: Path, owner: int, group: int = -1) -> None:
 def arrange(layout: Layout, settings: Settings) -> None:
     """See to every directory's owner and mode. Raises `TREError(SetupIncomplete)` without an initialised root."""
     if not (layout.root / SETTINGS_FILE).is_file():
-        raise TREError(Reason.SetupIncomplete, f"{layout.root} is not initialised.", remedy="Run `tre init` first.")
+        raise TREError(
+            Reason.SetupIncomplete,
+            f"{layout.root} is not initialised.",
+            why=f"There is no {SETTINGS_FILE} in it.",
+            remedy="Run `tre init` first.",
+        )
     owners = Owners.of(settings)
     make_directory(layout.root, 0o711)
     _arrange_record(layout, owners)

@@ -10,10 +10,11 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from tre.domain.errors import Reason, TREError
 from tre.domain.model import Line, Record
+from tre.domain.quantities import parse_bytes
 from tre.system.resources import read_record
 
 SETTINGS_FILE = "tre.yaml"
@@ -64,10 +65,22 @@ class OidcSettings(Record):
     """Whether a second factor is demanded, by the provider's `amr` or `acr` claim."""
 
 
+def _amount(text: str) -> str:
+    try:
+        parse_bytes(text)
+    except TREError as error:
+        raise ValueError(str(error)) from error
+    return text
+
+
+Amount = Annotated[Line, AfterValidator(_amount)]
+"""Bytes as people write them: `512Mi`, `2Gi`."""
+
+
 class ProfileSettings(Record):
     """A size of workspace. Bytes, thousandths of a core, processes."""
 
-    memory: Line = "4Gi"
+    memory: Amount = "4Gi"
     """Of all processes of a workspace together, where the machine has control groups. What goes beyond is killed."""
 
     cpu_millis: Annotated[int, Field(ge=100)] = 2000
@@ -76,10 +89,10 @@ class ProfileSettings(Record):
     processes: Annotated[int, Field(ge=32)] = 512
     """Processes and threads of a workspace together."""
 
-    home: Line = "10Gi"
+    home: Amount = "10Gi"
     """Size of the home directory, and the most that the outbox may hold."""
 
-    shared_memory: Line = "1Gi"
+    shared_memory: Amount = "1Gi"
     """Size of `/dev/shm` and of `/tmp`, each; what lies there counts as memory."""
 
 
@@ -121,6 +134,17 @@ class UidRange(Record):
 
     last: int = 59999
     """The last one, included."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> UidRange:
+        if self.last < self.first:
+            msg = "last must not lie below first"
+            raise ValueError(msg)
+        return self
+
+    def holds(self, number: int) -> bool:
+        """Whether a number is one of them."""
+        return self.first <= number <= self.last
 
 
 class Settings(Record):
@@ -181,11 +205,23 @@ class Settings(Record):
     @model_validator(mode="after")
     def _safe(self) -> Settings:
         if self.auth == "oidc" and self.oidc is None:
-            msg = "auth: oidc needs the section oidc"
+            msg = "auth says oidc, and there is no section oidc"
             raise ValueError(msg)
         loopback = self.listen_address in {"127.0.0.1", "::1"}
         if not loopback and self.tls.certificate is None:
-            msg = "listening beyond loopback needs tls.certificate and tls.key"
+            msg = "listenAddress is not this machine's own (127.0.0.1 or ::1): tls.certificate and tls.key are needed"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _apart(self) -> Settings:
+        ranges = (self.workspace_uids, self.data_groups)
+        if ranges[0].first <= ranges[1].last and ranges[1].first <= ranges[0].last:
+            msg = "dataGroups shares numbers with workspaceUids: who may read a dataset would be somebody's own group"
+            raise ValueError(msg)
+        numbers = list(self.services.model_dump().values())
+        if len(set(numbers)) < len(numbers) or any(one.holds(number) for one in ranges for number in numbers):
+            msg = "services must each have a number of their own, outside workspaceUids and dataGroups"
             raise ValueError(msg)
         return self
 

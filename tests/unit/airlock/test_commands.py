@@ -227,7 +227,8 @@ def test_people_see_the_requests_of_their_project(root: Path, who: str, seen: in
 
 
 def test_wrong_words_are_told(root: Path, tmp_path: Path) -> None:
-    assert run(export.app, "show", ID, "--as", "alice", "--root", root).exit_code == 2
+    nobody = run(export.app, "show", ID, "--as", "alice", "--root", root)
+    assert (nobody.exit_code, "names nobody" in nobody.stderr) == (1, True)
     assert run(export.app, "show", ID, "--root", root).exit_code == 2
     missing = run(export.app, "show", "e-aaaaaaaaaaaa", "--as", "local:alice", "--root", root)
     assert (missing.exit_code, "ExportNotFound" in missing.stderr) == (1, True)

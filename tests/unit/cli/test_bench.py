@@ -227,6 +227,22 @@ async def test_gets_are_timed_each_way(tmp_path: Path) -> None:
             await asyncio.to_thread(time_gets, ways, "/bad", 1, 0)
 
 
+@pytest.mark.parametrize(("with_cookie", "without", "fit"), [(200, 403, True), (200, 200, False), (403, 403, False)])
+async def test_only_a_gateway_that_asks_for_the_cookie_is_measured(
+    tmp_path: Path, with_cookie: int, without: int, fit: bool
+) -> None:
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(status=with_cookie if "Cookie" in request.headers else without)
+
+    async with serving(tmp_path / "s", answer) as port:
+        way = Way("ours", port=port, headers={"Host": "a.localhost", "Cookie": "a=b"})
+        if fit:
+            await asyncio.to_thread(gateway.check_guarded, way)
+        else:
+            with pytest.raises(TREError, match="nothing to measure"):
+                await asyncio.to_thread(gateway.check_guarded, way)
+
+
 async def test_answers_and_bytes_are_counted(tmp_path: Path) -> None:
     async with serving(tmp_path / "s") as port:
         for way in (Way("straight", socket=tmp_path / "s"), Way("by port", port=port)):
