@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -29,11 +31,13 @@ import aiohttp
 from tre.cli.bench import load, memory, peer
 from tre.cli.bench.figures import Figure, Peer, figure, median
 from tre.cli.bench.memory import SOCKETS, Memory
-from tre.cli.bench.ways import Way, added, in_turn, time_gets
+from tre.cli.bench.ways import Way, added, in_turn, status_of, time_gets
 from tre.cli.trial.browser import SCRIPT_HEADERS, Browser
 from tre.cli.trial.lab import Kernel, Lab, start_workspace
 from tre.cli.trial.world import World, running_world
 from tre.domain.errors import Reason, TREError
+from tre.runtimes.bubblewrap.sandbox import SOCKET_NAME
+from tre.runtimes.bubblewrap.state import DOOR
 
 TARGET_MS = 2.0
 FLAT = 1.1
@@ -71,7 +75,12 @@ def bench() -> list[Figure]:
     with running_world() as world, peer.running(world.home / "peer.log") as other:
         for name in (_REAL, _STUB):
             world.grant(name, workspace=_PLENTY)
-        return asyncio.run(_all(world, other))
+        try:
+            return asyncio.run(_all(world, other))
+        except (aiohttp.ClientError, http.client.HTTPException, OSError) as error:
+            raise TREError(
+                Reason.RuntimeFailed, "An answer is missing.", why=f"{type(error).__name__}: {error}"[:300]
+            ) from error
 
 
 async def _all(world: World, other: peer.Peer) -> list[Figure]:
@@ -79,6 +88,7 @@ async def _all(world: World, other: peer.Peer) -> list[Figure]:
         lab = await start_workspace(browser, projects, _REAL, world.shell_of)
         await lab.enter()
         ways = _ways(world, browser, lab, other)
+        check_guarded(ways.ours)
         found = _latencies(ways, "JupyterLab")
         found += added_figures("1+1 by a kernel", await _kernel_times(ways))
         lab = await start_workspace(browser, projects, _STUB, world.shell_of)
@@ -95,7 +105,7 @@ def _ways(world: World, browser: Browser, lab: Lab, other: peer.Peer, port: int 
     """The ways to a workspace; `port` is where the peer reaches the same server, 0 for the workspace's own socket."""
     host = urlsplit(lab.origin).netloc
     grant = _STUB if port else _REAL
-    socket = world.run_of(grant)[0] / "door" / "lab.sock"
+    socket = world.run_of(grant)[0] / DOOR / SOCKET_NAME
     other.route(host.partition(":")[0], f"http://127.0.0.1:{port}" if port else f"http+unix://{quote(str(socket), '')}")
     headers = {"Host": host, "Origin": lab.origin, **SCRIPT_HEADERS, **browser.cookie_header(lab.origin)}
     return Ways(
@@ -103,6 +113,16 @@ def _ways(world: World, browser: Browser, lab: Lab, other: peer.Peer, port: int 
         Way("through the gateway", port=world.settings.listen_port, headers=headers),
         Way(f"through {peer.NAME}", port=other.port, headers=headers),
     )
+
+
+def check_guarded(way: Way) -> None:
+    """Raise `TREError` unless the gateway refuses without the cookie what it admits with it: else it costs nothing."""
+    without = replace(way, headers={name: value for name, value in way.headers.items() if name != "Cookie"})
+    found = status_of(without, SMALL), status_of(way, SMALL)
+    if found != (HTTPStatus.FORBIDDEN, HTTPStatus.OK):
+        raise TREError(
+            Reason.RuntimeFailed, "The gateway does not do its work, so there is nothing to measure.", why=f"{found}"
+        )
 
 
 def _latencies(ways: Ways, server: str) -> list[Figure]:
@@ -167,7 +187,7 @@ def _stub_in_place(world: World) -> Iterator[int]:
     The gateway has not looked at this workspace yet, so it finds this server and no other.
     """
     directory, state = world.run_of(_STUB)
-    path = directory / "door" / "lab.sock"
+    path = directory / DOOR / SOCKET_NAME
     path.unlink()
     script = Path(__file__).with_name("upstream.py")
     process = subprocess.Popen(

@@ -36,10 +36,10 @@ async def echo(request: web.BaseRequest) -> web.StreamResponse:
 
 async def main(path: str, owner: int) -> None:
     """Listen until killed."""
+    os.umask(0o117)  # the gateway is in the directory's group
     runner = web.ServerRunner(web.Server(answer, access_log=None))
     await runner.setup()
     await web.UnixSite(runner, path).start()
-    os.chmod(path, 0o660)  # noqa: PTH101 - the standard library alone says it shortest
     if os.geteuid() == 0:
         os.chown(path, owner, -1)
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -69,6 +69,16 @@ class _Connection(http.client.HTTPConnection):
         return body
 
 
+def status_of(way: Way, path: str) -> int:
+    """The status of one answer."""
+    connection = _Connection(way)
+    try:
+        connection.request("GET", path, headers=dict(way.headers))
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
 def in_turn(count: int, rounds: int) -> Iterator[Sequence[int]]:
     """The numbers below `count` once each round, each round begun by the next one."""
     for number in range(rounds):
