@@ -52,6 +52,7 @@ class Controller:
         self.layout, self.settings = layout, settings
         self.database = Database.sqlite(layout.database)
         require_current(self.database)
+        self.log_trouble: str | None = None
         self.publisher = Publisher(self.keeps_up)
         self.tapped, self.stop = threading.Event(), threading.Event()
         self.changed = asyncio.Event()
@@ -64,13 +65,13 @@ class Controller:
             runtime=BubblewrapRuntime(layout),
             publish=self.publish,
             own_users=settings.services.controller == os.geteuid(),
+            log_trouble=lambda: self.log_trouble,
         )
         signer = load_private(layout.keys / PRIVATE_KEY_FILE)
         self.sequencer = Sequencer(
             self.database, signer, self.context.clock, Terms(witness=FileWitness(witness_path(layout.root)))
         )
         self.sequencer.mend_queue()
-        self.log_trouble: str | None = None
         self.endings = SpoolReader(layout.endings, self.database, self.context.clock)
         self.relay = CheckerRelay(self.context, Spool(layout.checker_spool))
         exports = ExportReconciler(self.context, signer)

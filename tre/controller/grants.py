@@ -57,7 +57,7 @@ class GrantReconciler:
         evidence = self._evidence(grant)
         if not evidence.holds:
             return [evidence]
-        return [evidence, *self._slices.findings(grant)]
+        return [evidence, *self._slices.findings(grant), *self._log(grant)]
 
     def _evidence(self, grant: GrantRecord) -> Finding:
         resource = AccessGrant(
@@ -72,6 +72,16 @@ class GrantReconciler:
             with self._context.database.change(event) as change:
                 store.set_evidence(change, grant.name, verified=True)
         return Finding("EvidenceVerified", True, Reason.Entitled)
+
+    def _log(self, grant: GrantRecord) -> list[Finding]:
+        """A log that lets no grant come into force; one that is in force does not ask."""
+        if grant.phase is GrantPhase.Active:
+            return []
+        try:
+            self._context.check_log()
+        except TREError as error:
+            return [Finding("LogWhole", False, error.reason, str(error))]
+        return []
 
     def _keep_conditions(self, grant: GrantRecord, findings: list[Finding], now: datetime) -> None:
         with self._context.database.read() as connection:
@@ -92,7 +102,7 @@ class GrantReconciler:
             self._move(grant, GrantPhase.Active, Reason.Entitled, now)
         elif grant.phase is GrantPhase.Active and suspended:
             self._move(grant, GrantPhase.Suspended, Reason.GrantSuspended, now)
-        elif grant.phase is GrantPhase.Suspended and not suspended:
+        elif grant.phase is GrantPhase.Suspended and not suspended and self._context.log_trouble() is None:
             self._move(grant, GrantPhase.Active, Reason.Entitled, now)
 
     def _move(self, grant: GrantRecord, target: GrantPhase, reason: Reason, now: datetime) -> None:

@@ -63,6 +63,7 @@ class WorkspaceReconciler:
         if not verdict:
             return self._refuse(workspace, verdict.reason, "")
         try:
+            self._context.check_log()
             plan = self._plans.make(workspace, grant, verdict)
         except TREError as error:
             return self._refuse(workspace, error.reason, str(error))

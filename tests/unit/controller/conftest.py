@@ -50,6 +50,7 @@ class World:
         self.database = Database.sqlite(self.layout.database)
         migrate(self.database)
         self.runtime = MemoryRuntime(self.clock)
+        self.log_trouble: str | None = None
         self.published: list[dict[str, Any]] = []
         self.context = Context(
             database=self.database,
@@ -59,6 +60,7 @@ class World:
             runtime=self.runtime,
             publish=self.published.append,
             own_users=True,
+            log_trouble=lambda: self.log_trouble,
         )
         self.reconciler = Reconciler(self.context, threading.Event())
         self.storekeeper_answers = True

@@ -50,6 +50,48 @@ def test_without_verified_evidence_nothing_starts(world: World) -> None:
     assert world.runtime.started == []
 
 
+def test_granting_waits_for_the_log_and_ending_does_not(world: World) -> None:
+    world.apply()
+    name = world.run()
+    world.log_trouble = "the log was shortened"
+    world.want(Wanted.Stopped)
+    world.settle()
+    assert world.workspace(name).phase == "Stopped"  # ending does not wait
+    world.want()
+    world.settle()
+    assert world.workspace(name).phase == "Refused"
+    assert world.workspace(name).reason is Reason.AuditBroken
+    assert "the log was shortened" in world.workspace(name).message
+    world.log_trouble = None
+    world.run()
+    assert world.workspace(name).phase == "Running"
+
+
+def test_while_the_log_is_broken_no_grant_comes_into_force_and_no_suspension_is_lifted(world: World) -> None:
+    world.log_trouble = "the log was shortened"
+    world.apply()
+    world.settle()
+    assert world.grant().phase == "Pending"
+    with world.database.read() as connection:
+        conditions = grants.conditions(connection, "nccid-00123")
+    assert [item["reason"] for item in conditions if item["type"] == "LogWhole"] == [Reason.AuditBroken]
+    world.log_trouble = None
+    world.advance(61)
+    assert world.grant().phase == "Active"
+    suspend(world, SuspensionScope.grant, "")
+    world.settle()
+    world.log_trouble = "the log was shortened"
+    with world.database.read() as connection:
+        stored = grants.stored_suspensions(connection, world.grant())
+    with world.database.change(world.event("suspension.lifted", "grant/nccid-00123")) as change:
+        grants.resume(change, [item.id for item in stored], world.clock.now())
+    world.settle()
+    assert world.grant().phase == "Suspended"
+    world.log_trouble = None
+    world.advance(61)
+    assert world.grant().phase == "Active"
+
+
 def test_a_grant_waits_for_its_start(world: World) -> None:
     world.apply(access_grant(notBefore=(NOON + timedelta(hours=1)).isoformat()))
     world.settle()
