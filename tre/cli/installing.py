@@ -13,11 +13,13 @@ import typer
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from tre.airlock.policy import SITE_DIRECTORY, read_policy
 from tre.audit import keys as audit_keys
 from tre.cli import common
 from tre.cli.common import RootOption, command
 from tre.cli.services import services
 from tre.domain.errors import Reason, TREError
+from tre.portal.roles import load_roles
 from tre.store.database import Database
 from tre.store.migrate import migrate
 from tre.system import installation
@@ -105,8 +107,16 @@ def up(root: RootOption = None) -> None:
     installation.arrange(layout, settings)
     configure_log("keeper")
     with claimed(layout, settings):
+        _check_policies(layout)
         _check_address(settings)
         _keep_up(layout, settings)
+
+
+def _check_policies(layout: Layout) -> None:
+    """Raise `TREError` for a policy that a service would refuse to start with, where somebody reads it."""
+    load_roles(layout.root)
+    for path in sorted((layout.root / SITE_DIRECTORY).glob("*.yaml")):
+        read_policy(path)
 
 
 def _check_address(settings: Settings) -> None:

@@ -13,7 +13,7 @@ from tre.cli.dataset import office_of
 from tre.cli.progress import watched
 from tre.domain.datasets import BuiltSlice
 from tre.domain.errors import TREError
-from tre.domain.names import slice_id
+from tre.domain.names import check_resource_name, slice_id
 from tre.domain.quantities import format_bytes
 from tre.domain.slices.plan import CellReport, Dimension, SlicePlan
 from tre.domain.slices.spec import SliceSpec
@@ -115,7 +115,9 @@ def build(
 ) -> None:
     """Build a slice as a folder of hard links into the store."""
     here = Installation.open(root)
-    request = BuildRequest(slice_id=slice_id(grant, name or file.stem), spec=read_spec(file))
+    check_resource_name(grant)
+    named = check_resource_name(name) if name else file.stem
+    request = BuildRequest(slice_id=slice_id(grant, named), spec=read_spec(file))
     with watched() as watcher:
         built = slices.build_slice(office_of(here), request, watcher)
     path = here.layout.slices / built.slice_id

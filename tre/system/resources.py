@@ -89,7 +89,7 @@ def _location(item: dict[str, Any], values: object) -> tuple[str | int, ...]:
     inside = values
     for part in place:
         inside = _child(inside, part)
-    words = str(item["msg"]).removeprefix("Value error, ").split(" ", 1)[0].split(".")
+    words = str(item["msg"]).removeprefix("Value error, ").split(" ", 1)[0].rstrip(":").split(".")
     for number, word in enumerate(words):
         inside = _child(inside, word)
         if inside is None:
