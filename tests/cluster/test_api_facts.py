@@ -92,7 +92,7 @@ def test_after_creation_now_is_the_time_of_creation(api: Reach, place: Place, gu
     """So an end that may change must be bounded by something else: the reason why it may only fall."""
     made = api.client.create(place.path("configmaps"), lease_until(FUTURE))
     name = f"{place.name}-age"
-    unchanged = f"object.metadata.creationTimestamp == timestamp('{made['metadata']['creationTimestamp']}')"
+    unchanged = f"timestamp(object.metadata.creationTimestamp) == timestamp('{made['metadata']['creationTimestamp']}')"
     guard(policy(name, unchanged, "configmaps", place))
 
     place.await_refusal("configmaps", lease_until(FUTURE) | {"metadata": {"name": "another"}})
