@@ -18,6 +18,7 @@ from tre.domain.errors import Reason, TREError
 from tre.domain.names import check_release_name
 from tre.slices.files import locked
 from tre.slices.ingest import Ingested, IngestOrder, ingest
+from tre.slices.walk import Found, Kind, walk
 from tre.slices.watch import SILENT, Watcher
 from tre.store import datasets as store
 from tre.storekeeper.office import Office
@@ -70,6 +71,7 @@ def add(office: Office, delivery: Delivery, watcher: Watcher = SILENT) -> Added:
             + ("this is a file." if delivery.path.exists() else "there is none."),
             remedy="Name the directory that holds the images and the clinical records.",
         )
+    _refuse_barren(delivery.path)
     name = check_release_name(delivery.release or f"{office.clock.now():%Y-%m-%d}")
     places = office.dataset(delivery.dataset)
     dataset = _registered(office, delivery)
@@ -88,6 +90,31 @@ def add(office: Office, delivery: Delivery, watcher: Watcher = SILENT) -> Added:
         )
         taken = ingest(order, known.index_digest if known else None, watcher)
         return Added(known or _published(office, dataset, name, taken), taken)
+
+
+def _refuse_barren(path: Path) -> None:
+    """Raise `TREError(BadInput)` before a dataset is registered for a directory that is none of one.
+
+    A dataset that is registered stays so, whatever becomes of its first delivery: its group is never given twice.
+    """
+    missing = {Kind.image, Kind.clinical}
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for found in walk(descriptor):
+            missing -= {found.kind} if isinstance(found, Found) else set()
+            if not missing:
+                return
+    finally:
+        os.close(descriptor)
+    raise TREError(
+        Reason.BadInput,
+        f"Nothing in {path} can be taken.",
+        why=f"There is no {' and no '.join(sorted(_WORDS[kind] for kind in missing))} in it.",
+        remedy="The delivery needs images and, for each patient, a clinical record.",
+    )
+
+
+_WORDS = {Kind.image: "image", Kind.clinical: "clinical record (data_DATE.json or status_DATE.json)"}
 
 
 def _registered(office: Office, delivery: Delivery) -> Dataset:
