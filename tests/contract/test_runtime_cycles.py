@@ -41,9 +41,9 @@ def leftovers(machine: Machine, plans: list[WorkspacePlan]) -> dict[str, object]
     }
 
 
-def run_cycles(root: Path, names: int, runs: int, *, lab: bool) -> tuple[Machine, list[WorkspacePlan]]:
+def run_cycles(root: Path, names: int, runs: int, *, server: str) -> tuple[Machine, list[WorkspacePlan]]:
     """`names` workspaces, each started and ended `runs` times, two at a time."""
-    with running_machine(root, lab=lab) as machine:
+    with running_machine(root, server=server) as machine:
         first = [machine.plan(f"cycle{chr(97 + number)}") for number in range(names)]
         lives = [[plan.model_copy(update={"instance": n}) for n in range(1, runs + 1)] for plan in first]
         with ThreadPoolExecutor(2) as pool:
@@ -56,19 +56,19 @@ def run_cycles(root: Path, names: int, runs: int, *, lab: bool) -> tuple[Machine
 
 @pytest.mark.timeout(180)
 def test_190_cycles_leave_nothing(tmp_path: Path) -> None:
-    machine, plans = run_cycles(tmp_path, names=10, runs=19, lab=False)
+    machine, plans = run_cycles(tmp_path, names=10, runs=19, server="stubborn")
     assert len(plans) == 190
     assert not machine.layout.run.exists()
 
 
 @pytest.mark.timeout(180)
 def test_10_cycles_with_jupyterlab_leave_nothing(tmp_path: Path) -> None:
-    _, plans = run_cycles(tmp_path, names=2, runs=5, lab=True)
+    _, plans = run_cycles(tmp_path, names=2, runs=5, server="lab")
     assert len(plans) == 10
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 def test_200_cycles_with_jupyterlab_leave_nothing(tmp_path: Path) -> None:
-    _, plans = run_cycles(tmp_path, names=4, runs=50, lab=True)
+    _, plans = run_cycles(tmp_path, names=4, runs=50, server="lab")
     assert len(plans) == 200

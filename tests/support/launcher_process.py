@@ -1,4 +1,4 @@
-"""The real launcher with a server of the tests' own: `python launcher_process.py ROOT [lab]`."""
+"""The real launcher with a server of the tests' own: `python launcher_process.py ROOT stubborn|agent|lab`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from tests.support.stub_server import SIGNALS_IGNORED
+from tests.support.stub_server import SERVERS
 from tre.runtimes.bubblewrap.__main__ import machine
 from tre.runtimes.bubblewrap.launcher import Bounds, Launcher, open_socket
 from tre.system.clock import SystemClock
@@ -17,7 +17,7 @@ if __name__ == "__main__":
     layout = Layout(Path(sys.argv[1]))
     settings = load_settings(layout.root)
     found = machine(layout, settings)
-    if sys.argv[2:] != ["lab"]:
-        found = dataclasses.replace(found, server=SIGNALS_IGNORED)
+    if sys.argv[2] != "lab":
+        found = dataclasses.replace(found, server=SERVERS[sys.argv[2]])
     launcher = Launcher(found, Bounds.of(layout, settings), SystemClock())
     launcher.serve(open_socket(layout, found.controller_uid))

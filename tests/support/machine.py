@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -44,24 +46,22 @@ def wait_for(condition: Callable[[], bool], seconds: float = 15.0) -> None:
 class Machine:
     """One root directory with a launcher, as root or as the user who runs the tests."""
 
-    def __init__(self, root: Path, *, lab: bool = False) -> None:
+    def __init__(self, root: Path, *, server: str = "stubborn") -> None:
         self.layout = Layout(root)
         installation.initialise(self.layout, "tre.localhost", 8000)
         self.settings = load_settings(root)
         installation.make_secrets(self.layout)
         installation.arrange(self.layout, self.settings)
-        self.lab = lab
+        self.server = server
         self.runtime = BubblewrapRuntime(self.layout)
         self.process: subprocess.Popen[bytes] | None = None
         self._next_uid = FIRST_UID
 
     def start_launcher(self) -> None:
         """Start the launcher and wait until it answers."""
-        command = [sys.executable, "-m", "tests.support.launcher_process", str(self.layout.root)]
+        command = [sys.executable, "-m", "tests.support.launcher_process", str(self.layout.root), self.server]
         with (self.layout.logs / "launcher.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [*command, *(["lab"] if self.lab else [])], cwd=CHECKOUT, stdout=log, stderr=log, start_new_session=True
-            )
+            self.process = subprocess.Popen(command, cwd=CHECKOUT, stdout=log, stderr=log, start_new_session=True)
         wait_for(lambda: self.layout.socket("launcher").exists() and self._answers())
 
     def _answers(self) -> bool:
@@ -79,8 +79,20 @@ class Machine:
         self.process.kill()
         self.process.wait()
 
-    def plan(self, name: str, *, seconds: float = 120.0, cap: int | None = None, instance: int = 1) -> WorkspacePlan:
-        """A plan for a workspace of this name, its directories made as the storekeeper would."""
+    def plan(
+        self,
+        name: str,
+        *,
+        seconds: float = 120.0,
+        cap: int | None = None,
+        instance: int = 1,
+        shared: str = "",
+        limits: Limits = SMALL,
+    ) -> WorkspacePlan:
+        """A plan for a workspace of this name, its directories made as the storekeeper would.
+
+        `shared` names a folder that it shares with others; there everybody may write, as its access list would say.
+        """
         uid = os.geteuid()
         if uid == 0:
             uid, self._next_uid = self._next_uid, self._next_uid + 1
@@ -99,6 +111,11 @@ class Machine:
             if os.geteuid() == 0:
                 os.chown(path, uid, uid)
             mounts.append(Mount(kind=kind, source=str(path), target=target))
+        if shared:
+            path = self.layout.shared / shared
+            path.mkdir(exist_ok=True)
+            path.chmod(0o777)
+            mounts.append(Mount(kind=MountKind.shared, source=str(path), target="/shared"))
         return WorkspacePlan(
             workspace=workspace,
             instance=instance,
@@ -106,7 +123,7 @@ class Machine:
             subject=Subject(issuer="local", id="alice"),
             uid=uid,
             mounts=tuple(mounts),
-            limits=SMALL,
+            limits=limits,
             end=datetime.now(UTC) + timedelta(seconds=seconds),
             cap_seconds=cap or max(1, int(seconds) + 60),
         )
@@ -149,6 +166,20 @@ class Machine:
         assert found is not None
         return found.handle()
 
+    def inside(self, plan: WorkspacePlan, code: str, seconds: float = 20.0) -> dict[str, Any]:
+        """Have a workspace's agent run code: `{"result": …}` of its variable `result`, or `{"refused": …, "errno": …}`.
+
+        An empty answer where the process that ran it was killed.
+        """
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(seconds)
+            connection.connect(str(self.layout.workspace_run(plan.identity) / "door" / "lab.sock"))
+            connection.sendall(code.encode() + b"\0")
+            answer = b""
+            while chunk := connection.recv(65536):
+                answer += chunk
+        return dict(json.loads(answer)) if answer else {}
+
     def close(self) -> None:
         """End everything that was started here."""
         for run in self.runtime.observe():
@@ -161,9 +192,12 @@ class Machine:
 
 
 @contextlib.contextmanager
-def running_machine(root: Path, *, lab: bool = False) -> Iterator[Machine]:
-    """A machine with its launcher running; everything of it is gone afterwards."""
-    machine = Machine(root, lab=lab)
+def running_machine(root: Path, *, server: str = "stubborn") -> Iterator[Machine]:
+    """A machine with its launcher running; everything of it is gone afterwards.
+
+    `server` is what its workspaces run: one that outlives what it can, an agent (see `inside`), or JupyterLab (`lab`).
+    """
+    machine = Machine(root, server=server)
     try:
         machine.start_launcher()
         yield machine

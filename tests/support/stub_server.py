@@ -32,3 +32,47 @@ while True:
 
 SIGNALS_IGNORED = ("/opt/tre/workspace/bin/python", "-I", "-S", "-c", SOURCE)
 """A server that ignores every signal it can, holds a file open, and has children in sessions of their own."""
+
+AGENT_SOURCE = """
+import json, os, signal, socket
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+server = socket.socket(socket.AF_UNIX)
+server.bind("/run/door/lab.sock")
+os.chmod("/run/door/lab.sock", 0o660)
+server.listen(16)
+
+def serve(connection):
+    asked = b""
+    while not asked.endswith(b"\\0"):
+        asked += connection.recv(65536) or b"\\0"
+        if asked.startswith(b"GET "):
+            return b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n"
+    space = {}
+    try:
+        exec(asked.rstrip(b"\\0").decode(), space)
+        answer = {"result": space.get("result")}
+    except BaseException as error:
+        answer = {"refused": type(error).__name__, "errno": getattr(error, "errno", None), "words": str(error)}
+    return json.dumps(answer).encode()
+
+while True:
+    connection, _ = server.accept()
+    child = -1
+    try:
+        child = os.fork()
+    except OSError:
+        pass
+    if child == 0:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        try:
+            connection.sendall(serve(connection))
+            connection.shutdown(socket.SHUT_RDWR)  # what the code left running has a copy of it
+        finally:
+            os._exit(0)
+    connection.close()
+"""
+
+AGENT = ("/opt/tre/workspace/bin/python", "-I", "-S", "-c", AGENT_SOURCE)
+"""A researcher who does what a test says: runs Python code that arrives on the socket, each in a process of its own."""
+
+SERVERS = {"stubborn": SIGNALS_IGNORED, "agent": AGENT}

@@ -37,7 +37,7 @@ class Finding(NamedTuple):
 def findings(layout: Layout, settings: Settings) -> list[Finding]:
     """Everything that was looked at."""
     checks: tuple[Callable[[Layout, Settings], Finding], ...] = (
-        _python, _sandbox, _users, _limits, _homes, _environment, _same_file_system, _space, _port, _uids,
+        _python, _sandbox, _users, _limits, _homes, _folders, _environment, _same_file_system, _space, _port, _uids,
     )  # fmt: skip
     return [check(layout, settings) for check in checks]
 
@@ -77,6 +77,16 @@ def _homes(_layout: Layout, _settings: Settings) -> Finding:
     if os.geteuid() == 0 and Path("/dev/loop-control").exists():
         return Finding("home size", "good", "limited by a loop file")
     return Finding("home size", "weak", "watched: between two looks a home can outgrow its limit", "Start as root.")
+
+
+def _folders(layout: Layout, _settings: Settings) -> Finding:
+    """Outbox and project folder are read from outside, so they cannot lie in a file of their own."""
+    words = "watched, and single files limited: what is too much ends the workspace within seconds"
+    place = layout.outboxes if layout.outboxes.is_dir() else None
+    if place is not None and place.stat().st_dev == layout.root.stat().st_dev:
+        remedy = "Give work/ a file system of its own: a workspace that fills it then touches nothing else."
+        return Finding("outbox and shared folder", "weak", f"{words}; they share a disk with the record", remedy)
+    return Finding("outbox and shared folder", "good", words)
 
 
 def _environment(_layout: Layout, settings: Settings) -> Finding:

@@ -140,6 +140,11 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "The workspace stopped unexpectedly", f"The server of the workspace ended by itself. {_KEPT}",
         "Start it again from the desk. " + _ASK_OPERATOR,
     ),
+    Reason.StorageFull: Explanation(
+        "The storage is full",
+        f"The machine's disk has no room left, so workspaces were closed before anything was lost. {_KEPT}",
+        "Tell the people who run this service; start again from the desk when they have made room.",
+    ),
     Reason.HomeFull: Explanation(
         "Your home is full",
         "There is no room left for your files.",

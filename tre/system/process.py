@@ -69,10 +69,11 @@ def unmount(target: Path) -> None:
     _check(_libc.umount2(os.fsencode(target), MNT_DETACH), f"umount {target}")
 
 
-def bind(source: Path, target: Path, *, read_only: bool) -> None:
-    """Bind-mount a directory, without set-id programs and devices; read-only where asked."""
+def bind(source: Path, target: Path, *, read_only: bool, programs: bool = True) -> None:
+    """Bind-mount a directory, without set-id programs and devices; read-only or without `programs` where asked."""
     mount(source, target, None, MS_BIND)
-    flags = MS_BIND | MS_REMOUNT | MS_NOSUID | MS_NODEV | (MS_RDONLY if read_only else 0)
+    flags = MS_BIND | MS_REMOUNT | MS_NOSUID | MS_NODEV
+    flags |= (MS_RDONLY if read_only else 0) | (0 if programs else MS_NOEXEC)
     mount(None, target, None, flags)
 
 

@@ -12,6 +12,7 @@ import platform
 import socket
 import threading
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from tre.domain.workspaces.models import MountKind, WorkspacePlan
@@ -47,6 +48,7 @@ class Isolation:
         self._sealed: list[dict[str, Any]] | None = None
         self._sealed_error = ""
         self._begun = time.monotonic()
+        self._times: dict[str, str] = {}
 
     def probe(self) -> dict[str, Any]:
         """The probe's part of the first process' instruction."""
@@ -62,16 +64,18 @@ class Isolation:
     def _run_control(self) -> None:
         try:
             self._control = control.run(targets.for_control(self._targets), CONTROL_SECONDS)
+            self._times["controlledAt"] = _now()
         except (control.ControlError, OSError, ValueError) as error:
             self._control_error = f"the control could not run: {error}"
 
     def take(self, event: dict[str, Any]) -> None:
         """Take in what the first process reported of the probe."""
+        self._times["probedAt"] = _now()
         self._sealed = list(event.get("results", []))
         self._sealed_error = str(event.get("error", ""))
 
     def verdict(self) -> dict[str, Any] | None:
-        """The judgement, once there is one: `proven`, a summary, and the items by kind."""
+        """The judgement, once there is one: `proven`, a summary, when both sides answered, and the items by kind."""
         if self._control_error or self._sealed_error:
             return {"proven": False, "summary": self._control_error or self._sealed_error}
         if self._control is None or self._sealed is None:
@@ -80,6 +84,7 @@ class Isolation:
         self._listening.close()
         found = verdict(self._sealed, self._control)
         return {
+            **self._times,
             "proven": found.holds,
             "summary": _summary(found.failed, found.unproven, len(found.proven)),
             "provenItems": len(found.proven),
@@ -87,6 +92,10 @@ class Isolation:
             "unproven": list(found.unproven),
             "uncontrolled": list(found.uncontrolled),
         }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _slices(plan: WorkspacePlan) -> list[str]:

@@ -100,7 +100,8 @@ def _place_mounts(plan: WorkspacePlan, staging: Staging) -> tuple[tuple[sandbox.
         if mount.kind is MountKind.home:
             path, home_means = staging.place_home(source, plan.limits.home_bytes, plan.uid)
         else:
-            path = staging.place(f"mount-{number}", source, read_only=mount.read_only)
+            programs = mount.kind is MountKind.shared
+            path = staging.place(f"mount-{number}", source, read_only=mount.read_only, programs=programs)
         found.append(sandbox.Placed(mount, path))
     return tuple(found), home_means
 
@@ -166,7 +167,7 @@ def _become_sandbox(
             become(plan.uid, plan.uid, plan.data_groups)
             die_with_parent(parent)  # a change of user takes the promise back
         os.execve(  # noqa: S606 - no shell is wanted
-            prepared.command[0], prepared.command, {"PATH": "/usr/bin:/bin"}
+            prepared.command[0], ["bwrap", *prepared.command[1:]], {"PATH": "/usr/bin:/bin"}
         )
     except BaseException as error:  # noqa: BLE001 - told by the exit code and the supervisor's log
         os.write(2, f"the sandbox could not be started: {error}\n".encode())

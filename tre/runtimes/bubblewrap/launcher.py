@@ -74,8 +74,7 @@ class Bounds:
                 raise TREError(Reason.NotPermitted, f"A plan may not mount {source} as {mount.kind}.")
         if self.one_user:
             self._check_one_user(plan)
-            return
-        if not self.uids.first <= plan.uid <= self.uids.last:
+        elif not self.uids.first <= plan.uid <= self.uids.last:
             raise TREError(Reason.NotPermitted, f"User {plan.uid} is not set aside for workspaces.")
         if not all(self.groups.first <= group <= self.groups.last for group in plan.data_groups):
             raise TREError(Reason.NotPermitted, "A plan names a group that is not set aside for datasets.")

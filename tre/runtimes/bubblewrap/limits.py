@@ -114,6 +114,9 @@ class CgroupV1:
         }
         for (controller, file), value in settings.items():
             (self._path(controller, identity) / file).write_text(str(value), encoding="ascii")
+        with contextlib.suppress(FileNotFoundError):  # the kernel may have no swap accounting
+            path = self._path("memory", identity) / "memory.memsw.limit_in_bytes"
+            path.write_text(str(limits.memory_bytes), encoding="ascii")
 
     def enter(self, identity: str) -> None:
         """Move the calling process in each hierarchy."""
@@ -162,6 +165,7 @@ class ResourceLimits:
 def rlimits(limits: Limits, means: LimitMeans) -> dict[str, list[int]]:
     """Resource limits that the first process gives to everything it starts: name → soft and hard."""
     found = {"CORE": [0, 0], "NOFILE": [limits.open_files, limits.open_files]}
+    found["FSIZE"] = [limits.home_bytes, limits.home_bytes]  # no single file outgrows what a whole home may hold
     if isinstance(means, ResourceLimits):
         found["DATA"] = [limits.memory_bytes, limits.memory_bytes]
         found["NPROC"] = [limits.processes, limits.processes]

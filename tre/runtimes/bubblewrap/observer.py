@@ -55,7 +55,7 @@ def look(target: Target, run_directory: Path, now: datetime) -> DeathProof:
     return DeathProof(
         identity=target.identity,
         at=now,
-        processes=tuple(sorted(_processes(target))),
+        processes=tuple(sorted(processes(target))),
         mounts=tuple(sorted(_mounts(run_directory))),
         answers=_answers(run_directory, target.uid),
     )
@@ -67,7 +67,8 @@ def _pids() -> Iterator[int]:
             yield int(path.name)
 
 
-def _processes(target: Target) -> set[int]:
+def processes(target: Target) -> set[int]:
+    """Living processes of a run, by its user, its process namespace and what it noted."""
     found = {pid for pid in _pids() if _is_of(target, pid)}
     found |= {handle.pid for handle in target.noted if handle.alive()}
     return {pid for pid in found if process_state(pid) not in {"Z", "X", None}}

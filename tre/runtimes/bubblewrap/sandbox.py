@@ -66,7 +66,7 @@ def arguments(spec: SandboxSpec) -> list[str]:
         *_scratch(spec),
         *_mounts(spec),
         *_file_browser(spec),
-        "--remount-ro", "/",
+        "--remount-ro", "/dev", "--remount-ro", "/",
         "--chdir", "/",
     ]  # fmt: skip
 

@@ -2,7 +2,8 @@
 
 Guarantees: started by root, every source is bound into a private mount namespace under one staging directory, so a
 workspace's user needs no right on any parent directory of the data, and every mount disappears with the supervisor;
-homes are size-limited by a loop file where the machine has loop devices. Started by an ordinary user, the sources
+homes are size-limited by a loop file where the machine has loop devices; nothing is executed from data, outbox and
+inbox. Started by an ordinary user, the sources
 are used where they are.
 
 Does not guarantee: that a home survives a damaged loop file; the file is ext4 and can be checked with `e2fsck`.
@@ -24,8 +25,8 @@ _LOOP_CONTROL = Path("/dev/loop-control")
 class Staging(Protocol):
     """Makes a directory of the machine available to the sandbox' user."""
 
-    def place(self, label: str, source: Path, *, read_only: bool) -> Path:
-        """A path at which the sandbox' user can pick up `source`."""
+    def place(self, label: str, source: Path, *, read_only: bool, programs: bool = True) -> Path:
+        """A path at which the sandbox' user can pick up `source`; without `programs` none is started from there."""
         ...
 
     def place_home(self, source: Path, limit_bytes: int, uid: int) -> tuple[Path, str]:
@@ -36,8 +37,8 @@ class Staging(Protocol):
 class DirectStaging:
     """Sources are used where they are: one user for everything."""
 
-    def place(self, label: str, source: Path, *, read_only: bool) -> Path:  # noqa: ARG002 - bubblewrap sets the mode
-        """The source itself."""
+    def place(self, label: str, source: Path, *, read_only: bool, programs: bool = True) -> Path:  # noqa: ARG002
+        """The source itself: bubblewrap makes it read-only, and has no option against programs."""
         return source
 
     def place_home(self, source: Path, limit_bytes: int, uid: int) -> tuple[Path, str]:  # noqa: ARG002
@@ -54,11 +55,11 @@ class MountStaging:
         mount(None, directory, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0711,size=1m")
         self._directory = directory
 
-    def place(self, label: str, source: Path, *, read_only: bool) -> Path:
+    def place(self, label: str, source: Path, *, read_only: bool, programs: bool = True) -> Path:
         """A bind mount of the source."""
         target = self._directory / label
         target.mkdir(mode=0o711)
-        bind(source, target, read_only=read_only)
+        bind(source, target, read_only=read_only, programs=programs)
         return target
 
     def place_home(self, source: Path, limit_bytes: int, uid: int) -> tuple[Path, str]:

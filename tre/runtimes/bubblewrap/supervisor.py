@@ -32,7 +32,7 @@ from tre.domain.clock import Clock
 from tre.domain.errors import Reason, TREError
 from tre.domain.model import as_line
 from tre.domain.workspaces.models import WorkspacePlan
-from tre.runtimes.bubblewrap import launch
+from tre.runtimes.bubblewrap import launch, observer
 from tre.runtimes.bubblewrap.endings import Ending, write_ending
 from tre.runtimes.bubblewrap.isolation import Isolation
 from tre.runtimes.bubblewrap.limits import LimitMeans
@@ -64,7 +64,6 @@ class Supervisor:
         self.plan, self.machine, self.limits, self.clock = plan, machine, limits, clock
         self.directory = machine.run / "workspaces" / plan.identity
         self.isolation = Isolation(plan, machine)
-        self.usage = UsageWatch(plan, self.directory / DOOR)
         self.selector = selectors.DefaultSelector()
         self.end, self.boottime_end = plan.end, clock.boottime() + plan.cap_seconds
         self.ending: Ending | None = None
@@ -125,8 +124,14 @@ class Supervisor:
         self._watch(started.report, lambda: self._on_report(started.report))
         self._watch(started.status, lambda: self._on_status(started.status))
         self._watch(os.pidfd_open(started.pid), self._on_exit)
+        self.usage = UsageWatch(
+            self.plan, self.directory / DOOR, self._processes, home_limited=prepared.means["home"] == "loop file"
+        )
         self._write(means=prepared.means)
         self.isolation.begin_control()
+
+    def _processes(self) -> set[int]:
+        return observer.processes(observer.Target.of(self.plan, self.state))
 
     def _watch(self, descriptor: int, handler: Callable[[], None]) -> None:
         self.selector.register(descriptor, selectors.EVENT_READ, handler)
@@ -150,7 +155,7 @@ class Supervisor:
         elif self.state.phase is RunPhase.Proven and answers_http(self.directory / DOOR, self.plan.uid):
             self._write(phase=RunPhase.Ready)
         elif (overuse := self.usage.overuse()) is not None:
-            self._decide(Reason.HomeFull, overuse)
+            self._decide(*overuse)
 
     def _on_isolation(self, verdict: dict[str, Any]) -> None:
         if verdict["proven"]:
