@@ -1,4 +1,4 @@
-"""The real launcher with a server of the tests' own: `python launcher_process.py ROOT stubborn|agent|lab`."""
+"""The real launcher with a server of the tests' own: `python launcher_process.py ROOT stubborn|agent|lab [gaps]`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
+from tests.support.gaps import open_gaps
 from tests.support.stub_server import SERVERS
 from tre.runtimes.bubblewrap.__main__ import machine
 from tre.runtimes.bubblewrap.launcher import Bounds, Launcher, open_socket
@@ -19,5 +20,7 @@ if __name__ == "__main__":
     found = machine(layout, settings)
     if sys.argv[2] != "lab":
         found = dataclasses.replace(found, server=SERVERS[sys.argv[2]])
+    if sys.argv[3:] == ["gaps"]:
+        open_gaps(layout)
     launcher = Launcher(found, Bounds.of(layout, settings), SystemClock())
     launcher.serve(open_socket(layout, found.controller_uid))

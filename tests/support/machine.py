@@ -46,20 +46,20 @@ def wait_for(condition: Callable[[], bool], seconds: float = 15.0) -> None:
 class Machine:
     """One root directory with a launcher, as root or as the user who runs the tests."""
 
-    def __init__(self, root: Path, *, server: str = "stubborn") -> None:
+    def __init__(self, root: Path, *, server: str = "stubborn", gaps: bool = False) -> None:
         self.layout = Layout(root)
         installation.initialise(self.layout, "tre.localhost", 8000)
         self.settings = load_settings(root)
         installation.make_secrets(self.layout)
         installation.arrange(self.layout, self.settings)
-        self.server = server
+        self.arguments = [server, *(["gaps"] if gaps else [])]
         self.runtime = BubblewrapRuntime(self.layout)
         self.process: subprocess.Popen[bytes] | None = None
         self._next_uid = FIRST_UID
 
     def start_launcher(self) -> None:
         """Start the launcher and wait until it answers."""
-        command = [sys.executable, "-m", "tests.support.launcher_process", str(self.layout.root), self.server]
+        command = [sys.executable, "-m", "tests.support.launcher_process", str(self.layout.root), *self.arguments]
         with (self.layout.logs / "launcher.log").open("ab") as log:
             self.process = subprocess.Popen(command, cwd=CHECKOUT, stdout=log, stderr=log, start_new_session=True)
         wait_for(lambda: self.layout.socket("launcher").exists() and self._answers())
@@ -192,12 +192,13 @@ class Machine:
 
 
 @contextlib.contextmanager
-def running_machine(root: Path, *, server: str = "stubborn") -> Iterator[Machine]:
+def running_machine(root: Path, *, server: str = "stubborn", gaps: bool = False) -> Iterator[Machine]:
     """A machine with its launcher running; everything of it is gone afterwards.
 
     `server` is what its workspaces run: one that outlives what it can, an agent (see `inside`), or JupyterLab (`lab`).
+    With `gaps` some workspaces have a hole in their walls (see `tests.support.gaps`).
     """
-    machine = Machine(root, server=server)
+    machine = Machine(root, server=server, gaps=gaps)
     try:
         machine.start_launcher()
         yield machine

@@ -87,7 +87,7 @@ class Isolation:
             **self._times,
             "proven": found.holds,
             "summary": _summary(found.failed, found.unproven, len(found.proven)),
-            "provenItems": len(found.proven),
+            "provenItems": list(found.proven),
             "failed": list(found.failed),
             "unproven": list(found.unproven),
             "uncontrolled": list(found.uncontrolled),
