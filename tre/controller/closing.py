@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tre.controller.context import Context
+from tre.controller.receipts import PROGRAM, REMOVE, removal, worth_asking_again
 from tre.domain.errors import Reason
 from tre.domain.grants.models import GrantRecord
 from tre.domain.grants.policies import effective_end
@@ -23,12 +24,8 @@ from tre.store import grant_slices, jobs, workspaces
 from tre.store import grants as grant_store
 from tre.store.grant_slices import SliceState
 
-PROGRAM = "storekeeper"
+DESTROY = "workspace.destroy"
 _LOOK_AGAIN = timedelta(minutes=1)
-
-
-def _worth_asking_again(job: jobs.Job, now: datetime) -> bool:
-    return job.finished_at is None or now >= job.finished_at + _LOOK_AGAIN
 
 
 class Closing:
@@ -67,7 +64,9 @@ class Closing:
     def _removed(self, grant: GrantRecord, item: grant_slices.StoredSlice, now: datetime) -> bool:
         if item.state is SliceState.Gone:
             return True
-        receipt = self._receipt("slice.remove", f"slice/{item.slice_id}", {"sliceId": item.slice_id}, now)
+        with self._context.database.read() as connection:
+            job = removal(connection, item.slice_id)
+        receipt = self._receipt(REMOVE, f"slice/{item.slice_id}", {"sliceId": item.slice_id}, now, job)
         if receipt is None:
             return False
         event = self._context.event("slice.removed", f"grant/{grant.name}", slice=item.name, receipt=receipt)
@@ -76,16 +75,18 @@ class Closing:
         return True
 
     def _destroyed(self, item: Workspace, now: datetime) -> dict[str, Any] | None:
-        payload = {"workspace": item.name, "grant": item.grant}
-        return self._receipt("workspace.destroy", f"workspace/{item.name}", payload, now)
-
-    def _receipt(self, kind: str, subject: str, payload: dict[str, Any], now: datetime) -> dict[str, Any] | None:
-        """The storekeeper's receipt, or `None` while it is awaited; asks where nobody asked."""
+        subject = f"workspace/{item.name}"
         with self._context.database.read() as connection:
-            job = jobs.latest(connection, PROGRAM, kind, subject)
+            job = jobs.latest(connection, PROGRAM, DESTROY, subject)
+        return self._receipt(DESTROY, subject, {"workspace": item.name, "grant": item.grant}, now, job)
+
+    def _receipt(
+        self, kind: str, subject: str, payload: dict[str, Any], now: datetime, job: jobs.Job | None
+    ) -> dict[str, Any] | None:
+        """The storekeeper's receipt, or `None` while it is awaited; asks where nobody asked."""
         if job is not None and job.state is jobs.JobState.done:
             return job.result
-        if job is None or (job.state is jobs.JobState.failed and _worth_asking_again(job, now)):
+        if job is None or worth_asking_again(job, now, _LOOK_AGAIN):
             event = self._context.event("job.asked", subject, job=kind)
             with self._context.database.change(event) as change:
                 jobs.ask(change, jobs.JobRequest(program=PROGRAM, kind=kind, subject=subject, payload=payload), now)

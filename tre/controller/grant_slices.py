@@ -1,22 +1,19 @@
 """Having a grant's slices built, and saying how far they are.
 
 Guarantees: a slice is built only from a plan that the approval covers (the storekeeper computes and compares); it is
-asked for once and asked for again only if the attempt was lost; a failed plan or build is a condition with a reason.
+asked for once, and again if the attempt was lost or failed a while ago; a failure is a condition with a reason.
 """
 
 from __future__ import annotations
 
 from tre.controller.conditions import Finding
 from tre.controller.context import Context
+from tre.controller.receipts import AGAIN, BUILD, PROGRAM, REMOVE, removal, worth_asking_again
 from tre.domain.errors import Reason
 from tre.domain.grants.models import GrantRecord
 from tre.store import grant_slices as store
 from tre.store import jobs
 from tre.store.grant_slices import SliceState, StoredSlice
-
-PROGRAM = "storekeeper"
-BUILD = "slice.build"
-REMOVE = "slice.remove"
 
 
 class GrantSlices:
@@ -52,27 +49,28 @@ class GrantSlices:
         if job is not None and current and job.state is jobs.JobState.done and job.result is not None:
             return self._built(item, job.result)
         if job is not None and current and job.state is jobs.JobState.failed and job.error is not None:
-            return self._failed(grant, item, job)
-        if not current:  # never asked, or asked before the grant was changed
+            item = self._failed(grant, item, job)
+            current = not worth_asking_again(job, self._context.clock.now(), AGAIN)
+        if not current:  # never asked, asked before the grant was changed, or failed a while ago
             self._ask(grant, item)
         return item
 
     def _remove(self, item: StoredSlice) -> None:
         """A slice that the grant no longer names goes; what mounts it has lost its entitlement already."""
-        subject = f"slice/{item.slice_id}"
-        with self._context.database.read() as connection:
-            job = jobs.latest(connection, PROGRAM, REMOVE, subject)
         if item.state is SliceState.Gone:
             return
+        subject, now = f"slice/{item.slice_id}", self._context.clock.now()
+        with self._context.database.read() as connection:
+            job = removal(connection, item.slice_id)
         if job is not None and job.state is jobs.JobState.done:
             event = self._context.event("slice.removed", f"grant/{item.grant}", slice=item.name, receipt=job.result)
             with self._context.database.change(event) as change:
                 store.set_state(change, item.grant, item.name, SliceState.Gone, Reason.GrantClosed)
-        elif job is None:
+        elif job is None or worth_asking_again(job, now, AGAIN):
             request = jobs.JobRequest(program=PROGRAM, kind=REMOVE, subject=subject, payload={"sliceId": item.slice_id})
             event = self._context.event("job.asked", subject, job=REMOVE)
             with self._context.database.change(event) as change:
-                jobs.ask(change, request, self._context.clock.now())
+                jobs.ask(change, request, now)
 
     def _ask(self, grant: GrantRecord, item: StoredSlice) -> None:
         request = jobs.JobRequest(

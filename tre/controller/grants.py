@@ -20,6 +20,7 @@ from tre.domain.grants.policies import WARNINGS, due_warnings, effective_end, su
 from tre.domain.grants.states import GrantPhase
 from tre.sources.signed import check_evidence, load_signers
 from tre.store import grants as store
+from tre.store import people
 
 _WHOLE = {SuspensionScope.grant, SuspensionScope.organisation}
 
@@ -48,7 +49,7 @@ class GrantReconciler:
             self._move(grant, GrantPhase.Expired, end.reason, now)
             return now
         findings = self._findings(grant)
-        self._keep_conditions(grant, findings, now)
+        self._keep_conditions(grant, [*findings, self._members(grant)], now)
         self._advance(grant, findings, now)
         self._warn(grant, now)
         return _next_look(grant, now)
@@ -82,6 +83,15 @@ class GrantReconciler:
         except TREError as error:
             return [Finding("LogWhole", False, error.reason, str(error))]
         return []
+
+    def _members(self, grant: GrantRecord) -> Finding:
+        """Whom nobody has met yet: told, so that a misspelt name is seen; nothing waits for it."""
+        with self._context.database.read() as connection:
+            unseen = [m.subject for m in grant.spec.members if people.by_subject(connection, m.subject) is None]
+        if not unseen:
+            return Finding("MembersSeen", True, Reason.Entitled)
+        message = f"{', '.join(str(subject) for subject in unseen)} did not sign in here yet."
+        return Finding("MembersSeen", False, Reason.MemberNotSeen, message)
 
     def _keep_conditions(self, grant: GrantRecord, findings: list[Finding], now: datetime) -> None:
         with self._context.database.read() as connection:

@@ -11,6 +11,7 @@ import os
 from datetime import timedelta
 
 from tre.controller.context import Context
+from tre.controller.receipts import CLICK, worth_asking_again
 from tre.domain.entitlement import Verdict
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import GrantRecord
@@ -99,14 +100,16 @@ class PlanMaker:
             job = jobs.latest(connection, PROGRAM, PROVISION, subject)
         if job is not None and job.state is jobs.JobState.done:
             return True
-        if job is not None and job.state is jobs.JobState.failed and job.error is not None:
+        now = self._context.clock.now()
+        again = job is None or worth_asking_again(job, now, CLICK)
+        if job is not None and job.state is jobs.JobState.failed and job.error is not None and not again:
             raise TREError(Reason(job.error["reason"]), job.error["what"], why=job.error["why"])
         payload = {"workspace": workspace.name, "grant": workspace.grant, "uid": uid}
         request = jobs.JobRequest(program=PROGRAM, kind=PROVISION, subject=subject, payload=payload)
-        if job is None:
+        if again:
             event = self._context.event("job.asked", subject, job=PROVISION)
             with self._context.database.change(event) as change:
-                jobs.ask(change, request, self._context.clock.now())
+                jobs.ask(change, request, now)
         return False
 
     def _slices(self, grant: GrantRecord, verdict: Verdict) -> list[StoredSlice]:

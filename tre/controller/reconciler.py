@@ -75,6 +75,7 @@ class Reconciler:
             "organisation": self._organisation,
             "job": self._job,
             "session": self._session,
+            "person": self._person,
         }
         self._looked_at: float | None = None
         self._drift = self._clock_drift()
@@ -270,6 +271,14 @@ class Reconciler:
             revoked = people.revoked_sessions(connection, self._context.clock.now())
         for session in revoked:
             self._context.publish({"type": "session-revoked", "session": session})
+        return None
+
+    def _person(self, name: str) -> datetime | None:
+        """Somebody was met: the grants that name them say so."""
+        with self._context.database.read() as connection:
+            names = workspaces.grants_of_person(connection, name)
+        for grant in names:
+            self._enqueue(f"grant/{grant}")
         return None
 
     def _organisation(self, identifier: str) -> datetime | None:

@@ -110,8 +110,8 @@ def apply(change: Change, name: str, spec: AccessGrantSpec, source: str, now: da
     change.connection.execute(
         update(grants)
         .where(grants.c.name == name)
-        .values(spec=plain, generation=row.generation + 1, evidence_verified=False, applied_at=now)
-    )
+        .values(spec=plain, generation=row.generation + 1, evidence_verified=False, applied_at=now, warned_minutes=None)
+    )  # a new end is announced anew
     _write_slices(change, name, spec, {item["name"]: item for item in row.spec["slices"]})
     return int(row.generation) + 1
 

@@ -198,6 +198,10 @@ def replace(change: Change, request: JobRequest, now: datetime) -> str:
         update(jobs)
         .where(jobs.c.program == request.program, jobs.c.kind == request.kind, jobs.c.subject == request.subject)
         .where(jobs.c.state.in_([JobState.open, JobState.taken]))
-        .values(state=JobState.failed, error={"reason": Reason.Conflict, "what": "A later one took its place."})
+        .values(state=JobState.failed, error=_replaced().as_dict(), finished_at=now)
     )
     return ask(change, request, now)
+
+
+def _replaced() -> TREError:
+    return TREError(Reason.Conflict, "A later one took its place.")

@@ -199,6 +199,13 @@ def _workspace(row: Any) -> Workspace:
     )
 
 
+def grants_of_person(connection: Connection, written: str) -> list[str]:
+    """The grants of a person's workspaces, by the person as `str(Subject)` writes them."""
+    same = workspaces.c.issuer + ":" + workspaces.c.subject == written
+    rows = connection.execute(select(workspaces.c.grant).where(same).order_by(workspaces.c.grant))
+    return list(rows.scalars())
+
+
 def ended_grants_of(connection: Connection, objects: list[str]) -> list[str]:
     """The ended grants (as `grant/NAME`) whose workspaces are among these objects: they wait for receipts."""
     names = [item.removeprefix("workspace/") for item in objects if item.startswith("workspace/")]
