@@ -27,6 +27,7 @@ from tre.controller.api import ControllerApi
 from tre.controller.checker_relay import CheckerRelay
 from tre.controller.context import Context
 from tre.controller.exports import ExportReconciler
+from tre.controller.greeting import Greeting
 from tre.controller.hub_mirror import HubMirror
 from tre.controller.mirror import keep_mirror
 from tre.controller.publisher import Publisher
@@ -79,7 +80,13 @@ class Controller:
         self.reconciler = Reconciler(self.context, self.tapped)
         self.reconciler.handlers["export"] = exports.reconcile
         self.reconciler.background += [self.take_in_endings, self.relay.step, self.sequence]
-        self.thread = threading.Thread(target=self.reconciler.run, args=(self.stop,), daemon=True)
+        self.greeting = Greeting(self.context, self.publisher)
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def run(self) -> None:
+        """Let the gateways listen first, then bring everything where it belongs."""
+        self.greeting.say()
+        self.reconciler.run(self.stop)
 
     def publish(self, message: dict[str, Any]) -> None:
         """Tell the gateways (and wait until they closed their doors on an ending), and have the Hub's mirror look."""
@@ -92,7 +99,7 @@ class Controller:
 
     def keeps_up(self) -> bool:
         """Whether what the gateways are told is still the truth."""
-        return self.thread.is_alive() and self.reconciler.keeps_up()
+        return self.thread.is_alive() and (self.reconciler.keeps_up() or self.greeting.is_fresh())
 
     def take_in_endings(self) -> bool:
         """Put what supervisors and gateways wrote down into the record."""

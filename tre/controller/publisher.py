@@ -37,6 +37,7 @@ class _Listener:
     name: str = field(default_factory=lambda: secrets.token_hex(8))
     heard: int = 0
     waited_for: bool = True
+    synced: bool = False
 
 
 class Publisher:
@@ -79,6 +80,11 @@ class Publisher:
             for listener in self._silent(asked, number):
                 listener.waited_for = False
 
+    def await_listener(self, seconds: float) -> bool:
+        """Wait until somebody was told everything; whether somebody was. Not from the listeners' loop."""
+        with self._lock:
+            return self._lock.wait_for(lambda: any(one.synced for one in self._listeners.values()), seconds)
+
     def _silent(self, asked: list[_Listener], number: int) -> list[_Listener]:
         return [one for one in asked if one.heard < number and one.name in self._listeners]
 
@@ -113,6 +119,9 @@ class Publisher:
             for line in start:
                 yield line
             yield json.dumps({"type": "synced", "at": now.isoformat()})
+            with self._lock:
+                listener.synced = True
+                self._lock.notify_all()
             while (line := await self._next(listener.queue)) != "":
                 yield line
         finally:

@@ -2,7 +2,7 @@
 
 Guarantees: every message is applied in order, and whatever it touches is judged again before the next one is read;
 an announced ending is answered once everything it closes is closed, so that the controller kills after that;
-a broken connection is taken up again with growing pauses (0.1 to 5 s) and starts from a whole new picture. While it
+a broken connection is taken up again with growing pauses (0.1 to 0.4 s) and starts from a whole new picture. While it
 is broken the gateway goes on deciding by what it last heard, and ends access by itself; after the staleness limit
 nobody gets in and open connections are cut (`Reason.StreamStale`).
 
@@ -29,7 +29,9 @@ log = structlog.get_logger()
 LONGEST_LINE = 16 * 2**20
 """Bytes of one message: a grant of 500 members and 50 slices stays far below."""
 
-_PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_PAUSES = (0.1, 0.2, 0.4)
+"""Short: a controller that was restarted waits half a second for its gateways before it ends anything."""
+
 _YIELD_EVERY = 50
 Changed = Callable[[frozenset[str] | None], None]
 

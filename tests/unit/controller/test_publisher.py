@@ -64,6 +64,18 @@ async def test_a_silent_gateway_delays_one_announcement_and_no_further_ones() ->
         assert time.monotonic() - began >= HEARD_SECONDS
 
 
+async def test_a_listener_counts_when_it_was_told_everything() -> None:
+    publisher = Publisher()
+    assert not publisher.await_listener(0.01)
+    async with aclosing(publisher.listen(NOW)) as lines:
+        await told(lines, 2)
+        assert not publisher.await_listener(0.01)
+        following = asyncio.create_task(anext(lines))
+        assert await asyncio.to_thread(publisher.await_listener, 5)
+        publisher.publish(GRANT)
+        await following
+
+
 async def test_without_a_gateway_nothing_is_waited_for() -> None:
     publisher = Publisher()
     publisher.heard("nobody", 7)
