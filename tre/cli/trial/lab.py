@@ -19,7 +19,9 @@ import aiohttp
 from tre.cli.trial.browser import Browser, Page, origin_of
 from tre.domain.errors import Reason, TREError
 
-START_SECONDS = 30.0
+START_SECONDS = 90.0
+"""Longer than a start may take, so that the launcher's own word is heard first."""
+
 POLL_SECONDS = 0.02
 """How often the state of a start is asked for; the page itself is told by events."""
 
@@ -113,21 +115,24 @@ async def _await_running(browser: Browser, shell: str) -> None:
     """Until the door is open. Raises `TREError` with the shell's own words where the start came to an end instead."""
     starting = False
     until = time.monotonic() + START_SECONDS
-    while True:
+    while time.monotonic() < until:
         answer = await browser.call("GET", f"{shell}/.tre/state", origin=shell)
         # A gateway that has not heard of the workspace yet says no; right after the click, the last end is still shown.
-        state = answer.json() if answer.status == HTTPStatus.OK else {"view": "unknown", "reason": "StartTimeout"}
+        state = answer.json() if answer.status == HTTPStatus.OK else {"view": "unknown"}
         if state["view"] == "running":
             return
-        over = time.monotonic() > until or (starting and state["view"] == "ended")
-        if over:
+        if starting and state["view"] == "ended":
             raise TREError(
-                Reason(state["reason"]),
-                "The workspace did not open.",
-                why=str(state.get("message") or state.get("text", "")),
+                Reason(state["reason"]), "The workspace did not open.", why=str(state["message"] or state["text"])
             )
         starting = starting or state["view"] == "starting"
         await asyncio.sleep(POLL_SECONDS)
+    raise TREError(
+        Reason.StartTimeout,
+        f"The workspace did not open within {START_SECONDS:.0f} s.",
+        why="It was still starting." if starting else "It did not begin to start.",
+        remedy="See whether the machine has much else to do.",
+    )
 
 
 async def start_workspace(browser: Browser, projects: Page, grant: str, shell_of: Callable[[str], str]) -> Lab:
