@@ -29,7 +29,7 @@ from tre.gateway.metrics import Metrics
 from tre.gateway.openings import Openings
 from tre.gateway.outbox import EventSpool, Outbox
 from tre.gateway.proxy import Service, WorkspaceProxy, pass_to_service
-from tre.gateway.refusals import RefusedError, answer
+from tre.gateway.refusals import STYLE, RefusedError, answer
 from tre.gateway.sentry import Sentry
 from tre.gateway.sessions import LabTickets, Sessions, Signer
 from tre.gateway.shell import Shell
@@ -104,7 +104,7 @@ class Gateway:
             place = find_place(request.headers["Host"], self.settings.base)
             if place is None:
                 raise RefusedError(421, Reason.BadInput, "This address serves no such host.", close=True)
-            response = await self._doors.get(place.door, self._to_service)(request, place)
+            response = await self._answer(request, place)
         except RefusedError as refusal:
             response = self._refuse(request, place, refusal)
         except (ConnectionError, asyncio.CancelledError):
@@ -116,6 +116,11 @@ class Gateway:
             self._dress(response, place)
         self.metrics.requests.labels(_door(place), f"{response.status // 100}xx").inc()
         return response
+
+    async def _answer(self, request: web.BaseRequest, place: Place) -> web.StreamResponse:
+        if request.method == "GET" and request.raw_path == STYLE:
+            return self.shell.style()
+        return await self._doors.get(place.door, self._to_service)(request, place)
 
     def changed(self, workspaces: frozenset[str] | None) -> None:
         """Act on news from the controller: cut first, then close what leads nowhere, then tell the pages."""
@@ -154,7 +159,8 @@ class Gateway:
     def _refuse(self, request: web.BaseRequest, place: Place | None, refusal: RefusedError) -> web.Response:
         self.metrics.refused.labels(_door(place), refusal.reason.value).inc()
         log.info("request.refused", door=_door(place), reason=refusal.reason.value, status=refusal.status)
-        return answer(refusal, page=request.headers.get("Sec-Fetch-Dest") in {"document", "iframe"})
+        page = request.headers.get("Sec-Fetch-Dest") in {"document", "iframe"}
+        return answer(refusal, page=page, home=self.settings.origin("desk") + "/")
 
     def _dress(self, response: web.StreamResponse, place: Place | None) -> None:
         response.headers["Server"] = "tre"

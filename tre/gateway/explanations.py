@@ -25,20 +25,20 @@ class Explanation(NamedTuple):
 _KEPT = "Your files are kept."
 _ASK_COMMITTEE = "If the project needs more time, ask the committee that approved it for a renewal."
 _ASK_OPERATOR = "If it happens again, tell the people who run this service and quote the reason below."
-_FROM_DESK = "You can start it again from the desk."
+_FROM_PAGE = "You can open it again from its page."
 
 EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.Entitled: Explanation("You have access", "Your approval covers this workspace.", ""),
     Reason.Requested: Explanation(
-        "This workspace is stopped", f"It was stopped because somebody asked for it. {_KEPT}", _FROM_DESK
+        "This workspace is stopped", f"It was stopped because somebody asked for it. {_KEPT}", _FROM_PAGE
     ),
     Reason.StateForbids: Explanation(
-        "This workspace is not running", f"Nothing runs at the moment. {_KEPT}", _FROM_DESK
+        "This workspace is not running", f"Nothing runs at the moment. {_KEPT}", _FROM_PAGE
     ),
     Reason.DeadlineReached: Explanation(
         "This run has reached its end",
         f"Every run of a workspace has an end, and this one has reached it. {_KEPT}",
-        "If your approval still runs, you can start the workspace again from the desk.",
+        "If your approval still runs, you can open the workspace again from its page.",
     ),
     Reason.GrantExpired: Explanation(
         "Your approval has ended",
@@ -61,7 +61,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.GrantSuspended: Explanation(
         "The project is paused",
         f"The project is suspended for now, so the workspace was closed. {_KEPT}",
-        "The desk shows who suspended it and why. You can start again when the suspension is lifted.",
+        "The project's page shows why. You can open the workspace again when the suspension is lifted.",
     ),
     Reason.MemberSuspended: Explanation(
         "Your access is paused",
@@ -76,18 +76,18 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.SliceSuspended: Explanation(
         "Part of the data is paused",
         f"A part of the data that this workspace held was suspended, so the workspace was closed. {_KEPT}",
-        "You can start it again from the desk; it opens without that part if other parts remain.",
+        "You can open it again from its page; it opens without that part if other parts remain.",
     ),
     Reason.GrantPending: Explanation(
         "The approval is not in force yet",
         "The approval is known, but its data is still being prepared.",
-        "The desk shows how far it is. Nothing needs to be done here.",
+        "The project's page shows how far it is. Nothing needs to be done here.",
     ),
     Reason.GrantNotFound: Explanation(
         "No approval is known", "The gateway knows of no approval for this workspace.", _ASK_OPERATOR
     ),
     Reason.NotYetValid: Explanation(
-        "The approval has not begun", "The approval begins at a later date.", "The desk shows from when it is valid."
+        "The approval has not begun", "The approval begins at a later date.", "The project's page shows from when."
     ),
     Reason.EvidenceUnverified: Explanation(
         "The approval is not verified",
@@ -97,7 +97,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.SourceStale: Explanation(
         "The approval could not be confirmed",
         f"The system that keeps approvals has not answered for too long. {_KEPT}",
-        "Access comes back by itself when it answers. Try again later from the desk.",
+        "Access comes back by itself when it answers. Try again later.",
     ),
     Reason.NotAMember: Explanation(
         "You are not in this project",
@@ -105,7 +105,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "If you should be in it, ask the lead of the project to have you added by the committee.",
     ),
     Reason.NotPermitted: Explanation(
-        "This is not permitted", "You may not do this.", "Go back to the desk to see what you can open."
+        "This is not permitted", "You may not do this.", "Your projects show what you can open."
     ),
     Reason.StreamStale: Explanation(
         "The workspace is closed for safety",
@@ -119,12 +119,12 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.LoginRequired: Explanation(
         "You are signed out",
         f"Your sign-in has ended or was ended. {_KEPT}",
-        "Sign in again from the desk.",
+        "Sign in again.",
     ),
     Reason.StartTimeout: Explanation(
         "The workspace did not start in time",
         f"The start took too long and was stopped. {_KEPT}",
-        "Try once more from the desk. " + _ASK_OPERATOR,
+        "Open it once more from its page. " + _ASK_OPERATOR,
     ),
     Reason.IsolationFailed: Explanation(
         "The workspace could not be sealed",
@@ -138,12 +138,12 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     ),
     Reason.RuntimeFailed: Explanation(
         "The workspace stopped unexpectedly", f"The server of the workspace ended by itself. {_KEPT}",
-        "Start it again from the desk. " + _ASK_OPERATOR,
+        "Open it again from its page. " + _ASK_OPERATOR,
     ),
     Reason.StorageFull: Explanation(
         "The storage is full",
         f"The machine's disk has no room left, so workspaces were closed before anything was lost. {_KEPT}",
-        "Tell the people who run this service; start again from the desk when they have made room.",
+        "Tell the people who run this service; open it again when they have made room.",
     ),
     Reason.HomeFull: Explanation(
         "Your home is full",

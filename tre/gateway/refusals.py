@@ -3,7 +3,8 @@
 Guarantees: a refusal raised anywhere in the gateway becomes one answer with the reason in the launcher's one
 vocabulary, as JSON for programs and as a short page for people; it never repeats what was sent beyond the path.
 A workspace that ended is answered with 403 and never with 404, since JupyterLab asks thousands of times a minute
-for what it believes to have merely lost.
+for what it believes to have merely lost. The page brings no script; its style is the gateway's own file, the same on
+every host, so it can be read while every other service is down.
 """
 
 from __future__ import annotations
@@ -32,8 +33,14 @@ class RefusedError(Exception):
         self.headers: dict[str, str] = {}
 
 
-def answer(refusal: RefusedError, *, page: bool) -> web.Response:
-    """The refusal as a response: a page where a person will see it, JSON elsewhere."""
+STYLE = "/.tre/static/shell.css"
+"""Where every host of the gateway has the style of its own pages."""
+
+_POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+
+def answer(refusal: RefusedError, *, page: bool, home: str) -> web.Response:
+    """The refusal as a response: a page where a person will see it, with the way to `home`; JSON elsewhere."""
     explanation = explain(refusal.reason)
     if page:
         body = _PAGE.format(
@@ -41,9 +48,11 @@ def answer(refusal: RefusedError, *, page: bool) -> web.Response:
             text=html.escape(refusal.text),
             remedy=html.escape(explanation.remedy),
             reason=html.escape(refusal.reason.value),
+            home=html.escape(home),
+            style=STYLE,
         )
         response = web.Response(status=refusal.status, text=body, content_type="text/html")
-        response.headers["Content-Security-Policy"] = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+        response.headers["Content-Security-Policy"] = _POLICY
     else:
         body = json.dumps({"reason": refusal.reason.value, "message": refusal.text, "remedy": explanation.remedy})
         response = web.Response(status=refusal.status, text=body, content_type="application/json")
@@ -54,7 +63,24 @@ def answer(refusal: RefusedError, *, page: bool) -> web.Response:
 
 
 _PAGE = """<!doctype html>
-<html lang="en-GB"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{heading}</title></head>
-<body><main><h1>{heading}</h1><p>{text}</p><p>{remedy}</p><p>Reason: {reason}</p></main></body></html>
+<html lang="en-GB">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{heading} – Trusted research environment</title>
+<link rel="stylesheet" href="{style}">
+</head>
+<body>
+<header class="bar"><p class="bar-service">Trusted research environment</p></header>
+<main>
+<div class="card card--refused">
+<h1>{heading}</h1>
+<p>{text}</p>
+<p class="remedy">{remedy}</p>
+<p><a class="button" href="{home}">Go to my projects</a></p>
+<p class="reason">If you ask somebody for help, quote <code>{reason}</code>.</p>
+</div>
+</main>
+</body>
+</html>
 """

@@ -17,6 +17,7 @@ import contextlib
 import json
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from tre.gateway.headers import shell_headers
 from tre.gateway.hosts import Place
 from tre.gateway.origins import check_same_origin
 from tre.gateway.outbox import Outbox
-from tre.gateway.refusals import RefusedError
+from tre.gateway.refusals import STYLE, RefusedError
 from tre.gateway.sessions import CookieKind, LabTickets, Sessions
 from tre.gateway.shell_state import Scene, describe
 from tre.gateway.table import Table
@@ -117,6 +118,10 @@ class Shell:
             raise RefusedError(403, Reason.LoginRequired)
         return await handler(request, place, session)
 
+    def style(self) -> web.Response:
+        """The style of the gateway's own pages."""
+        return self._asset(STYLE)
+
     def lab_origin(self, workspace: str) -> str:
         """The origin of a workspace's Lab."""
         return self._settings.origin(f"{workspace}.lab")
@@ -135,10 +140,13 @@ class Shell:
         if reason is None and standing.route is None:
             reason = Reason.StreamStale if standing.trusted_until is None else Reason.NotPermitted
         if reason is not None:
-            raise RefusedError(503 if reason is Reason.StreamStale else 403, reason)
+            theirs = "This workspace belongs to somebody else, or there is none of this name."
+            text = theirs if reason is Reason.NotPermitted else ""
+            raise RefusedError(503 if reason is Reason.StreamStale else 403, reason, text)
         silent_for = 0.0 if self._table.heard_at is None else moment.boottime - self._table.heard_at
         desk = f"{self._settings.origin('desk')}/workspaces/{place.workspace}"
-        return describe(Scene(standing, session, moment, self._budgets, silent_for, desk))
+        cap = timedelta(hours=self._settings.workspace_cap_hours)
+        return describe(Scene(standing, session, moment, self._budgets, silent_for, desk, cap))
 
     async def _show_page(self, request: web.BaseRequest, place: Place, session: Session) -> web.StreamResponse:
         del request

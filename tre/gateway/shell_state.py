@@ -39,7 +39,8 @@ _DATED = {Reason.GrantExpired, Reason.LegalBasisEnded}
 class Scene:
     """Everything that is shown of one workspace to one person at one moment.
 
-    `silent_for` is how many seconds the controller was not heard; `desk` the address where people stop and start it.
+    `silent_for` is how many seconds the controller was not heard; `desk` the address where people stop and start it;
+    `cap` the longest run that the installation allows.
     """
 
     standing: Standing
@@ -48,6 +49,7 @@ class Scene:
     budgets: Budgets
     silent_for: float
     desk: str
+    cap: timedelta
 
 
 def describe(scene: Scene) -> dict[str, Any]:
@@ -66,7 +68,7 @@ def describe(scene: Scene) -> dict[str, Any]:
         "end": _iso(route.end if view != "ended" else None),
         "endLabel": "This run ends" if _later(route) else _END_LABELS.get(route.grant_end_reason, "Access ends"),
         "approvalEnd": _iso(_approval_end(scene, route)),
-        "canRestartLater": _later(route),
+        "canRestartLater": _later(route) and not _capped(route, scene.cap),
         "reason": reason.value,
         "heading": explanation.heading if view == "ended" else _HEADINGS[view],
         "text": explanation.text,
@@ -101,6 +103,12 @@ def _approval_end(scene: Scene, route: Route) -> datetime:
 
 def _later(route: Route) -> bool:
     return route.end is not None and route.grant_end - route.end > _SAME_END
+
+
+def _capped(route: Route, cap: timedelta) -> bool:
+    """Whether the run ends because no run lasts longer: a renewed approval has nothing to do with it then."""
+    started = min((progress.at for progress in route.progress), default=None)
+    return started is not None and route.end is not None and route.end >= started + cap - _SAME_END
 
 
 def _since(scene: Scene, reason: Reason) -> datetime | None:

@@ -117,7 +117,7 @@ class TreSpawner(Spawner):  # type: ignore[misc]  # JupyterHub carries no types
         if record.phase is WorkspacePhase.Refused:
             raise _refused(record.reason, record.message or "The workspace was refused.", 403)
         if record.wanted is not Wanted.Running:
-            raise _refused(Reason.StateForbids, "Nobody asked for this workspace on the desk.", 409)
+            raise _refused(Reason.StateForbids, "Nobody asked for this workspace at its project's page.", 409)
         return record.phase, record
 
     async def stop(self, now: bool = False) -> None:  # noqa: ARG002 - JupyterHub's signature
@@ -194,4 +194,4 @@ def _refused(reason: Reason, message: str, status: int) -> SpawnException:
 def _too_late(last_seen: HubRecord | None) -> SpawnException:
     if last_seen is None:
         return _refused(Reason.ServiceUnavailable, "The controller does not answer; try again in a minute.", 503)
-    return _refused(Reason.StartTimeout, "The workspace is still starting; look again on the desk.", 503)
+    return _refused(Reason.StartTimeout, "The workspace is still starting; look again at its page.", 503)

@@ -64,7 +64,7 @@ async def callback(
             Reason.LoginFailed,
             "This sign-in cannot be completed.",
             why="It was begun in another window or browser, took too long, or was refused.",
-            remedy="Go to the desk and sign in again.",
+            remedy="Go to your projects and sign in again.",
         )
     hub = desk.layout.socket("hub")
     hub_name = await who_signed_in(hub, desk.settings, desk.hub_secret, code, kept["verifier"])

@@ -33,6 +33,7 @@ from tre.portal import export_words
 from tre.portal.context import Portal
 from tre.portal.export_actions import CHECK, INTAKE, LIST, PROGRAM, Found, is_open
 from tre.portal.export_allowed import allowed
+from tre.portal.histories import HistoryLine, history_lines
 from tre.portal.views import display_name
 from tre.portal.words import Words, words_for
 from tre.store import events, grants, jobs
@@ -172,7 +173,7 @@ class ExportView:
     files: tuple[FileView, ...]
     work: Work
     actions: tuple[str, ...]
-    history: tuple[StoredEvent, ...]
+    history: tuple[HistoryLine, ...]
 
     @property
     def words(self) -> Words:
@@ -229,17 +230,19 @@ def export_view(portal: Portal, connection: Connection, person: Person, found: F
         files=tuple(file_view(shown, file, group.name) for group in shown.groups for file in group.files),
         work=work_of(connection, shown),
         actions=tuple(allowed(person, found)),
-        history=_told(shown, history, outside=outside),
+        history=_told(connection, shown, history, outside=outside),
     )
 
 
-def _told(shown: ExportRequest, history: Iterable[StoredEvent], *, outside: bool) -> tuple[StoredEvent, ...]:
+def _told(
+    connection: Connection, shown: ExportRequest, history: Iterable[StoredEvent], *, outside: bool
+) -> tuple[HistoryLine, ...]:
     """What a history shows. A first review moves the checkers' deadline, so while votes are cast apart the author's
     side is not told when it passed."""
-    kinds = set(export_words.EVENTS)
+    texts = dict(export_words.EVENTS)
     if shown.phase is BlindPhase.INDEPENDENT and not outside:
-        kinds.discard("export.overdue")
-    return tuple(stored for stored in history if stored.event.kind in kinds)[:HISTORY]
+        del texts["export.overdue"]
+    return history_lines(connection, history, texts)[:HISTORY]
 
 
 def work_of(connection: Connection, request: ExportRequest) -> Work:

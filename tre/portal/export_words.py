@@ -24,9 +24,27 @@ STATES: dict[ExportState, Words] = {
     S.Released: Words("Released", "The members of the project can download it."),
     S.Rejected: Words("Refused", "It cannot be submitted again. A new request can be made."),
     S.Withdrawn: Words("Withdrawn", "Nothing of it leaves. A new request can be made."),
-    S.Blocked: Words("Blocked", "A check found something that nobody may release. Take it out, then submit again."),
+    S.Blocked: Words(
+        "Blocked", "A check found something that nobody may release. Take it out or change it, then submit again."
+    ),
     S.Recalled: Words("Recalled", "It was called back: it can no longer be downloaded, and copies must be destroyed."),
 }
+FOR_CHECKERS: dict[ExportState, str] = {
+    S.Pending: "The researcher has not submitted it.",
+    S.Submitted: "Look at every file, vote on each, then submit your review.",
+    S.PartiallyReviewed: "A first review is in, and nobody else sees it yet. Every reviewer votes on every file.",
+    S.Reviewed: "The reviews are in. Compare them, then release the request or return it.",
+    S.Returned: "It is back with the researcher, who can change it and submit it again.",
+    S.Approved: "It leaves after a short delay, in which it can still be stopped.",
+    S.Releasing: "The decision is being put on record and the files packed.",
+    S.Released: "The project can download it. It can still be called back.",
+    S.Rejected: "It was refused for good.",
+    S.Withdrawn: "The researcher took it back.",
+    S.Blocked: "It is back with the researcher: as it is, nobody may release it.",
+    S.Recalled: "It was called back: nobody can download it any more.",
+}
+"""What each state asks of a checker, or tells them."""
+
 STATE_COLOURS: dict[ExportState, str] = {
     S.Pending: "grey",
     S.Submitted: "blue",
@@ -69,6 +87,18 @@ CHECKS: dict[str, str] = {
     "S01": "Counts below the threshold",
 }
 
+TYPES: dict[str, str] = {
+    "csv": "Table (csv)",
+    "tsv": "Table (tsv)",
+    "text": "Text",
+    "log": "Log",
+    "markdown": "Text (markdown)",
+    "json": "Data (json)",
+    "png": "Image (png)",
+    "unknown": "Unknown type",
+}
+"""Types of files; one without words is told by its name."""
+
 KINDS: dict[FileKind, Words] = {
     FileKind.output: Words("Output", "asks to leave"),
     FileKind.supporting: Words("Supporting", "shown to the checkers, never released"),
@@ -76,7 +106,7 @@ KINDS: dict[FileKind, Words] = {
     FileKind.withdrawn: Words("Taken back", "neither shown nor released"),
 }
 CHOICES: dict[Choice, Words] = {
-    Choice.Approved: Words("Approve", "These bytes may leave."),
+    Choice.Approved: Words("Approve", "It may leave, byte for byte as it is."),
     Choice.ChangesRequested: Words("Ask for changes", "Say what should change: the researcher will read it."),
     Choice.Undecided: Words("Not decided", "Keep the comment and come back."),
 }
@@ -104,13 +134,13 @@ EVENTS: dict[str, str] = {
     "export.files-added": "Files were copied into the airlock",
     "export.checked": "The checks ran",
     "export.submitted": "It was submitted",
-    "export.returned": "It was returned with words",
+    "export.returned": "It was returned to the researcher",
     "export.rejected": "It was refused",
     "export.withdrawn": "It was withdrawn",
     "export.approved": "Its release was confirmed",
     "export.reopened": "The approval no longer held",
     "export.releasing": "The decision was put on record",
-    "export.release-failed": "The release failed and is tried again",
+    "export.release-failed": "The release could not be made",
     "export.released": "It was released",
     "export.downloaded": "The release was downloaded",
     "export.recalled": "It was called back",
@@ -136,6 +166,11 @@ def place_words(place: Locator) -> str:
 def check_words(check: str) -> str:
     """What a check looks for; its number where it has no words yet."""
     return CHECKS.get(check, check)
+
+
+def type_words(kind: str) -> str:
+    """What type a file is."""
+    return TYPES.get(kind, kind)
 
 
 def size_words(size: int) -> str:

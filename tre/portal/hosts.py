@@ -52,7 +52,7 @@ def find_landing(to: str, settings: Settings) -> Landing:
         raise TREError(
             Reason.BadInput,
             "This address is not a page of this service.",
-            remedy="Go to the desk and choose your project there.",
+            remedy="Go to your projects and choose there.",
         )
     return Landing(found["host"], found["origin"], found["path"] or "/")
 

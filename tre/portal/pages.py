@@ -2,7 +2,8 @@
 
 Guarantees: everything a person typed is escaped; a name or an attribute that a template misspells fails the page and
 its test (the design system's own macros, which probe for what is absent, stay lenient for plain dictionaries); times
-are shown in UTC, by `<time>`, to the minute. Nothing is fetched from elsewhere; nothing is inline.
+are shown in UTC, by `<time>`, to the minute, in tables with short months. Nothing is fetched from elsewhere; nothing
+is inline.
 """
 
 from __future__ import annotations
@@ -61,8 +62,9 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        when=when, exact=exact, written=written, day=day, distance=distance, short=short_digest, number=number
-    )
+        when=when, brief=brief, exact=exact, written=written, day=day, distance=distance, short=short_digest,
+        number=number, heading=heading, codes=codes,
+    )  # fmt: skip
     made.globals.update(words=words, asset=asset, service_name=SERVICE_NAME)
     return made
 
@@ -72,15 +74,20 @@ def when(moment: datetime | None) -> Markup:
     return _time(moment, f"{moment.day} {moment:%B %Y, %H:%M} UTC" if moment else "")
 
 
+def brief(moment: datetime | None) -> Markup:
+    """A moment where there is little room: `31 Oct 2027, 23:59`. Say beside it that times are in UTC."""
+    return _time(moment, f"{moment.day} {moment:%b %Y, %H:%M}" if moment else "")
+
+
 def exact(moment: datetime | None) -> Markup:
     """A moment to the second, as the log has it: `2027-10-31 23:59:59 UTC`."""
     return _time(moment, f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "")
 
 
 def written(text: str | None) -> Markup:
-    """A moment that is kept as text (RFC 3339); the text itself where it is something else."""
+    """A moment that is kept as text (RFC 3339), for tables; the text itself where it is something else."""
     try:
-        return when(datetime.fromisoformat(text).astimezone(UTC) if text else None)
+        return brief(datetime.fromisoformat(text).astimezone(UTC) if text else None)
     except ValueError:
         return escape(text)
 
@@ -103,10 +110,15 @@ def distance(moment: datetime, now: datetime) -> str:
     return f"in {words_}" if left > timedelta(0) else f"{words_} ago"
 
 
+_DAY = 60 * 24
+_UNITS = ((365 * _DAY, 2, "year"), (30 * _DAY, 3, "month"), (_DAY, 1, "day"), (60, 1, "hour"), (1, 1, "minute"))
+"""Minutes of a unit, from how many of it it is told in it, its name: three months, but 80 days."""
+
+
 def _duration(length: timedelta) -> str:
     minutes = int(length.total_seconds() // 60)
-    for size, unit in ((60 * 24, "day"), (60, "hour"), (1, "minute")):
-        if minutes >= size:
+    for size, fewest, unit in _UNITS:
+        if minutes >= size * fewest:
             count = minutes // size
             return f"{count:,} {unit}{'' if count == 1 else 's'}"
     return "less than a minute"
@@ -117,6 +129,17 @@ def short_digest(text: str | None) -> Markup:
     if not text:
         return Markup("–")
     return Markup('<code class="app-digest" title="{0}">{1}…</code>').format(text, text.removeprefix("sha256:")[:12])
+
+
+def heading(sentence: str) -> str:
+    """A sentence as a heading: without the full stop at its end."""
+    return sentence.removesuffix(".")
+
+
+def codes(text: str) -> Markup:
+    """Words with `names` in them, as a docstring writes them."""
+    parts = text.split("`")
+    return Markup("").join(Markup("<code>{}</code>").format(t) if i % 2 else escape(t) for i, t in enumerate(parts))
 
 
 def number(value: int) -> str:

@@ -95,7 +95,16 @@ class ReviewView:
     @property
     def voted(self) -> int:
         """How many outputs have this checker's present, decided vote."""
-        return sum(item.own is not None and not item.stale and item.own.choice != "Undecided" for item in self.outputs)
+        return sum(self._decided(item) for item in self.outputs)
+
+    @property
+    def unvoted(self) -> ReviewedFile | None:
+        """The first output that lacks this checker's present, decided vote."""
+        return next((item for item in self.outputs if not self._decided(item)), None)
+
+    @staticmethod
+    def _decided(item: ReviewedFile) -> bool:
+        return item.own is not None and not item.stale and item.own.choice != "Undecided"
 
     @property
     def submitted(self) -> bool:

@@ -148,7 +148,7 @@ def take_ticket(desk: Desk, request: Request, ticket: str, landing: str) -> Resp
             Reason.LoginRequired,
             "The browser kept no cookie of this page.",
             why="Either cookies are off, or this link was made for somebody else.",
-            remedy="Allow cookies for this service, then go to the desk.",
+            remedy="Allow cookies for this service, then sign in again.",
         )
     if not secrets.compare_digest(landing.encode(), f"/?s={entry['word']}".encode()):
         return RedirectResponse("/", 303)  # a link from elsewhere: begin properly, the ticket is left unspent

@@ -19,11 +19,15 @@ def _everybody(_person: Person) -> bool:
 
 @dataclass(frozen=True)
 class NavigationItem:
-    """One entry of the navigation: what it is called, where it leads, and who sees it."""
+    """One entry of the navigation: what it is called, where it leads, who sees it, and what it is for.
+
+    Entries with a purpose are explained on the first page after signing in.
+    """
 
     text: str
     href: str
     shown_to: Callable[[Person], bool] = _everybody
+    purpose: str = ""
 
     def is_current(self, path: str) -> bool:
         """Whether a path lies under the entry."""

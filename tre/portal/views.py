@@ -22,7 +22,16 @@ from tre.domain.people import Person, Subject
 from tre.domain.workspaces.models import Workspace
 from tre.domain.workspaces.states import ALIVE_PHASES, StartStep, WorkspacePhase
 from tre.portal.context import Portal
-from tre.portal.words import NEVER_OPENED, STEPS, STOPPED, Words, words_for
+from tre.portal.words import (
+    NEVER_OPENED,
+    NOT_OPENED,
+    STEPS,
+    STOPPED,
+    WORKSPACE_COLOURS,
+    WORKSPACE_PHASES,
+    Words,
+    words_for,
+)
 from tre.store import datasets, grant_slices, grants, people, workspaces
 from tre.store.grant_slices import StoredSlice
 
@@ -58,6 +67,19 @@ class WorkspaceView:
         return words_for(self.workspace.reason)
 
     @property
+    def label(self) -> str:
+        """Its phase in a word or two."""
+        if self.awaits_start:
+            return "Waiting to start"
+        untouched = self.workspace.phase is WorkspacePhase.Stopped and not self.workspace.instance
+        return NOT_OPENED if untouched else WORKSPACE_PHASES[self.workspace.phase].text
+
+    @property
+    def colour(self) -> str:
+        """The colour that goes with it."""
+        return "blue" if self.awaits_start else WORKSPACE_COLOURS[self.workspace.phase]
+
+    @property
     def alive(self) -> bool:
         """Whether anything of it may run."""
         return self.workspace.phase in ALIVE_PHASES
@@ -66,6 +88,11 @@ class WorkspaceView:
     def running(self) -> bool:
         """Whether it can be entered."""
         return self.workspace.phase is WorkspacePhase.Running
+
+    @property
+    def step_lines(self) -> tuple[tuple[str, str, bool], ...]:
+        """The steps of a start as pages list them: name, words, whether it is reached."""
+        return tuple((step.step.value, step.label, step.reached) for step in self.steps)
 
     @property
     def waiting(self) -> bool:
@@ -106,6 +133,7 @@ class ProjectView:
     grant: GrantRecord
     end: End
     verdict: Verdict
+    reason: Reason
     slices: tuple[SliceView, ...]
     workspace: WorkspaceView | None
     notices: tuple[Notice, ...]
@@ -115,7 +143,7 @@ class ProjectView:
     @property
     def words(self) -> Words:
         """Why the person is, or is not, let in."""
-        return words_for(self.verdict.reason)
+        return words_for(self.reason)
 
     @property
     def end_words(self) -> Words:
@@ -159,16 +187,26 @@ def project_view(portal: Portal, connection: Connection, person: Person, grant: 
     now = portal.clock.now()
     workspace = workspaces.get(connection, Workspace.name_for(grant.name, person.subject))
     cap = timedelta(hours=portal.settings.workspace_cap_hours)
+    verdict = is_entitled(grant, person.subject, now)
     return ProjectView(
         grant=grant,
         end=effective_end(grant.spec),
-        verdict=is_entitled(grant, person.subject, now),
+        verdict=verdict,
+        reason=_reason(connection, grant, verdict),
         slices=slice_views(connection, grant, suspended_slices(grant, now)),
         workspace=None if workspace is None else workspace_view(portal, connection, person, workspace),
         notices=tuple(notices(grant, workspace, now, cap)),
         members=tuple((member, display_name(connection, member.subject)) for member in grant.spec.members),
         actions=tuple(permissions.grant_actions(person, grant)),
     )
+
+
+def _reason(connection: Connection, grant: GrantRecord, verdict: Verdict) -> Reason:
+    """Why somebody is or is not let in; for an approval that waits, what it waits for."""
+    if verdict.reason is not Reason.GrantPending:
+        return verdict.reason
+    failing = (item["reason"] for item in grants.conditions(connection, grant.name) if item.get("status") == "False")
+    return next((Reason(found) for found in failing if found in Reason.__members__), Reason.GrantPending)
 
 
 def own_projects(portal: Portal, connection: Connection, person: Person) -> list[ProjectView]:

@@ -42,7 +42,9 @@ WORDS: dict[Reason, Words] = {
     R.ClockOutOfStep: Words("The machine's clock is out of step, so nothing new is granted.", _ASK),
     R.ConfirmationWrong: Words("What you typed to confirm does not match.", "Type it exactly as shown."),
     R.Conflict: Words("Somebody else changed this in the meantime.", "Load the page again and repeat what you did."),
-    R.ContentChanged: Words("The files are no longer the ones that were looked at.", "Submit them again."),
+    R.ContentChanged: Words(
+        "The files are no longer the ones that were looked at.", "Copy them anew and submit again. " + _ASK
+    ),
     R.ContextMissing: Words(
         "Words that explain the files are missing.", "Say what they show and from how many people."
     ),
@@ -74,7 +76,9 @@ WORDS: dict[Reason, Words] = {
     R.NotPermitted: Words("You may not do this.", "Go back to your projects."),
     R.NotYetValid: Words("The approval begins at a later date.", _WAIT),
     R.OrganisationSuspended: Words("All projects of the organisation are suspended for now.", _WAIT),
-    R.PlanNotCovered: Words("The data differ from what the committee approved.", "The present plan needs approval."),
+    R.PlanNotCovered: Words(
+        "The data differ from what the committee approved.", "The committee has to approve the data as they are now."
+    ),
     R.PolicyChanged: Words("The rules changed since this was decided.", "It has to be looked at again."),
     R.PolicyMissing: Words("A policy that is needed is missing, so nothing is granted or released.", _ASK),
     R.PrivacyNotMet: Words(
@@ -134,6 +138,7 @@ WORKSPACE_PHASES: dict[WorkspacePhase, Words] = {
     WorkspacePhase.Refused: Words("Refused"),
 }
 NEVER_OPENED = Words("It has not been opened yet.")
+NOT_OPENED = "Not opened yet"
 STOPPED = Words("It was stopped because somebody asked for it.", "Files in the home are kept.")
 """Of a workspace that rests: what `Requested` means there."""
 
@@ -159,6 +164,14 @@ ROLES: dict[Role, str] = {
     Role.data_manager: "Data manager",
     Role.operator: "Operator",
 }
+
+STANDINGS = {
+    "EvidenceVerified": "The proof of the approval is good",
+    "PlanCovered": "The data are those that the committee approved",
+    "SlicesReady": "The data are ready",
+    "LogWhole": "The audit log is whole",
+}
+"""What must hold before a grant gives access: the types of its status conditions, in words."""
 
 CONDITIONS = {
     "DUO:0000004": "No restriction",
@@ -192,7 +205,6 @@ CONDITIONS = {
 EVENTS = {
     "grant.applied": "The approval was put on record",
     "grant.evidence-verified": "The proof of the approval was verified",
-    "grant.conditions-changed": "Its conditions changed",
     "grant.activated": "Access began",
     "grant.suspended": "Access was suspended",
     "grant.expired": "Access ended",
@@ -200,29 +212,35 @@ EVENTS = {
     "grant.revoked": "The approval was withdrawn",
     "grant.close-asked": "Closing was asked for",
     "grant.closed": "The project was closed",
+    "grant.drawn-much": "Much was drawn out of its workspaces in a short time",
     "suspension.added": "A suspension was added",
     "suspension.lifted": "A suspension was lifted",
+    "slice.build-asked": "Preparing the data began",
+    "slice.ready": "The data were ready",
+    "slice.failed": "The data could not be prepared",
+    "slice.removed": "The project's view of the data was destroyed",
     "workspace.wanted": "The workspace was asked for",
-    "workspace.unwanted": "Its end was asked for",
-    "workspace.halted": "It was halted",
-    "workspace.refused": "Its start was refused",
-    "workspace.starting": "It began to start",
-    "workspace.progressed": "Its start went on",
-    "workspace.running": "It was ready",
-    "workspace.stopping": "It began to stop",
-    "workspace.stopped": "It was proven stopped",
+    "workspace.unwanted": "Stopping the workspace was asked for",
+    "workspace.halted": "The workspace was halted",
+    "workspace.refused": "The workspace's start was refused",
+    "workspace.running": "The workspace was sealed and ready",
+    "workspace.entered": "The notebook was opened in a browser",
+    "workspace.budget-exhausted": "An hourly budget was used up",
+    "workspace.connections-cut": "Open connections were cut",
+    "workspace.stopped": "The workspace was proven stopped",
+    "workspace.destroyed": "The workspace's files were destroyed",
 }
+"""Events that a history tells; the other ones are steps of a machine and stand in the audit log only."""
 
 
-def event_words(kind: str) -> str:
-    """What happened, in words; the kind itself where there are none."""
-    return EVENTS.get(kind, kind)
+def standing_words(kind: str) -> str:
+    """What a status condition of a grant says; its type where there are no words yet."""
+    return STANDINGS.get(kind, kind)
 
 
-def detail_words(reason: str) -> str:
-    """The reason of an event: its words where it is one of ours, else what a person wrote."""
-    known = {member.value for member in Reason}
-    return WORDS[Reason(reason)].text if reason in known else reason
+def reason_words(code: str) -> str:
+    """A reason that is kept as text, in words; the text itself where it is none of ours."""
+    return WORDS[Reason(code)].text if code in Reason.__members__ else code
 
 
 def words_for(reason: Reason) -> Words:

@@ -158,6 +158,27 @@ async def test_somebody_else_sees_nothing_of_the_project(world: World) -> None:
         assert b"Severity" not in body
 
 
+async def test_a_stranger_gets_a_page_with_a_way_on(world: World) -> None:
+    cookie = world.cookie(CookieKind.shell, session=world.session(BOB))
+    headers = world.shell_headers(Cookie=cookie) | {"Sec-Fetch-Dest": "document"}
+    status, sent, body = await world.request("GET", "/", headers)
+    text = body.decode()
+    assert status == 403
+    assert "belongs to somebody else, or there is none of this name" in text
+    assert f'href="{world.origin("desk")}/"' in text
+    assert "<style" not in text
+    assert "<script" not in text
+    assert "'unsafe" not in sent["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("prefix", ["", "desk", "hub", "enter", "preview", f"{WORKSPACE}.open", f"{WORKSPACE}.lab"])
+async def test_every_host_has_the_style_of_the_gateways_own_pages(world: World, prefix: str) -> None:
+    headers = {"Host": world.host(prefix), "Sec-Fetch-Dest": "style"}
+    status, sent, body = await world.request("GET", "/.tre/static/shell.css", headers)
+    assert (status, sent["Content-Type"]) == (200, "text/css; charset=utf-8")
+    assert b".card" in body
+
+
 async def test_a_revoked_session_signs_in_anew(world: World) -> None:
     await world.news({"type": "session-revoked", "session": "s1"})
     assert (await world.request("GET", "/", world.shell_headers()))[0] == 302
@@ -176,6 +197,18 @@ async def test_a_renewal_offers_a_later_end(world: World) -> None:
     await world.news(route_message(socket=str(world.lab_socket), grantEnd=as_text(utc(days=90))))
     state = await state_of(world)
     assert (state["canRestartLater"], state["endLabel"]) == (True, "This run ends")
+
+
+@pytest.mark.parametrize(("started", "offered"), [({"days": -7, "hours": 5}, False), ({"days": -6}, True)])
+async def test_a_run_that_is_as_long_as_any_run_may_be_offers_none(
+    world: World, started: dict[str, int], offered: bool
+) -> None:
+    """Stopping and opening again would give no later end than the installation's own cap: that is no news."""
+    progress = [{"step": "GrantChecked", "at": as_text(utc(**started))}]
+    news = route_message(socket=str(world.lab_socket), grantEnd=as_text(utc(days=90)), progress=progress)
+    await world.news(news)
+    state = await state_of(world)
+    assert (state["canRestartLater"], state["endLabel"]) == (offered, "This run ends")
 
 
 @pytest.mark.parametrize(

@@ -310,7 +310,7 @@ async def test_account_and_ending_another_sign_in(world: World) -> None:
 async def test_unknown_pages_and_errors_are_plain_words(world: World) -> None:
     page = await world.browser("alice").get("/no/such/page")
     assert page.status_code == 404
-    assert "There is no such page." in page.text
+    assert "There is no such page</h1>" in page.text
     assert (
         await world.browser("alice").send("DELETE", "/", "desk", headers=world.browser().same_origin())
     ).status_code == 405

@@ -66,6 +66,22 @@ class TestQueue:
 
 
 class TestReading:
+    async def test_the_next_step_is_the_first_file_without_a_vote(self, airlock: Airlock) -> None:
+        export = await airlock.submitted()
+        chris, path = airlock.world.browser("chris"), f"/reviews/{export}"
+        [first, second] = [
+            f'href="{path}/files/{file_key(file.path)}">Look at' for file in airlock.request(export).outputs
+        ]
+        assert first + " the first file" in (await chris.get(path)).text
+        run = airlock.request(export).check_run
+        assert run is not None
+        output = airlock.request(export).outputs[0]
+        seen = {"sha256": output.sha256, "run": run.id, "choice": "Approved"}
+        assert (await chris.post(f"{path}/files/{file_key(output.path)}", seen)).status_code == 303
+        assert second + " the next file" in (await chris.get(path)).text
+        assert (await airlock.review("chris", export)).status_code == 303
+        assert ">Look at" not in (await chris.get(path)).text
+
     async def test_request_and_file(self, airlock: Airlock) -> None:
         airlock.findings = [finding(Severity.E), finding(Severity.A, CLEAN, "F10", row=1)]
         export = await airlock.submitted()

@@ -148,7 +148,7 @@ function showEnded(heading, since, text, message, remedy, reason) {
   show("starting", false);
   show("end", false);
   show("budgets", false);
-  setText("desk", "Desk");
+  setText("desk", "Leave");
   show("ended", true);
   if (first) {
     setText("alarm", `${heading}. ${text}`);
@@ -163,7 +163,7 @@ function render() {
     notice("renewed", "", "");
     notice("spent", "", "");
     showEnded(state.reason === "LoginRequired" ? "You are signed out" : "Access has ended", null,
-      state.text, "", "Go to the desk and sign in again.", state.reason);
+      state.text, "", "Go to your projects and sign in again.", state.reason);
     return;
   }
   setText("title", state.title);
@@ -176,10 +176,10 @@ function render() {
   }
   showBudgets();
   show("budgets", state.view === "running");
-  setText("desk", state.view === "running" ? "Stop or leave" : "Desk");
+  setText("desk", state.view === "running" ? "Stop or leave" : "Leave");
   notice("warning", "End of access", state.warning);
   notice("renewed", "Your approval runs longer", state.view === "running" && state.canRestartLater
-    ? `until ${inWords(state.approvalEnd)}. To use the later end, stop and start the workspace from the desk.` : "");
+    ? `until ${inWords(state.approvalEnd)}. To work until then, choose “Stop or leave”, stop the workspace and open it again.` : "");
   if (state.view === "ended") {
     showEnded(state.heading, state.since, state.text, state.message, state.remedy, state.reason);
     return;

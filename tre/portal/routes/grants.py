@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from sqlalchemy import Connection
 from starlette.responses import RedirectResponse, Response
 
 from tre.domain.desk import permissions
@@ -18,15 +19,22 @@ from tre.domain.model import parse_record
 from tre.domain.people import Person
 from tre.portal import actions
 from tre.portal.context import Desk
+from tre.portal.histories import actor_words, history_lines
 from tre.portal.pages import render
 from tre.portal.sessions import CurrentDesk, CurrentVisitor, Form, desk_of
 from tre.portal.site import NavigationItem
 from tre.portal.views import display_name, slice_views, workspace_view
+from tre.portal.words import EVENTS
 from tre.store import events, grants, workspaces
+from tre.store.events import StoredEvent
 from tre.store.grants import StoredSuspension
 
 router = APIRouter()
-NAVIGATION = (NavigationItem("Grants", "/grants", permissions.can_read_record),)
+NAVIGATION = (
+    NavigationItem(
+        "Grants", "/grants", permissions.can_read_record, "Every approval: its state, its end, who is in it."
+    ),
+)
 PAGE = 50
 HISTORY = 50
 
@@ -130,13 +138,19 @@ def _grant_page(request: Request, desk: Desk, person: Person, name: str, fault: 
             "reason": _reason(grant, conditions, now),
             "conditions": conditions,
             "suspensions": [(item, item.in_force(now)) for item in stored],
+            "by": {item.by.key: actor_words(connection, item.by) for item in stored},
+            "audit_log": permissions.can_operate(person),
             "slices": slice_views(connection, grant, suspended_slices(grant, now)),
             "members": [(member, display_name(connection, member.subject)) for member in grant.spec.members],
             "workspaces": views if permissions.can_operate(person) else [],
-            "history": events.search(connection, events.EventSearch(object=f"grant/{name}", limit=HISTORY)),
+            "history": history_lines(connection, _events_of(connection, name), EVENTS)[:HISTORY],
             "actions": permissions.grant_actions(person, grant),
         }
     return render(request, "grant.html", status=400 if fault else 200, now=now, fault=fault, **values)
+
+
+def _events_of(connection: Connection, name: str) -> list[StoredEvent]:
+    return events.search(connection, events.EventSearch(object=f"grant/{name}", limit=events.MAX_PAGE))
 
 
 @router.post("/grants/{name}/suspend")

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from tre.domain.desk import permissions
-from tre.domain.workspaces.states import WorkspacePhase
+from tre.domain.workspaces.states import ALIVE_PHASES, WorkspacePhase
 from tre.portal.pages import render
 from tre.portal.sessions import CurrentDesk, CurrentVisitor
 from tre.portal.site import NavigationItem
@@ -24,10 +24,10 @@ from tre.store.events import StoredEvent
 
 router = APIRouter()
 NAVIGATION = (
-    NavigationItem("Workspaces", "/operate/workspaces", permissions.can_operate),
-    NavigationItem("Proofs", "/operate/proofs", permissions.can_operate),
-    NavigationItem("Audit log", "/operate/audit", permissions.can_operate),
-    NavigationItem("Health", "/operate/health", permissions.can_operate),
+    NavigationItem("Workspaces", "/operate/workspaces", permissions.can_operate, "What runs now, whose, and why not."),
+    NavigationItem("Proofs", "/operate/proofs", permissions.can_operate, "That workspaces were sealed, and are gone."),
+    NavigationItem("Audit log", "/operate/audit", permissions.can_operate, "Who did what, when, and why."),
+    NavigationItem("Health", "/operate/health", permissions.can_operate, "Whether every service answers."),
 )
 SERVICES = ("gateway", "hub", "controller", "storekeeper", "portal", "public")
 """Services with a socket that can be asked; the checker has none and the launcher admits the controller alone."""
@@ -50,6 +50,7 @@ def all_workspaces(
         "views": views,
         "titles": titles,
         "every": len(every),
+        "alive": sum(item.phase in ALIVE_PHASES for item in every),
         "phases": list(WorkspacePhase),
         "phase": phase,
     }

@@ -9,10 +9,12 @@ from starlette.responses import RedirectResponse, Response
 
 from tre.domain.desk import permissions
 from tre.portal import actions
+from tre.portal.histories import history_lines
 from tre.portal.pages import render
 from tre.portal.sessions import CurrentDesk, CurrentVisitor, Form, take_ticket
 from tre.portal.site import NavigationItem
 from tre.portal.views import own_projects, project_view
+from tre.portal.words import EVENTS
 from tre.store import events
 
 router = APIRouter()
@@ -47,11 +49,12 @@ def project(request: Request, desk: CurrentDesk, who: CurrentVisitor, name: str)
         if not permissions.is_member(who.person, grant):
             return RedirectResponse(f"/grants/{grant.name}", 303)
         view = project_view(desk, connection, who.person, grant)
-        history = events.search(connection, events.EventSearch(object=f"grant/{name}", limit=HISTORY))
+        history = events.search(connection, events.EventSearch(object=f"grant/{name}", limit=events.MAX_PAGE))
         if view.workspace is not None:
-            own = events.EventSearch(object=f"workspace/{view.workspace.workspace.name}", limit=HISTORY)
-            history = sorted([*history, *events.search(connection, own)], key=lambda e: -e.number)[:HISTORY]
-    return render(request, "project.html", view=view, history=history, now=desk.clock.now())
+            own = events.EventSearch(object=f"workspace/{view.workspace.workspace.name}", limit=events.MAX_PAGE)
+            history = sorted([*history, *events.search(connection, own)], key=lambda e: -e.number)
+        lines = history_lines(connection, history, EVENTS)[:HISTORY]
+    return render(request, "project.html", view=view, history=lines, now=desk.clock.now())
 
 
 @router.post("/projects/{name}/open")

@@ -30,7 +30,14 @@ from tre.portal.site import NavigationItem
 from tre.store import exports
 
 router = APIRouter()
-NAVIGATION = (NavigationItem("Review desk", "/reviews", permissions.can_review_exports),)
+NAVIGATION = (
+    NavigationItem(
+        "Review desk",
+        "/reviews",
+        permissions.can_review_exports,
+        "Requests to take results out that wait for a review.",
+    ),
+)
 PAGE = 50
 EACH_BY_ITSELF = 10
 """Up to so many findings of one check are answered one by one as well; more are answered together."""

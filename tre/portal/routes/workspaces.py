@@ -13,7 +13,6 @@ from tre.portal.live import Live
 from tre.portal.pages import render
 from tre.portal.sessions import CurrentDesk, CurrentVisitor, Form, Visitor
 from tre.portal.views import WorkspaceView, workspace_view
-from tre.portal.words import WORKSPACE_COLOURS, WORKSPACE_PHASES
 from tre.store import grants, people, workspaces
 
 router = APIRouter()
@@ -65,8 +64,8 @@ def message_of(view: WorkspaceView) -> dict[str, Any]:
     phase = view.workspace.phase
     return {
         "phase": phase.value,
-        "label": "Waiting to start" if view.awaits_start else WORKSPACE_PHASES[phase].text,
-        "colour": WORKSPACE_COLOURS[phase],
+        "label": view.label,
+        "colour": view.colour,
         "words": "" if view.waiting or view.running else f"{view.words.text} {view.words.advice}".strip(),
         "steps": [{"step": step.step.value, "reached": step.reached} for step in view.steps],
         "running": view.running,

@@ -11,12 +11,19 @@
     label.textContent = news.label;
     label.className = "nhsuk-tag nhsuk-tag--" + news.colour;
     if (words) { words.textContent = news.words; words.hidden = !news.words; }
+    var next = !news.done;
     news.steps.forEach(function (step) {
       var line = place.querySelector('[data-step="' + step.step + '"]');
-      if (!line || line.dataset.reached === String(step.reached)) { return; }
+      var now = next && !step.reached;
+      if (now) { next = false; }
+      if (!line) { return; }
+      var before = line.dataset.reached;
       line.dataset.reached = String(step.reached);
-      line.querySelector("[data-step-state]").textContent = step.reached ? "Done" : "Waiting";
-      if (step.reached) { said.textContent = line.querySelector("[data-step-label]").textContent + ": done"; }
+      if (now) { line.dataset.now = "true"; } else { delete line.dataset.now; }
+      line.querySelector("[data-step-state]").textContent = step.reached ? "Done" : now ? "In progress" : "Waiting";
+      if (step.reached && before !== "true") {
+        said.textContent = line.querySelector("[data-step-label]").textContent + ": done";
+      }
     });
   }
   source.addEventListener("message", function (event) {
