@@ -119,7 +119,7 @@ def test_a_part_can_be_stopped_and_started_by_a_test(own: Trial, tier: Tier) -> 
     assert own.run("up", "--tier", tier).code == 0
     running = own.running()
     for name in ("kube-controller-manager", "kube-apiserver"):
-        running.command("stop", name)
+        running.command("stop", name, signal.SIGKILL)
         assert name not in running.parts()
         running.command("start", name)
         assert name in running.parts()

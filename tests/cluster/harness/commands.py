@@ -24,6 +24,7 @@ class Part:
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
+    comes_back: bool = False  # it gives up where the API server is away for long: a real node starts it again
 
 
 def etcd(where: Layout, order: Order) -> Part:
@@ -94,12 +95,14 @@ def controller_manager(where: Layout, order: Order) -> Part:
         f"--cluster-cidr={','.join(places.POD_RANGES)}",
         f"--service-cluster-ip-range={','.join(places.SERVICE_RANGES)}",
     )
-    return Part("kube-controller-manager", (order.binary("kubernetes", "kube-controller-manager"), *flags))
+    command = (order.binary("kubernetes", "kube-controller-manager"), *flags)
+    return Part("kube-controller-manager", command, comes_back=True)
 
 
 def scheduler(where: Layout, order: Order) -> Part:
     """The scheduler."""
-    return Part("kube-scheduler", (order.binary("kubernetes", "kube-scheduler"), *_client_of(where, "scheduler")))
+    command = (order.binary("kubernetes", "kube-scheduler"), *_client_of(where, "scheduler"))
+    return Part("kube-scheduler", command, comes_back=True)
 
 
 def kwok(where: Layout, order: Order) -> Part:

@@ -1,8 +1,9 @@
 """Keeps a cluster: starts its parts in their order, and is the one process whose end ends everything.
 
 Guarantees: it writes down who it is before it starts anything; its parts die with it, on a node together with
-every pod, mount and network of the cluster, since these live in its namespaces; a part that ends by itself is not
-started again but reported. It holds its lock from before its start to its death.
+every pod, mount and network of the cluster, since these live in its namespaces. A part that ends by itself is
+reported, and not started again unless it is known to give up when the API server is away. The keeper holds its
+lock from before its start to its death.
 
 Does not guarantee: that control groups go; whoever removes the cluster does that.
 
@@ -76,6 +77,13 @@ class Keeper:
             self.ended[name] = code
             del self.running[name]
         return name in self.running
+
+    def look(self) -> None:
+        """Notice what has ended since the last look."""
+        for name in [name for name in list(self.running) if not self.poll(name)]:
+            if self.parts[name].comes_back:
+                self.start(self.parts[name])
+            self.report("ready")
 
     def stop(self, name: str, number: int = signal.SIGTERM) -> None:
         """Send a part a signal that ends it, and wait for its end."""
@@ -156,9 +164,7 @@ class Keeper:
                 for caller in _callers(listener):
                     with caller:
                         self._answer(caller)
-                for name in list(self.running):
-                    if not self.poll(name):
-                        self.report("ready")
+                self.look()
 
     def _answer(self, caller: socket.socket) -> None:
         with contextlib.suppress(OSError, ValueError):  # a caller that goes away, or says nothing that is a command
@@ -172,6 +178,7 @@ class Keeper:
             caller.sendall(json.dumps(answer).encode() + b"\n")
 
     def _do(self, action: str, name: str = "", number: int = signal.SIGTERM) -> dict[str, object]:
+        self.look()
         match action:
             case "stop":
                 self.stop(name, number)
@@ -185,7 +192,7 @@ class Keeper:
                 pass
             case _:
                 raise HarnessError(f"no such command: {action}")
-        return {"running": {n: p.pid for n, p in self.running.items() if self.poll(n)}, "ended": self.ended}
+        return {"running": {n: p.pid for n, p in self.running.items()}, "ended": self.ended}
 
 
 def _callers(listener: socket.socket) -> Iterator[socket.socket]:
