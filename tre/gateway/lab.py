@@ -9,6 +9,9 @@ Does not guarantee: what the answer says. See `tre.gateway.proxy` and `tre.gatew
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
+from types import MappingProxyType
 from urllib.parse import parse_qs
 
 from aiohttp import web
@@ -32,6 +35,7 @@ from tre.gateway.websockets import WebsocketProxy
 from tre.system.settings import Settings
 
 START_PAGE = "/lab"
+_REMEMBERED = 1024
 MOST_OPEN = 1024
 """Exchanges open to one workspace at a time: far above what pages need, so that one cannot exhaust the gateway."""
 
@@ -54,11 +58,15 @@ class Lab:
         self._openings = openings
         self._sessions, self._tickets = access
         self._static, self._proxy, self._websockets = answers
+        self._headers_of = functools.lru_cache(maxsize=_REMEMBERED)(self._make_headers)
 
-    def headers(self, place: Place) -> dict[str, str]:
+    def headers(self, place: Place) -> Mapping[str, str]:
         """The headers of every response of a Lab host."""
-        workspace = place.workspace
-        return lab_headers(self._settings.origin(f"{workspace}.lab"), self._settings.origin(f"{workspace}.open"))
+        return self._headers_of(place.workspace)
+
+    def _make_headers(self, workspace: str) -> Mapping[str, str]:
+        origins = (self._settings.origin(f"{workspace}.{kind}") for kind in ("lab", "open"))
+        return MappingProxyType(lab_headers(*origins))
 
     async def serve(self, request: web.BaseRequest, place: Place) -> web.StreamResponse:
         """Answer a request to a Lab host. Raises `RefusedError`."""

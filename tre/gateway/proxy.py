@@ -13,7 +13,7 @@ Threat: a workspace that answers with `Set-Cookie`, `Clear-Site-Data`, a foreign
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,7 +94,7 @@ class WorkspaceProxy:
         self._outbox = outbox
         self._metrics = metrics
 
-    async def serve(self, request: web.BaseRequest, visit: Visit, headers: dict[str, str]) -> web.StreamResponse:
+    async def serve(self, request: web.BaseRequest, visit: Visit, headers: Mapping[str, str]) -> web.StreamResponse:
         """Answer a permitted request; `headers` are those of the Lab host. Raises `RefusedError`."""
         check_size(request, LARGEST_UPLOAD)
         if "Content-Encoding" in request.headers:
@@ -119,7 +119,7 @@ class WorkspaceProxy:
             raise silent_workspace(_UNREADABLE) from error
 
     async def _pass_back(
-        self, request: web.BaseRequest, answer: aiohttp.ClientResponse, visit: Visit, headers: dict[str, str]
+        self, request: web.BaseRequest, answer: aiohttp.ClientResponse, visit: Visit, headers: Mapping[str, str]
     ) -> web.StreamResponse:
         if not 200 <= answer.status < 600:
             raise silent_workspace(_UNREADABLE)
@@ -175,7 +175,7 @@ def _request_headers(request: web.BaseRequest) -> dict[str, str]:
     return kept
 
 
-def _response_headers(answer: aiohttp.ClientResponse, address: Address, ours: dict[str, str]) -> CIMultiDict[str]:
+def _response_headers(answer: aiohttp.ClientResponse, address: Address, ours: Mapping[str, str]) -> CIMultiDict[str]:
     page = address.kind is Kind.page and answer.status < 400
     kept = CIMultiDict(
         {

@@ -15,6 +15,7 @@ Threat: a cookie that workspace A's page learns of or plants for workspace B.
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import hmac
 import json
@@ -35,6 +36,7 @@ from tre.system.files import write_atomically
 KEY_BYTES = 32
 KEY_FILE = "gateway-session.key"
 TICKET_SECONDS = 30
+_REMEMBERED = 1024
 
 
 class CookieKind(StrEnum):
@@ -100,19 +102,38 @@ class Signer:
         return hmac.digest(self._key, message.encode(), hashlib.sha256)
 
 
+class _WorthlessError(Exception):
+    """A cookie that this gateway did not seal for this purpose and host."""
+
+
 class Sessions:
-    """Reads and sets the two cookies."""
+    """Reads and sets the two cookies.
+
+    A cookie comes with every request of a page, so the last ones that were good are remembered whole (purpose, host
+    and every character); a worthless one is never remembered. Whether a session is over is asked anew each time.
+    """
 
     def __init__(self, signer: Signer, clock: Clock) -> None:
         self._signer = signer
         self._clock = clock
+        self._opened = functools.lru_cache(maxsize=_REMEMBERED)(self._open)
 
     def read(self, request: BaseRequest, kind: CookieKind, host: str) -> Session | None:
         """The session that a request's cookie carries; `None` where there is none in force."""
         sealed = request.cookies.get(kind.cookie_name)
-        value = None if sealed is None else self._signer.open(kind.value, host, sealed)
-        session = None if value is None else from_value(value)
-        return session if session is not None and self._clock.now() < session.expires_at else None
+        if sealed is None:
+            return None
+        try:
+            session = self._opened(kind, host, sealed)
+        except _WorthlessError:
+            return None
+        return session if self._clock.now() < session.expires_at else None
+
+    def _open(self, kind: CookieKind, host: str, sealed: str) -> Session:
+        value = self._signer.open(kind.value, host, sealed)
+        if value is None:
+            raise _WorthlessError
+        return from_value(value)
 
     def set(self, response: StreamResponse, kind: CookieKind, host: str, session: Session) -> None:
         """Put the session into the host's own cookie, for as long as the session lasts."""

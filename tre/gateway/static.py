@@ -14,6 +14,7 @@ import asyncio
 import gzip
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,7 +88,7 @@ class StaticFiles:
         """Every address that is served."""
         return tuple(self._files)
 
-    async def serve(self, request: web.BaseRequest, path: str, headers: dict[str, str]) -> web.StreamResponse:
+    async def serve(self, request: web.BaseRequest, path: str, headers: Mapping[str, str]) -> web.StreamResponse:
         """The file at a decoded address. Raises `RefusedError` (404) where there is none."""
         file = self._files.get(path)
         if file is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -66,6 +67,40 @@ def test_a_cookie_ends_with_its_session() -> None:
     cookie = cookie_of().partition(";")[0]
     assert read(cookie, later=8 * 3600 - 1) == SESSION
     assert read(cookie, later=8 * 3600) is None
+
+
+class CountingSigner(Signer):
+    """Counts what it was asked to open."""
+
+    asked = 0
+
+    def open(self, purpose: str, host: str, sealed: str) -> dict[str, Any] | None:
+        self.asked += 1
+        return super().open(purpose, host, sealed)
+
+
+def test_a_remembered_cookie_is_good_for_no_more_and_no_longer() -> None:
+    clock, signer = ManualClock(NOW), CountingSigner(KEY)
+    sessions = Sessions(signer, clock)
+    value = cookie_of().partition(";")[0].partition("=")[2]
+
+    def read_here(value: str, kind: CookieKind = CookieKind.lab, host: str = A) -> Session | None:
+        request = make_mocked_request("GET", "/", headers={"Cookie": f"{kind.cookie_name}={value}"})
+        return sessions.read(request, kind, host)
+
+    assert [read_here(value) for _ in range(3)] == [SESSION] * 3
+    assert signer.asked == 1
+    changed = value[:-1] + ("A" if value[-1] != "A" else "E")
+    for _ in range(2):  # what is worthless is looked at each time
+        assert read_here(value, host=B) is None
+        assert read_here(value, CookieKind.shell) is None
+        assert read_here(changed) is None
+    assert signer.asked == 7
+    clock.advance(8 * 3600 - 1)
+    assert read_here(value) == SESSION
+    clock.advance(1)
+    assert read_here(value) is None
+    assert signer.asked == 7
 
 
 @pytest.mark.parametrize(("kind", "same_site"), [(CookieKind.shell, "Lax"), (CookieKind.lab, "Strict")])
