@@ -65,6 +65,14 @@ def build_bundle(document: ReleaseDocument, vault: Vault, target: Path) -> Store
     return stored
 
 
+def sweep_bundles(directory: Path) -> int:
+    """Remove bundles that an interruption left half written; how many."""
+    left = list(directory.glob(".*.zip.*"))
+    for path in left:
+        path.unlink(missing_ok=True)
+    return len(left)
+
+
 def _contents(document: ReleaseDocument, vault: Vault) -> Iterator[tuple[str, bytes]]:
     yield DOCUMENT_NAME, canonical_bytes(document.as_plain())
     for file in document.statement.files:

@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from tre.airlock.jobs import Answer, AnswerFile, FailedAnswer, Heartbeat, Job, JobFile
 from tre.domain.errors import Reason, TREError
 from tre.domain.model import Record
-from tre.system.files import write_json
+from tre.system.files import sweep_unfinished, write_json
 
 MOST_BYTES = 64 * 2**20
 MOST_ATTEMPTS = 3
@@ -49,6 +49,10 @@ class Spool:
             directory.mkdir(parents=True, exist_ok=True)
 
     # The controller's side.
+
+    def sweep_jobs(self) -> int:
+        """Remove jobs that an interruption left half written; before any is put."""
+        return sweep_unfinished(self._in)
 
     def put(self, job_id: str, job: Job) -> None:
         """Ask for a job under an id of 32 hexadecimal digits; asking again changes nothing."""
@@ -81,6 +85,10 @@ class Spool:
         return read_bounded(path, Heartbeat) if path.exists() else None
 
     # The checker's side.
+
+    def sweep_answers(self) -> int:
+        """Remove answers that an interruption left half written; before any is given."""
+        return sweep_unfinished(self._out)
 
     def waiting(self) -> list[str]:
         """Jobs without an answer, oldest first."""

@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import structlog
 
+from tre.airlock.bundle import sweep_bundles
 from tre.airlock.jobs import Answer, AnswerFile, FailedAnswer, Heartbeat
 from tre.airlock.spool import Spool
 from tre.checker.handlers import Workbench, handle
@@ -45,8 +46,7 @@ class CheckerService:
 
     def run(self) -> None:
         """Work until `stopping` is set; the job in hand is finished first."""
-        self.spool.make()
-        left = self.bench.vault.sweep()
+        left = self.prepare()
         log.info("started", version=own_version(), swept=left)
         beating = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         beating.start()
@@ -55,6 +55,11 @@ class CheckerService:
                 self.stopping.wait(POLL_SECONDS)
         beating.join(BEAT_SECONDS)
         log.info("stopped")
+
+    def prepare(self) -> int:
+        """Make the spool and remove what an interruption left half written; how many files."""
+        self.spool.make()
+        return self.bench.vault.sweep() + self.spool.sweep_answers() + sweep_bundles(self.bench.layout.releases)
 
     def work_once(self) -> int:
         """Do every job that waits now; how many there were."""

@@ -24,7 +24,7 @@ from tre.store.database import Database
 from tre.store.migrate import migrate
 from tre.system import installation
 from tre.system.claims import claimed
-from tre.system.files import write_atomically
+from tre.system.files import sweep_unfinished, write_atomically
 from tre.system.hub_keys import CONTROLLER_TOKEN, OAUTH_SECRET, make_keys
 from tre.system.layout import Layout
 from tre.system.paths import CHECKOUT
@@ -53,6 +53,8 @@ def init(
 def _complete(layout: Layout) -> None:
     """Make whatever is missing: run again, it goes on where an earlier run was interrupted."""
     settings = load_settings(layout.root)
+    for directory in (layout.root, layout.keys, layout.keys / "grant-signers"):
+        sweep_unfinished(directory)
     installation.make_secrets(layout)
     _make_grant_key(layout)
     make_keys(layout)

@@ -37,6 +37,7 @@ from tre.runtimes.bubblewrap.runtime import BubblewrapRuntime
 from tre.store.database import Database
 from tre.store.migrate import require_current
 from tre.system.clock import SystemClock
+from tre.system.files import sweep_unfinished
 from tre.system.hub_keys import CONTROLLER_TOKEN, read_key
 from tre.system.layout import Layout
 from tre.system.nudge import nudge_path
@@ -74,7 +75,10 @@ class Controller:
         )
         self.sequencer.mend_queue()
         self.endings = SpoolReader(layout.endings, self.database, self.context.clock)
-        self.relay = CheckerRelay(self.context, Spool(layout.checker_spool))
+        spool = Spool(layout.checker_spool)
+        spool.sweep_jobs()
+        sweep_unfinished(witness_path(layout.root).parent)
+        self.relay = CheckerRelay(self.context, spool)
         exports = ExportReconciler(self.context, signer)
         self.relay.appliers |= exports.appliers
         self.reconciler = Reconciler(self.context, self.tapped)

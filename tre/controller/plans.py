@@ -87,8 +87,10 @@ class PlanMaker:
     def _uid(self, workspace: Workspace) -> int:
         if not self._context.own_users:
             return os.geteuid()
-        if workspace.uid is not None:
-            return workspace.uid
+        with self._context.database.read() as connection:
+            given = workspaces.given_uid(connection, workspace.name)
+        if given is not None:  # an event for each look would be a look for each event
+            return given
         limits = self._context.settings.workspace_uids
         event = self._context.event("workspace.identity-given", f"workspace/{workspace.name}")
         with self._context.database.change(event) as change:

@@ -121,9 +121,25 @@ def make_private(path: Path, owner: Ownership) -> Path:
     """Make a directory and its missing parents for the storekeeper alone."""
     missing = [one for one in (path, *path.parents) if not one.exists()]
     for one in reversed(missing):
-        one.mkdir(mode=PRIVATE_MODE, exist_ok=True)
-        Ownership(owner.uid, -1).give(one)
+        make_owned(one, owner)
     return path
+
+
+def make_owned(path: Path, owner: Ownership) -> None:
+    """Make a private directory that is its owner's from the moment it has its name; one that is there stays."""
+    if owner.uid in {-1, os.geteuid()}:
+        path.mkdir(mode=PRIVATE_MODE, exist_ok=True)
+        return
+    begun = path.with_name(f".{path.name}.new")
+    begun.mkdir(mode=PRIVATE_MODE, exist_ok=True)  # an interrupted attempt left it
+    Ownership(owner.uid, -1).give(begun)
+    try:
+        rename_new(begun, path)
+    except FileExistsError:
+        begun.rmdir()
+    except FileNotFoundError:  # somebody else, making the same, was faster
+        if not path.is_dir():
+            raise
 
 
 @contextlib.contextmanager

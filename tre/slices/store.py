@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Generic, TypeVar
 
-from tre.slices.files import FILE_MODE, PRIVATE_MODE, Ownership, open_beneath
+from tre.slices.files import FILE_MODE, Ownership, make_owned, open_beneath
 from tre.slices.headers import UnfitError
 from tre.slices.places import patient_directory
 
@@ -112,11 +112,8 @@ def _place(temporary: Path, target: Path, sha256: bytes, owner: Ownership) -> No
 
 def _make_patient_directory(path: Path, owner: Ownership) -> None:
     for one in (path.parent, path):
-        try:
-            one.mkdir(mode=PRIVATE_MODE)
-        except FileExistsError:
-            continue
-        Ownership(owner.uid, -1).give(one)
+        if not one.is_dir():
+            make_owned(one, owner)
 
 
 def _keep_or_mend(temporary: Path, target: Path, sha256: bytes) -> None:

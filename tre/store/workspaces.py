@@ -154,14 +154,19 @@ def add_progress(change: Change, name: str, step: StartStep, now: datetime, mess
     )
 
 
+def given_uid(connection: Connection, name: str) -> int | None:
+    """The numeric user identity that a workspace was given, if it was."""
+    row = connection.execute(select(workspace_uids.c.uid).where(workspace_uids.c.workspace == name)).scalar()
+    return None if row is None else int(row)
+
+
 def allocate_uid(change: Change, name: str, first: int, last: int, now: datetime) -> int:
     """The workspace's own numeric user identity, new if it has none.
 
     Raises `TREError(RuntimeFailed)` when the range is used up: identities are not given twice before the certificate.
     """
-    row = change.connection.execute(select(workspace_uids.c.uid).where(workspace_uids.c.workspace == name)).scalar()
-    if row is not None:
-        return int(row)
+    if (given := given_uid(change.connection, name)) is not None:
+        return given
     highest = change.connection.execute(select(func.max(workspace_uids.c.uid))).scalar()
     uid = first if highest is None else int(highest) + 1
     if uid > last:

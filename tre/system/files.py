@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import Any
 
 from tre.domain.errors import Reason, TREError
+
+_UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}")
+"""The names that `write_atomically` gives to files while it writes them."""
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o644, durable: bool = True, group: int = -1) -> None:
@@ -37,6 +41,17 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644, durable: boo
         raise
     if durable:
         flush_directory(path.parent)
+
+
+def sweep_unfinished(directory: Path) -> int:
+    """Remove what `write_atomically` left in a directory when it was interrupted; how many files.
+
+    For whoever alone writes there, before it begins: a file that is being written has such a name, too.
+    """
+    left = [path for path in directory.glob(".*") if _UNFINISHED.fullmatch(path.name)] if directory.is_dir() else []
+    for path in left:
+        path.unlink(missing_ok=True)
+    return len(left)
 
 
 def write_json(path: Path, value: Any, *, mode: int = 0o644, durable: bool = True, group: int = -1) -> None:

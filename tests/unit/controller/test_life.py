@@ -428,3 +428,15 @@ def test_a_grant_that_cannot_be_read_is_taken_from_the_gateways(world: World) ->
         change.connection.execute(update(grants_table).values(spec={"broken": True}))
     world.settle()
     assert {"type": "grant-gone", "name": name} in world.published
+
+
+def test_waiting_for_the_storekeeper_writes_no_event_for_each_look(world: World) -> None:
+    world.apply()
+    world.settle()
+    world.storekeeper_answers = False
+    world.want()
+    world.settle()
+    before = world.kinds()
+    world.settle(50)
+    assert world.kinds() == before
+    assert before.count("workspace.identity-given") == 1
