@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 
-from tre.cli.trial.lab import Lab
+from tre.cli.trial.lab import Lab, open_workspace
 from tre.cli.trial.world import World
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ATTEMPT = """
 import json
@@ -74,9 +78,12 @@ IMPOSSIBLE = {
 }
 
 
-@pytest.fixture(scope="module")
-def _names() -> None:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def lab(world: World) -> AsyncIterator[Lab]:
     """One workspace serves all attempts: each runs in a kernel of its own."""
+    grant = world.grant("inside")
+    async with world.signed_in("alice") as (browser, projects):
+        yield await open_workspace(browser, projects, grant, world.shell_of)
 
 
 async def test_nothing_that_must_not_be_possible_is(lab: Lab) -> None:
