@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tre.controller.conditions import Finding
 from tre.controller.context import Context
-from tre.controller.receipts import AGAIN, BUILD, PROGRAM, REMOVE, removal, worth_asking_again
+from tre.controller.receipts import AGAIN, BUILD, PROGRAM, REMOVE, building, removal, worth_asking_again
 from tre.domain.errors import Reason
 from tre.domain.grants.models import GrantRecord
 from tre.store import grant_slices as store
@@ -42,9 +42,8 @@ class GrantSlices:
     def _state(self, grant: GrantRecord, item: StoredSlice) -> StoredSlice:
         if item.state is SliceState.Ready:
             return item
-        subject = f"slice/{item.slice_id}"
         with self._context.database.read() as connection:
-            job = jobs.latest(connection, PROGRAM, BUILD, subject)
+            job = building(connection, item.slice_id)
         current = job is not None and job.payload == _payload(grant, item)
         if job is not None and current and job.state is jobs.JobState.done and job.result is not None:
             return self._built(item, job.result)

@@ -1,8 +1,8 @@
 """Whether an answer of the storekeeper still counts, and when a failure is worth asking again.
 
-Guarantees: a receipt of a removal counts only for what had been asked to be built before it: a slice that came back
-later has to be removed again. A failure is asked again after a while by itself, since disks are emptied and plans
-made known; what a person waits for is asked again with the person's next click.
+Guarantees: of a slice's buildings and removals only the last one counts: what came back has to be built again, and
+removed again. A failure is asked again after a while by itself, since disks are emptied and plans made known; what a
+person waits for is asked again with the person's next click.
 """
 
 from __future__ import annotations
@@ -24,12 +24,19 @@ CLICK = timedelta(seconds=5)
 
 def removal(connection: Connection, slice_id: str) -> jobs.Job | None:
     """The newest removal of a slice, unless it was asked to be built since."""
+    return _newest(connection, slice_id, REMOVE, BUILD)
+
+
+def building(connection: Connection, slice_id: str) -> jobs.Job | None:
+    """The newest building of a slice, unless it was asked to be removed since."""
+    return _newest(connection, slice_id, BUILD, REMOVE)
+
+
+def _newest(connection: Connection, slice_id: str, wanted: str, other: str) -> jobs.Job | None:
     subject = f"slice/{slice_id}"
-    asked = jobs.latest(connection, PROGRAM, REMOVE, subject)
-    built = jobs.latest(connection, PROGRAM, BUILD, subject)
-    if asked is None or (built is not None and asked.created_at < built.created_at):
-        return None
-    return asked
+    found = jobs.latest(connection, PROGRAM, wanted, subject)
+    undone = jobs.latest(connection, PROGRAM, other, subject)
+    return None if found is None or (undone is not None and found.created_at < undone.created_at) else found
 
 
 def worth_asking_again(job: jobs.Job, now: datetime, pause: timedelta) -> bool:

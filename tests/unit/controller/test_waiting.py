@@ -1,0 +1,182 @@
+"""What a grant waits for, and how it goes on: people yet to sign in, failed slices, receipts, directories."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.factories import ALICE, BOB, END, NOON, access_grant, slice_plain, spec_plain
+from tests.unit.controller.conftest import DIGEST, World
+from tre.controller.receipts import AGAIN
+from tre.domain.canonical import digest
+from tre.domain.errors import Reason, TREError
+from tre.domain.people import Person, Subject
+from tre.runtimes.protocol import RunPhase
+from tre.store import grant_slices, grants, jobs, people
+from tre.store.grant_slices import SliceState
+
+OTHER = "sha256:" + "cd" * 32
+FULL = TREError(Reason.StorageFull, "Building failed.", why="No space left on device.")
+
+
+def meet(world: World, subject: Subject) -> None:
+    """Somebody signs in for the first time."""
+    person = Person(subject=subject, display_name=subject.id)
+    with world.database.change(world.event("login.succeeded", f"person/{subject}")) as change:
+        people.keep_person(change, person, world.clock.now())
+
+
+def conditions(world: World) -> dict[str, dict[str, Any]]:
+    with world.database.read() as connection:
+        return {item["type"]: item for item in grants.conditions(connection, "nccid-00123")}
+
+
+def asked(world: World, kind: str) -> list[jobs.Job]:
+    with world.database.read() as connection:
+        return [job for job in jobs.waiting(connection, "storekeeper", world.clock.now()) if job.kind == kind]
+
+
+def fail(world: World, job: jobs.Job) -> None:
+    with world.database.change(world.event("job.failed", f"job/{job.id}")) as change:
+        jobs.take(change, job.id, world.clock.now())
+        jobs.fail(change, job.id, FULL, world.clock.now())
+
+
+def test_whom_nobody_has_met_is_told_and_nothing_waits_for_it(world: World) -> None:
+    world.apply()
+    world.settle()
+    found = conditions(world)["MembersSeen"]
+    assert (found["status"], found["reason"]) == ("False", Reason.MemberNotSeen)
+    assert "local:alice, local:bob" in found["message"]
+    assert world.grant().phase == "Active"
+    meet(world, ALICE)
+    world.settle(2)
+    assert conditions(world)["MembersSeen"]["message"].startswith("local:bob ")
+    meet(world, BOB)
+    world.settle(2)
+    found = conditions(world)["MembersSeen"]
+    assert (found["status"], found["reason"], found["message"]) == ("True", Reason.Entitled, "")
+
+
+def test_with_a_provider_the_issuer_may_hold_colons(world: World) -> None:
+    carol = Subject(issuer="https://login.example.org:8443/realm", id="carol")
+    world.apply(access_grant(members=[{"subject": carol.as_plain()}]))
+    world.settle()
+    assert conditions(world)["MembersSeen"]["status"] == "False"
+    meet(world, carol)
+    world.settle(2)
+    assert conditions(world)["MembersSeen"]["status"] == "True"
+
+
+def test_a_failed_build_is_told_at_once_and_tried_again_after_a_while(world: World) -> None:
+    world.storekeeper_answers = False
+    world.apply()
+    world.settle()
+    fail(world, asked(world, "slice.build")[0])
+    world.settle()
+    found = conditions(world)["SlicesReady"]
+    assert (found["status"], found["reason"]) == ("False", Reason.StorageFull)
+    assert "No space left" in found["message"]
+    assert asked(world, "slice.build") == []
+    world.clock.advance(AGAIN.total_seconds() - 60)
+    world.settle()
+    assert asked(world, "slice.build") == []
+    world.clock.advance(120)
+    world.settle()
+    assert len(asked(world, "slice.build")) == 1
+    world.do_jobs()
+    world.settle()
+    assert world.grant().phase == "Active"
+
+
+def test_a_slice_that_came_back_has_to_be_removed_again(world: World) -> None:
+    both = digest({"cxr": DIGEST, "ct": OTHER})
+    two = {
+        "slices": [slice_plain("cxr", planDigest=DIGEST), slice_plain("ct", planDigest=OTHER)],
+        "approval": spec_plain()["approval"] | {"planDigest": both},
+    }
+    removals = []
+    for _ in range(2):
+        world.apply(access_grant(**two))
+        world.advance(1)
+        world.apply(access_grant())
+        world.storekeeper_answers = False
+        world.advance(1)
+        removals += asked(world, "slice.remove")
+        world.storekeeper_answers = True
+        world.advance(1)
+        with world.database.read() as connection:
+            states = {item.name: item.state for item in grant_slices.of_grant(connection, "nccid-00123")}
+        assert states == {"cxr": SliceState.Ready, "ct": SliceState.Gone}
+    assert len({job.id for job in removals}) == 2
+
+
+def test_a_grant_that_ends_removes_a_slice_that_was_removed_and_came_back(world: World) -> None:
+    both = digest({"cxr": DIGEST, "ct": OTHER})
+    two = {
+        "slices": [slice_plain("cxr", planDigest=DIGEST), slice_plain("ct", planDigest=OTHER)],
+        "approval": spec_plain()["approval"] | {"planDigest": both},
+    }
+    for terms in (two, {}, two):
+        world.apply(access_grant(**terms))
+        world.advance(1)
+    with world.database.change(world.event("grant.revoked", "grant/nccid-00123")) as change:
+        grants.revoke(change, "nccid-00123", "breach", world.clock.now())
+    world.storekeeper_answers = False
+    world.advance(1)
+    assert len(asked(world, "slice.remove")) == 2
+
+
+def test_failed_directories_are_made_again_at_the_next_click(world: World) -> None:
+    world.apply()
+    world.settle()
+    world.storekeeper_answers = False
+    name = world.want()
+    world.settle()
+    fail(world, asked(world, "workspace.provision")[0])
+    world.settle()
+    assert (world.workspace(name).phase, world.workspace(name).reason) == ("Refused", Reason.StorageFull)
+    assert asked(world, "workspace.provision") == []
+    world.clock.advance(30)
+    world.want()
+    world.settle()
+    assert len(asked(world, "workspace.provision")) == 1
+    world.storekeeper_answers = True
+    world.advance(6)
+    assert world.workspace(name).phase == "Starting"
+
+
+def test_an_empty_slice_keeps_the_grant_waiting_with_its_reason(world: World) -> None:
+    world.storekeeper_answers = False
+    world.apply()
+    world.settle()
+    job = asked(world, "slice.build")[0]
+    with world.database.change(world.event("job.failed", f"job/{job.id}")) as change:
+        jobs.take(change, job.id, world.clock.now())
+        jobs.fail(change, job.id, TREError(Reason.EmptySlice, "The plan holds no image."), world.clock.now())
+    world.settle()
+    assert conditions(world)["SlicesReady"]["reason"] == Reason.EmptySlice
+    assert world.grant().phase == "Pending"
+
+
+def test_a_new_end_is_announced_anew(world: World) -> None:
+    world.apply(access_grant(expires=(NOON + timedelta(hours=2)).isoformat()))
+    world.settle()
+    world.advance(3700)
+    assert world.kinds().count("grant.end-announced") == 2  # within a day, and within the hour
+    world.apply(access_grant(expires=(NOON + timedelta(days=3)).isoformat()))
+    world.settle()
+    assert world.kinds().count("grant.end-announced") == 3
+
+
+@pytest.mark.parametrize("message", ["two\nlines", " blanks ", "x" * 800, "\u202ereversed"])
+def test_whatever_a_program_says_a_workspace_can_be_read_again(world: World, message: str) -> None:
+    world.apply(access_grant(expires=END.isoformat()))
+    name = world.run()
+    run = world.runtime.runs[f"{name}-1"]
+    world.runtime.runs[f"{name}-1"] = run.model_copy(update={"phase": RunPhase.Ended, "detail": message})
+    world.advance(2)
+    assert world.workspace(name).phase == "Stopped"
+    assert len(world.workspace(name).message) <= 500
