@@ -332,7 +332,7 @@ class Tour:
         await self.see("omar", "/operate/audit", "operate-audit")
         await self.see("omar", "/operate/audit?object=nothing", "operate-audit-none")
         await self.see("omar", "/operate/health", "operate-health")
-        async with self._held("storekeeper"):
+        async with self._held("hub"):
             await self.see("omar", "/operate/health", "operate-health-trouble")
 
     async def public(self) -> None:

@@ -16,6 +16,7 @@ from tests.unit.gateway.chromium import CHROMIUM_MISSING, chromium
 from tests.unit.gateway.portal import add_portal
 from tests.unit.gateway.real_lab import LAB_MISSING, real_lab
 from tests.unit.gateway.world import (
+    BOB,
     WORKSPACE,
     World,
     as_text,
@@ -175,6 +176,33 @@ async def test_a_lost_session_removes_the_lab() -> None:
         await expect(page.locator("#ended-heading")).to_have_text("You are signed out")
         await expect(page.locator("iframe")).to_have_count(0)
         await check_page(page)
+
+
+async def test_a_stranger_gets_a_page_that_everybody_can_read() -> None:
+    async with opened() as (world, page, _):
+        await lab_of(page)
+        await world.controller.send(route_message(socket=str(world.lab_socket), subject=BOB.as_plain(), instance=2))
+        await page.reload()
+        await expect(page.get_by_role("heading", level=1)).to_have_text("This is not permitted")
+        way = page.get_by_role("link", name="Go to my projects")
+        await expect(way).to_have_attribute("href", world.origin("desk") + "/")
+        assert await way.evaluate("link => getComputedStyle(link).backgroundColor") == "rgb(0, 103, 71)"  # the style
+        await check_page(page)
+
+
+async def test_the_shell_is_left_and_entered_by_keyboard() -> None:
+    async with opened() as (_world, page, _):
+        await lab_of(page)
+        await page.locator("body").evaluate("body => { body.tabIndex = -1; body.focus(); }")
+        order = []
+        for _ in range(3):
+            await page.keyboard.press("Tab")
+            order.append(await page.evaluate("document.activeElement.id || document.activeElement.className"))
+        assert order[:2] == ["skip", "desk"]
+        await page.locator(".skip").focus()
+        assert await page.locator(".skip").evaluate("link => link.getBoundingClientRect().width > 50")
+        await page.keyboard.press("Enter")
+        assert await page.evaluate("document.activeElement.id") == "main"
 
 
 async def test_a_lost_controller_is_said_before_the_workspace_closes(monkeypatch: pytest.MonkeyPatch) -> None:

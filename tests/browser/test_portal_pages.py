@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from fastapi.routing import APIRoute
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.portal_world import Installed, an_installation
@@ -24,6 +25,9 @@ from tre.domain.datasets import Dataset
 from tre.domain.errors import Reason
 from tre.domain.grants.models import SuspensionScope
 from tre.domain.workspaces.states import StartStep, Wanted, WorkspacePhase
+from tre.portal.api import docs
+from tre.portal.applications import DESK_GROUPS
+from tre.portal.routes import public
 from tre.store import datasets, grants
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -167,6 +171,29 @@ def test_every_page(
         page.context.close()
 
 
+ELSEWHERE = {
+    "/exports", "/exports/new", "/exports/{export}", "/reviews", "/reviews/{export}", "/reviews/{export}/files/{key}",
+}  # fmt: skip
+"""Pages that `test_portal_airlock` looks at, in every state."""
+
+NO_PAGE = re.compile(r"/api/|/\.tre/|.*(\.json|\.zip|/events)$")
+"""Addresses for programs, streams, downloads, and the way in."""
+
+
+def test_no_page_is_forgotten() -> None:
+    """Whoever adds a page adds it to the ones that are looked at."""
+    looked_at = [path.replace("{bob}", "w-x").replace("{alice}", "w-x").partition("?")[0] for _, _, path in PAGES]
+    every: dict[str, re.Pattern[str]] = {
+        route.path: route.path_regex
+        for router in (*(group.router for group in DESK_GROUPS), docs.router, public.router)
+        for route in router.routes
+        if isinstance(route, APIRoute) and "GET" in route.methods and not NO_PAGE.match(route.path)
+    }
+    assert {"/", "/account", "/api", "/grants/{name}", "/workspaces/{name}"} <= every.keys()
+    forgotten = {path for path, regex in every.items() if not any(regex.match(seen) for seen in looked_at)}
+    assert forgotten == ELSEWHERE
+
+
 def watch(page: Page) -> tuple[list[str], list[str]]:
     """What the browser complains of (refusals by policy among it), and every address it asks for."""
     complaints: list[str] = []
@@ -181,8 +208,16 @@ def _is_complaint(message: Any) -> bool:
     return message.type in {"error", "warning"} and "status of 40" not in message.text
 
 
+TOO_WIDE = """
+    Math.max(...[...document.querySelectorAll('html, .app-table-frame, .app-panel')]
+        .map(place => place.scrollWidth - place.clientWidth - (place.localName === 'html' ? 0 : 4)))
+"""
+"""The design system lets tables reach two pixels beyond their text on either side."""
+
+
 def overflow(page: Page) -> int:
-    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+    """Pixels by which the page is wider than the screen, or a part of it wider than its place beside another."""
+    return int(page.evaluate(TOO_WIDE))
 
 
 def shoot(page: Page, name: str) -> None:

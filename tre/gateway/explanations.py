@@ -23,6 +23,7 @@ class Explanation(NamedTuple):
 
 
 _KEPT = "Your files are kept."
+_FOR_NOW = "Your files are kept for a limited time."
 _ASK_COMMITTEE = "If the project needs more time, ask the committee that approved it for a renewal."
 _ASK_OPERATOR = "If it happens again, tell the people who run this service and quote the reason below."
 _FROM_PAGE = "You can open it again from its page."
@@ -42,7 +43,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     ),
     Reason.GrantExpired: Explanation(
         "Your approval has ended",
-        "The end date of the project's approval has passed, so the workspace was closed.",
+        f"The end date of the project's approval has passed, so the workspace was closed. {_FOR_NOW}",
         _ASK_COMMITTEE,
     ),
     Reason.LegalBasisEnded: Explanation(

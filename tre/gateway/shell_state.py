@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from tre.domain.entitlement import Verdict
+from tre.domain.entitlement import Verdict, is_entitled
 from tre.domain.errors import Reason
 from tre.domain.grants.policies import due_warnings, effective_end
 from tre.domain.workspaces.routes import Route
@@ -90,11 +90,20 @@ _SILENT_SECONDS = 10.0  # five beats of the controller
 def _view(scene: Scene, route: Route) -> tuple[str, Reason]:
     access = may_have_access(scene.standing, scene.session, scene.moment)
     if not access:
-        return "ended", access.reason
+        return "ended", _why(scene, route, access.reason)
     verdict: Verdict = decide(scene.standing, scene.session, scene.moment)
     if verdict:
         return "running", verdict.reason
     return ("starting" if route.phase is WorkspacePhase.Starting else "ended"), verdict.reason
+
+
+def _why(scene: Scene, route: Route, reason: Reason) -> Reason:
+    """What to tell: that the approval is over says more than that its run was, which is announced first."""
+    grant = scene.standing.grant
+    if reason is not scene.standing.ending or grant is None:
+        return reason
+    verdict = is_entitled(grant, route.subject, scene.moment.now)
+    return reason if verdict else verdict.reason
 
 
 def _approval_end(scene: Scene, route: Route) -> datetime:

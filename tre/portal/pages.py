@@ -61,10 +61,8 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(
-        when=when, brief=brief, exact=exact, written=written, day=day, distance=distance, short=short_digest,
-        number=number, heading=heading, codes=codes,
-    )  # fmt: skip
+    shown = (when, brief, exact, exact_brief, written, day, distance, number, heading, codes)
+    made.filters.update({each.__name__: each for each in shown}, short=short_digest)
     made.globals.update(words=words, asset=asset, service_name=SERVICE_NAME)
     return made
 
@@ -82,6 +80,11 @@ def brief(moment: datetime | None) -> Markup:
 def exact(moment: datetime | None) -> Markup:
     """A moment to the second, as the log has it: `2027-10-31 23:59:59 UTC`."""
     return _time(moment, f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "")
+
+
+def exact_brief(moment: datetime | None) -> Markup:
+    """The same under a head that says UTC: `2027-10-31 23:59:59`."""
+    return _time(moment, f"{moment:%Y-%m-%d %H:%M:%S}" if moment else "")
 
 
 def written(text: str | None) -> Markup:

@@ -69,14 +69,16 @@ class WorkspaceView:
     @property
     def label(self) -> str:
         """Its phase in a word or two."""
-        if self.awaits_start:
-            return "Waiting to start"
+        if self.awaits_start or self.awaits_stop:
+            return "Waiting to start" if self.awaits_start else "Waiting to stop"
         untouched = self.workspace.phase is WorkspacePhase.Stopped and not self.workspace.instance
         return NOT_OPENED if untouched else WORKSPACE_PHASES[self.workspace.phase].text
 
     @property
     def colour(self) -> str:
         """The colour that goes with it."""
+        if self.awaits_stop:
+            return WORKSPACE_COLOURS[WorkspacePhase.Stopping]
         return "blue" if self.awaits_start else WORKSPACE_COLOURS[self.workspace.phase]
 
     @property
@@ -87,7 +89,7 @@ class WorkspaceView:
     @property
     def running(self) -> bool:
         """Whether it can be entered."""
-        return self.workspace.phase is WorkspacePhase.Running
+        return self.workspace.phase is WorkspacePhase.Running and not self.awaits_stop
 
     @property
     def step_lines(self) -> tuple[tuple[str, str, bool], ...]:
@@ -98,13 +100,18 @@ class WorkspaceView:
     def waiting(self) -> bool:
         """Whether it is on its way somewhere, so that a page is worth loading again."""
         moving = {WorkspacePhase.Starting, WorkspacePhase.Stopping}
-        return self.workspace.phase in moving or self.awaits_start
+        return self.workspace.phase in moving or self.awaits_start or self.awaits_stop
 
     @property
     def awaits_start(self) -> bool:
         """Whether it is wanted and the controller has not begun yet."""
         resting = {WorkspacePhase.Stopped, WorkspacePhase.Refused}
         return self.workspace.wanted == "Running" and self.workspace.phase in resting
+
+    @property
+    def awaits_stop(self) -> bool:
+        """Whether its end was asked for and the controller has not begun yet."""
+        return self.workspace.wanted == "Stopped" and self.workspace.phase in ALIVE_PHASES - {WorkspacePhase.Stopping}
 
     @property
     def run_ends(self) -> datetime | None:

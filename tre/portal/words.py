@@ -22,7 +22,8 @@ class Words(NamedTuple):
 
 
 _ASK = "Tell an operator of this service if it stays like this."
-_COMMITTEE = "Ask the committee that approved the project."
+_COMMITTEE = "The lead of the project can ask the committee that approved it."
+_RENEWAL = "If the project needs more time, its lead asks the committee. Files in homes are kept for a limited time."
 _WAIT = "Nothing needs to be done; this page shows when it changes."
 
 R = Reason
@@ -57,15 +58,15 @@ WORDS: dict[Reason, Words] = {
     R.FileRefused: Words("A file cannot be taken.", "The message names the file and the cause."),
     R.FindingBlocks: Words("A check found something that must not leave.", "Change or remove the file, submit again."),
     R.GrantClosed: Words("The project is closed: its workspaces and its data are gone.", _COMMITTEE),
-    R.GrantExpired: Words("The approval has ended.", _COMMITTEE),
+    R.GrantExpired: Words("The approval has ended.", _RENEWAL),
     R.GrantNotFound: Words("There is no such project for you.", "Go back to your projects."),
     R.GrantPending: Words("The approval is known; its data are being prepared.", _WAIT),
-    R.GrantRevoked: Words("The approval was withdrawn.", _COMMITTEE),
+    R.GrantRevoked: Words("The approval was withdrawn.", "Its lead can ask the committee why, and what happens next."),
     R.GrantSuspended: Words("The project is suspended for now. Files in your home are kept.", _WAIT),
     R.HomeFull: Words("Your home has no room left.", "Delete what you no longer need."),
     R.IsolationFailed: Words("The workspace could not be proven sealed, so it was stopped.", _ASK),
     R.IsolationUnavailable: Words("This machine cannot seal workspaces, so none is started.", _ASK),
-    R.LegalBasisEnded: Words("The law that allowed this use of the data no longer does.", _COMMITTEE),
+    R.LegalBasisEnded: Words("The law that allowed this use of the data no longer does.", _RENEWAL),
     R.LoginFailed: Words("The sign-in did not succeed.", "Try again."),
     R.LoginRequired: Words("You are not signed in.", "Sign in, then try again."),
     R.MemberNotFound: Words("This person is not known here.", "Check the name."),
@@ -170,6 +171,7 @@ STANDINGS = {
     "PlanCovered": "The data are those that the committee approved",
     "SlicesReady": "The data are ready",
     "LogWhole": "The audit log is whole",
+    "MembersSeen": "Every member has signed in before",
 }
 """What must hold before a grant gives access: the types of its status conditions, in words."""
 

@@ -229,6 +229,20 @@ async def test_warnings_before_the_end(world: World, left: dict[str, int], words
     assert bool(warning) is bool(words)
 
 
+@pytest.mark.parametrize(
+    ("expires", "told"), [({"hours": 3}, Reason.DeadlineReached), ({"seconds": -2}, Reason.GrantExpired)]
+)
+async def test_an_announced_end_does_not_hide_that_the_approval_is_over(
+    world: World, expires: dict[str, int], told: Reason
+) -> None:
+    """The run's end is announced first: "open it again if your approval still runs" is no help where it does not."""
+    ending = {"type": "ending", "workspace": WORKSPACE, "reason": "DeadlineReached"}
+    await world.news(ending, grant_message(spec={"expires": as_text(utc(**expires))}))
+    state = await state_of(world)
+    assert (state["view"], state["reason"]) == ("ended", told)
+    assert bool(state["since"]) is (told is Reason.GrantExpired)
+
+
 async def test_a_start_shows_its_progress(world: World) -> None:
     await world.news(route_message(phase="Starting", reason="Requested", progress=STEPS))
     state = await state_of(world)

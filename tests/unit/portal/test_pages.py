@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.support.factories import suspension
@@ -319,3 +321,17 @@ async def test_unknown_pages_and_errors_are_plain_words(world: World) -> None:
 async def test_health_says_what_does_not_answer(world: World) -> None:
     page = await world.browser("olga").get("/operate/health")
     assert page.text.count("Not well") == 6
+
+
+async def test_what_the_portal_may_not_ask_is_not_called_unwell(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Services run apart: most keep the portal out of their sockets, and are well all the same."""
+
+    async def refused(connector: aiohttp.UnixConnector, key: Any, *_: object) -> None:
+        cause = PermissionError(13, "Permission denied")
+        raise aiohttp.client_exceptions.UnixClientConnectorError(connector.path, key, cause)
+
+    monkeypatch.setattr(aiohttp.UnixConnector, "_create_connection", refused)
+    page = (await world.browser("olga").get("/operate/health")).text
+    assert page.count("Not asked") == 6
+    assert "Not well" not in page
+    assert "Every service that can be asked from here finds nothing wrong." in page

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+import tre.controller
 from tests.support.factories import NOON
 from tests.unit.portal.world import GRANT, World, subject
 from tre.domain.errors import Reason
 from tre.domain.events import Event, program
 from tre.domain.people import Subject
+from tre.domain.workspaces.states import WorkspacePhase
 from tre.portal.export_words import FOR_CHECKERS, STATES, type_words
 from tre.portal.histories import history_lines
 from tre.portal.pages import brief, codes, distance, heading, written
-from tre.portal.words import EVENTS, reason_words, standing_words
+from tre.portal.words import EVENTS, STANDINGS, reason_words, standing_words
 from tre.store import events, grants
 from tre.store.database import new_id
 
@@ -56,6 +59,12 @@ def test_codes_without_words_are_told_as_they_are() -> None:
     assert reason_words("GrantExpired") == "The approval has ended."
     assert reason_words("Unheard") == standing_words("Unheard") == type_words("Unheard") == "Unheard"
     assert standing_words("PlanCovered") == "The data are those that the committee approved"
+
+
+def test_every_condition_that_the_controller_finds_has_words() -> None:
+    controller = Path(tre.controller.__file__).parent
+    found = {kind for path in controller.glob("*.py") for kind in re.findall(r'inding\("(\w+)"', path.read_text())}
+    assert {"EvidenceVerified", "SlicesReady"} <= found <= STANDINGS.keys()
 
 
 def test_every_state_of_a_request_says_something_to_a_checker() -> None:
@@ -148,9 +157,25 @@ class TestTheFirstPage:
             ("chris", ("/reviews", "wait for a review")),
         ):
             page = (await world.browser(who).get("/")).text
-            assert "What you do here" in page
+            assert '<h1 class="nhsuk-heading-l">Your work here</h1>' in page
             assert all(word in page for word in words)
-        assert "do here</h2>" not in (await world.browser("eve").get("/")).text
+        assert "No project names you yet" in (await world.browser("eve").get("/")).text
+
+    async def test_whoever_asks_for_a_stop_sees_that_it_is_on_its_way(self, world: World) -> None:
+        """The controller may take a moment: until then nothing leads back in, and the page goes on waiting."""
+        alice, path = world.browser("alice"), f"/workspaces/{world.workspace().name}"
+        await alice.post(f"/projects/{GRANT}/open")
+        world.move("alice", WorkspacePhase.Starting, WorkspacePhase.Running, reason=Reason.Entitled)
+        page = (await alice.get(path)).text
+        assert "Go to the notebook" in page
+        assert "data-live=" not in page
+        assert (await alice.post(f"{path}/stop")).status_code == 303
+        page = (await alice.get(path)).text
+        assert "Waiting to stop" in page
+        assert "data-live=" in page
+        assert "Go to the notebook" not in page + (await alice.get("/")).text
+        world.move("alice", WorkspacePhase.Stopping, WorkspacePhase.Stopped)
+        assert "Open it</button>" in (await alice.get(path)).text
 
     async def test_a_workspace_that_was_never_opened_is_not_called_stopped(self, world: World) -> None:
         page = (await world.browser("alice").get(f"/projects/{GRANT}")).text

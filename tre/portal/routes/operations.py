@@ -135,7 +135,8 @@ class ServiceHealth:
     """What a service said of itself."""
 
     name: str
-    well: bool
+    well: bool | None
+    """Nothing where the portal may not ask: services are apart, and it reaches those only that it works with."""
     words: str
 
 
@@ -168,7 +169,8 @@ async def _ask(name: str, socket: Path) -> ServiceHealth:
             if answer.status == 200:
                 return ServiceHealth(name, well=True, words="Answers and finds nothing wrong.")
             return ServiceHealth(name, well=False, words=_complaint(await answer.content.read(2000)))
-    except PermissionError:
-        return ServiceHealth(name, well=False, words="The portal may not ask this service.")
-    except (aiohttp.ClientError, OSError, TimeoutError):
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+        if isinstance(cause, PermissionError):
+            return ServiceHealth(name, well=None, words="Kept apart from the portal, which cannot ask it.")
         return ServiceHealth(name, well=False, words="Does not answer.")
