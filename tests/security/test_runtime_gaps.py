@@ -34,7 +34,7 @@ FOUND = {
 def machine() -> Iterator[Machine]:
     with tempfile.TemporaryDirectory(prefix="tre-gaps-", dir="/var/tmp") as made:
         Path(made).chmod(0o711)
-        with running_machine(Path(made) / "root", gaps=True) as found, socket.socket(socket.AF_UNIX) as controller:
+        with running_machine(Path(made) / "root", "gaps") as found, socket.socket(socket.AF_UNIX) as controller:
             controller.bind(str(found.layout.socket("controller")))
             controller.listen()
             found.layout.socket("controller").chmod(0o666)

@@ -46,13 +46,13 @@ def wait_for(condition: Callable[[], bool], seconds: float = 15.0) -> None:
 class Machine:
     """One root directory with a launcher, as root or as the user who runs the tests."""
 
-    def __init__(self, root: Path, *, server: str = "stubborn", gaps: bool = False) -> None:
+    def __init__(self, root: Path, *options: str, server: str = "stubborn") -> None:
         self.layout = Layout(root)
         installation.initialise(self.layout, "tre.localhost", 8000)
         self.settings = load_settings(root)
         installation.make_secrets(self.layout)
         installation.arrange(self.layout, self.settings)
-        self.arguments = [server, *(["gaps"] if gaps else [])]
+        self.arguments = [server, *options]
         self.runtime = BubblewrapRuntime(self.layout)
         self.process: subprocess.Popen[bytes] | None = None
         self._next_uid = FIRST_UID
@@ -180,6 +180,12 @@ class Machine:
                 answer += chunk
         return dict(json.loads(answer)) if answer else {}
 
+    def set_clock(self, seconds: float) -> None:
+        """Set the launcher's and its supervisors' wall clock in one step, by so much."""
+        new = self.layout.root / "new-offset"
+        new.write_text(str(seconds))
+        new.rename(self.layout.root / "clock-offset")
+
     def close(self) -> None:
         """End everything that was started here."""
         for run in self.runtime.observe():
@@ -192,13 +198,14 @@ class Machine:
 
 
 @contextlib.contextmanager
-def running_machine(root: Path, *, server: str = "stubborn", gaps: bool = False) -> Iterator[Machine]:
+def running_machine(root: Path, *options: str, server: str = "stubborn") -> Iterator[Machine]:
     """A machine with its launcher running; everything of it is gone afterwards.
 
     `server` is what its workspaces run: one that outlives what it can, an agent (see `inside`), or JupyterLab (`lab`).
-    With `gaps` some workspaces have a hole in their walls (see `tests.support.gaps`).
+    With the option `gaps` some workspaces have a hole in their walls (see `tests.support.gaps`); with `clock` the
+    launcher's wall clock is off by the seconds in the file `clock-offset` (see `set_clock`).
     """
-    machine = Machine(root, server=server, gaps=gaps)
+    machine = Machine(root, *options, server=server)
     try:
         machine.start_launcher()
         yield machine
