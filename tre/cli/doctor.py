@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import socket
+import ssl
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,8 @@ from tre.cli.common import JsonOption, RootOption, command
 from tre.domain.errors import TREError
 from tre.runtimes.bubblewrap import limits
 from tre.runtimes.bubblewrap.program import check_usable
+from tre.system.certificates import SOON, ends_at, load_pair, pair_of, shortcomings
+from tre.system.clock import SystemClock
 from tre.system.layout import Layout
 from tre.system.paths import workspace_environment
 from tre.system.settings import SETTINGS_FILE, Settings, load_settings, root_from
@@ -37,7 +40,8 @@ class Finding(NamedTuple):
 def findings(layout: Layout, settings: Settings) -> list[Finding]:
     """Everything that was looked at."""
     checks: tuple[Callable[[Layout, Settings], Finding], ...] = (
-        _python, _sandbox, _users, _limits, _homes, _folders, _environment, _same_file_system, _space, _port, _uids,
+        _python, _sandbox, _users, _limits, _homes, _folders, _environment, _same_file_system, _space, _port,
+        _certificate, _uids,
     )  # fmt: skip
     return [check(layout, settings) for check in checks]
 
@@ -120,6 +124,23 @@ def _port(_layout: Layout, settings: Settings) -> Finding:
         taken = probe.connect_ex((settings.listen_address, settings.listen_port)) == 0
     words = f"{settings.listen_address}:{settings.listen_port}"
     return Finding("gateway port", "good", f"{words} {'answers' if taken else 'is free'}")
+
+
+def _certificate(layout: Layout, settings: Settings) -> Finding:
+    """What browsers will say of the gateway's certificate."""
+    if settings.tls.certificate is None:
+        return Finding("certificate", "good", "none: plain HTTP, for this machine only")
+    certificate, key = pair_of(layout, settings)
+    try:
+        load_pair(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), certificate, key)
+        wrong = shortcomings(certificate, settings.base, SystemClock().now())
+    except TREError as error:
+        return Finding("certificate", "bad", f"{error.what} {error.why}", error.remedy)
+    if wrong:
+        return Finding("certificate", "bad", "; ".join(wrong), "Have it made anew, for every host of the launcher.")
+    end = ends_at(certificate)
+    state = "good" if end - SystemClock().now() > SOON else "weak"
+    return Finding("certificate", state, f"lasts until {end:%Y-%m-%d}", "" if state == "good" else "Renew it.")
 
 
 def _uids(_layout: Layout, settings: Settings) -> Finding:

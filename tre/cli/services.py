@@ -41,7 +41,10 @@ CAPABILITIES = {
     "storekeeper": ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER"),
     "checker": ("CAP_DAC_READ_SEARCH",),
 }
-"""The storekeeper makes and removes what belongs to workspaces; the checker reads what they put into an outbox."""
+"""The storekeeper makes and removes what belongs to workspaces; the checker reads what they put into an outbox.
+Where the gateway listens below port 1024 (https is 443), it may bind that port (CAP_NET_BIND_SERVICE) and no more."""
+
+_FIRST_FREE_PORT = 1024
 
 EXTRA = {"public": ("--public",)}
 
@@ -49,17 +52,19 @@ EXTRA = {"public": ("--public",)}
 def services(layout: Layout, settings: Settings) -> list[ServiceSpec]:
     """Every service of this installation, in the order of starting."""
     owners = Owners.of(settings)
-    return [_service(name, layout, owners) for name in MODULES]
+    low_port = settings.listen_port < _FIRST_FREE_PORT
+    more = {"gateway": ("CAP_NET_BIND_SERVICE",)} if low_port else {}
+    return [_service(name, layout, owners, more.get(name, CAPABILITIES.get(name, ()))) for name in MODULES]
 
 
-def _service(name: str, layout: Layout, owners: Owners) -> ServiceSpec:
+def _service(name: str, layout: Layout, owners: Owners, capabilities: tuple[str, ...]) -> ServiceSpec:
     root = name == "launcher"
     return ServiceSpec(
         name=name,
         command=python(MODULES[name], "--root", str(layout.root), *EXTRA.get(name, ())),
         uid=os.geteuid() if root or not owners.as_root else owners.uid(name),
         groups=tuple(owners.group(group) for group in GROUPS.get(name, ())) if owners.as_root else (),
-        capabilities=CAPABILITIES.get(name, ()) if owners.as_root else (),
+        capabilities=capabilities if owners.as_root else (),
         environment={"HOME": str(layout.root / "hub") if name == "hub" else "/nonexistent"},
         ready=_ready(name, layout),
     )

@@ -22,6 +22,7 @@ from tre.domain.errors import Reason
 from tre.gateway.budgets import Alarm, Budgets
 from tre.gateway.decisions import moment_of
 from tre.gateway.entry import Entry
+from tre.gateway.headers import transport_headers
 from tre.gateway.hosts import Door, Place, find_place
 from tre.gateway.hygiene import check_form, wants_websocket
 from tre.gateway.lab import Lab
@@ -63,6 +64,7 @@ class Gateway:
 
     def __init__(self, parts: Parts) -> None:
         self.settings, self.clock = parts.settings, parts.clock
+        self._always = transport_headers(self.settings.origin())
         socket = parts.layout.socket
         self.metrics = Metrics()
         self.table = Table(self.settings.stream_staleness_seconds)
@@ -154,7 +156,8 @@ class Gateway:
             raise RefusedError(404, Reason.NotPermitted, "There is nothing here yet.")
         if wants_websocket(request):
             raise RefusedError(400, Reason.BadInput, "No websockets here.", close=True)
-        return await pass_to_service(request, self.upstreams.service(service.socket), service)
+        client = self.upstreams.service(service.socket)
+        return await pass_to_service(request, client, service, self._always)
 
     def _refuse(self, request: web.BaseRequest, place: Place | None, refusal: RefusedError) -> web.Response:
         self.metrics.refused.labels(_door(place), refusal.reason.value).inc()
@@ -163,10 +166,9 @@ class Gateway:
         return answer(refusal, page=page, home=self.settings.origin("desk") + "/")
 
     def _dress(self, response: web.StreamResponse, place: Place | None) -> None:
-        response.headers["Server"] = "tre"
-        if self.settings.scheme == "https":
-            response.headers["Strict-Transport-Security"] = "max-age=31536000"
+        response.headers.update(self._always)
         if place is not None and place.door is Door.lab:
+            response.headers.pop("X-Frame-Options", None)  # it knows no exception for the shell; the policy does
             response.headers.update(self.lab.headers(place))
             response.headers.setdefault("Cache-Control", "no-store")
         if place is not None and place.door is Door.shell:

@@ -71,9 +71,19 @@ def _policy(directives: dict[str, str]) -> str:
     return "; ".join(f"{name} {value}" for name, value in directives.items())
 
 
+def transport_headers(origin: str) -> dict[str, str]:
+    """The headers of every response of every host: no word of what answers, and over TLS nothing but TLS.
+
+    A year of `Strict-Transport-Security` is what RFC 6797 suggests as a long time.
+    """
+    tls = {"Strict-Transport-Security": "max-age=31536000"} if origin.startswith("https:") else {}
+    return {"Server": "tre", **tls}
+
+
 def lab_headers(lab_origin: str, shell_origin: str) -> dict[str, str]:
     """The headers of every response of a Lab host, to be framed by this shell alone."""
     return {
+        **transport_headers(lab_origin),
         "Content-Security-Policy": _policy({**_LAB_POLICY, "frame-ancestors": shell_origin})
         + "; sandbox allow-scripts allow-same-origin",
         "Connection-Allowlist": f'("{lab_origin}/*" "{lab_origin.replace("http", "ws", 1)}/*")',
@@ -91,6 +101,7 @@ def lab_headers(lab_origin: str, shell_origin: str) -> dict[str, str]:
 def shell_headers(lab_origin: str) -> dict[str, str]:
     """The headers of the shell page, which frames this Lab and nothing else."""
     return {
+        **transport_headers(lab_origin),
         "Content-Security-Policy": _policy({**_SHELL_POLICY, "frame-src": lab_origin}),
         "Permissions-Policy": PERMISSIONS_POLICY,
         "Referrer-Policy": "no-referrer",

@@ -25,6 +25,7 @@ from tre.domain.errors import TREError
 from tre.gateway.app import Gateway, Parts
 from tre.gateway.sessions import read_session_key
 from tre.gateway.spool import FileSpool
+from tre.system.certificates import load_pair, pair_for_gateway
 from tre.system.clock import SystemClock
 from tre.system.files import make_directory
 from tre.system.layout import Layout
@@ -77,13 +78,13 @@ def back(gateway: Gateway) -> web.Application:
     return app
 
 
-def tls_context(settings: Settings) -> ssl.SSLContext | None:
-    """TLS as configured; `None` for plain HTTP."""
-    if settings.tls.certificate is None or settings.tls.key is None:
+def tls_context(settings: Settings, layout: Layout) -> ssl.SSLContext | None:
+    """TLS as configured; `None` for plain HTTP. Raises `TREError(SetupIncomplete)` for files that are no pair."""
+    if settings.tls.certificate is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(settings.tls.certificate, settings.tls.key)
+    load_pair(context, *pair_for_gateway(layout, settings))
     return context
 
 
@@ -106,10 +107,10 @@ async def serve(gateway: Gateway, layout: Layout) -> None:
     admin.unlink(missing_ok=True)
     for runner in runners:
         await runner.setup()
-    await web.UnixSite(runners[1], str(admin)).start()
     await web.TCPSite(
-        runners[0], settings.listen_address, settings.listen_port, ssl_context=tls_context(settings)
+        runners[0], settings.listen_address, settings.listen_port, ssl_context=tls_context(settings, layout)
     ).start()
+    await web.UnixSite(runners[1], str(admin)).start()  # last: whoever waits for it finds the front open
     log.info("gateway.listening", address=settings.listen_address, port=settings.listen_port, base=settings.base)
     work = asyncio.create_task(gateway.run())
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -36,6 +36,7 @@ from tre.gateway.upstream import Upstreams, exact_url, silent_workspace
 LARGEST_UPLOAD = 64 * 2**20
 """Bytes of one request into a workspace: a large notebook with its pictures."""
 
+_SAYS_WHO_ANSWERS = ("Server", "X-Powered-By", "X-JupyterHub-Version")
 _UNREADABLE = "The workspace answered in a way nobody can read."
 _SMALL = 64 * 2**10
 _LARGEST_ANSWER_TO_WRITE = 256 * 2**10
@@ -60,9 +61,12 @@ class Service:
 
 
 async def pass_to_service(
-    request: web.BaseRequest, client: aiohttp.ClientSession, service: Service
+    request: web.BaseRequest, client: aiohttp.ClientSession, service: Service, always: Mapping[str, str]
 ) -> web.StreamResponse:
-    """Send a request to a service of ours, stream its answer back. Raises `RefusedError` where it is silent."""
+    """Send a request to a service of ours, stream its answer back; `always` are headers of the gateway's own.
+
+    Raises `RefusedError` where the service is silent.
+    """
     check_size(request, service.largest_body)
     headers = passed_on(request.headers, without=() if service.cookies else ("Cookie",))
     scheme = "https" if request.secure else "http"
@@ -77,8 +81,9 @@ async def pass_to_service(
             data=_body(request, service.largest_body),
             allow_redirects=False,
         ) as answer:
-            without = () if service.cookies else ("Set-Cookie",)
+            without = (*_SAYS_WHO_ANSWERS, *(() if service.cookies else ("Set-Cookie",)))
             response = web.StreamResponse(status=answer.status, headers=passed_on(answer.headers, without=without))
+            response.headers.update(always)
             await _stream(request, answer, response, lambda _amount: True)
             return response
     except aiohttp.ClientConnectionError as error:

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from tre.domain.errors import Reason
 from tre.gateway.explanations import explain
+from tre.gateway.headers import PERMISSIONS_POLICY
 
 
 class RefusedError(Exception):
@@ -36,7 +37,17 @@ class RefusedError(Exception):
 STYLE = "/.tre/static/shell.css"
 """Where every host of the gateway has the style of its own pages."""
 
-_POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'none'; base-uri 'none';"
+    " frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": PERMISSIONS_POLICY,
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 
 
 def answer(refusal: RefusedError, *, page: bool, home: str) -> web.Response:
@@ -52,11 +63,10 @@ def answer(refusal: RefusedError, *, page: bool, home: str) -> web.Response:
             style=STYLE,
         )
         response = web.Response(status=refusal.status, text=body, content_type="text/html")
-        response.headers["Content-Security-Policy"] = _POLICY
     else:
         body = json.dumps({"reason": refusal.reason.value, "message": refusal.text, "remedy": explanation.remedy})
         response = web.Response(status=refusal.status, text=body, content_type="application/json")
-    response.headers.update({"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **refusal.headers})
+    response.headers.update({**_HEADERS, **refusal.headers})
     if refusal.close:
         response.force_close()
     return response

@@ -55,6 +55,7 @@ class WebsocketProxy:
             max_msg_size=LARGEST_MESSAGE,
             decode_text=False,
         )
+        outside.headers["Server"] = "tre"
         self._metrics.websockets.inc()
         try:
             await outside.prepare(request)

@@ -125,6 +125,7 @@ def security_headers(settings: Settings) -> dict[str, str]:
                 "frame-ancestors 'none'",
             )
         ),
+        "Cache-Control": "no-store",
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
         "Permissions-Policy": "camera=(), geolocation=(), microphone=()",

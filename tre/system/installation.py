@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tre.domain.errors import Reason, TREError
 from tre.domain.model import parse_record
+from tre.system.certificates import hand_over
 from tre.system.files import make_directory, make_private_directory, write_atomically
 from tre.system.layout import Layout
 from tre.system.settings import SETTINGS_FILE, ServiceUids, Settings, load_settings
@@ -138,6 +139,7 @@ def arrange(layout: Layout, settings: Settings) -> None:
     _arrange_data(layout, owners)
     _arrange_vault(layout, owners)
     _arrange_run(layout, owners)
+    hand_over(layout, settings, owners.uid("gateway"))
     for name, service in SECRETS.items():
         own_secret(layout.keys / name, owners.uid(service))
 

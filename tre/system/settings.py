@@ -21,13 +21,13 @@ SETTINGS_FILE = "tre.yaml"
 
 
 class TlsSettings(Record):
-    """Certificate and key of the gateway, as files in PEM form; both or neither."""
+    """Certificate and key of the gateway, as files in PEM form; both or neither. Relative paths begin at the root."""
 
     certificate: Path | None = None
     """The certificate and its chain, for `<base>`, `*.<base>`, `*.open.<base>` and `*.lab.<base>`."""
 
     key: Path | None = None
-    """Its private key, readable by the gateway's user."""
+    """Its private key. It may be root's alone: where root starts the launcher, the gateway gets a copy of its own."""
 
     @model_validator(mode="after")
     def _both(self) -> TlsSettings:
