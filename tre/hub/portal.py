@@ -78,7 +78,8 @@ class PortalInternal:
 
         Raises `TREError(LoginFailed)`, `RateLimitedError`, or `TREError(ServiceUnavailable)`.
         """
-        if not 1 <= len(name) <= MAX_NAME or not 1 <= len(password) <= MAX_PASSWORD or not name.isprintable():
+        lengths = 1 <= len(name) <= MAX_NAME and 1 <= len(password) <= MAX_PASSWORD
+        if not lengths or not name.isprintable() or name != name.strip():
             raise _login_failed()
         answer = await self._post("/internal/login", {"name": name, "password": password, "address": address})
         if answer.status == 401:

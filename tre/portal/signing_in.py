@@ -17,7 +17,16 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from tre.domain.desk.attempts import BY_ADDRESS, BY_NAME, WINDOW, address_key, name_key, retry_after
+from tre.domain.desk.attempts import (
+    BY_ADDRESS,
+    BY_NAME,
+    BY_NAME_AND_ADDRESS,
+    WINDOW,
+    address_key,
+    name_key,
+    pair_key,
+    retry_after,
+)
 from tre.domain.errors import Reason, TREError
 from tre.domain.names import hub_user_name
 from tre.domain.people import LOCAL_ISSUER, Person, Role, Subject
@@ -51,12 +60,12 @@ def sign_in_locally(desk: Desk, name: str, password: str, address: str) -> Known
     if desk.settings.auth != "local":
         raise _login_failed()
     now = desk.clock.now()
-    keys = (name_key(name), address_key(address))
+    keys = (pair_key(name, address), name_key(name), address_key(address))
     with desk.database.read() as connection:
         _check_limits(connection, keys, now)
         account, hashed = people.account(connection, name), people.password_hash(connection, name)
     known = f"account/{name}" if account is not None else "account/unknown"
-    with desk.database.change(desk.event(PROGRAM, "login.tried", known, address=keys[1])) as change:
+    with desk.database.change(desk.event(PROGRAM, "login.tried", known, address=keys[2])) as change:
         _check_limits(change.connection, keys, now)
         people.count_attempt(change, keys, now)
     if not desk.passwords.fits(hashed, password) or account is None:
@@ -64,17 +73,18 @@ def sign_in_locally(desk: Desk, name: str, password: str, address: str) -> Known
     person = Person(
         subject=Subject(issuer=LOCAL_ISSUER, id=name), display_name=account.display_name, roles=account.roles
     )
-    with desk.database.change(desk.event(person.subject, "login.succeeded", known, address=keys[1])) as change:
+    with desk.database.change(desk.event(person.subject, "login.succeeded", known, address=keys[2])) as change:
         people.forgive(change, keys[0])
-        people.forgive(change, keys[1], now)
+        for key in keys[1:]:  # this attempt alone: what others tried on the name goes on counting
+            people.forgive(change, key, now)
         hub_name = people.keep_person(change, person, now)
     return _known(person, hub_name)
 
 
-def _check_limits(connection: Connection, keys: tuple[str, str], now: datetime) -> None:
+def _check_limits(connection: Connection, keys: tuple[str, str, str], now: datetime) -> None:
     waits = [
         retry_after(people.attempts_since(connection, key, now - WINDOW), most, now)
-        for key, most in zip(keys, (BY_NAME, BY_ADDRESS), strict=True)
+        for key, most in zip(keys, (BY_NAME_AND_ADDRESS, BY_NAME, BY_ADDRESS), strict=True)
     ]
     longest = max((wait for wait in waits if wait is not None), default=None)
     if longest is not None:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.unit.portal.world import GRANT, PASSWORD, HubStandIn, World, sign_in
-from tre.domain.desk.attempts import BY_ADDRESS, BY_NAME, WINDOW
+from tre.domain.desk.attempts import BY_ADDRESS, BY_NAME, BY_NAME_AND_ADDRESS, WINDOW
 from tre.domain.names import hub_user_name
 from tre.domain.people import Role
 from tre.portal.sessions import DESK_COOKIE, ENTER_COOKIE
@@ -116,6 +116,15 @@ async def test_guessing_a_name_is_slowed_and_a_restart_does_not_help(world: Worl
     assert (await login(world)).status_code == 200
 
 
+async def test_guessing_a_name_from_one_address_locks_nobody_else_out(world: World) -> None:
+    for _ in range(BY_NAME_AND_ADDRESS):
+        assert (await login(world, password="guess", address="192.0.2.1")).status_code == 401
+    assert (await login(world, address="192.0.2.1")).status_code == 429
+    assert (await login(world, address="198.51.100.1")).status_code == 200  # its owner, from elsewhere
+    assert (await login(world, "bob", address="192.0.2.1")).status_code == 200  # somebody else, from there
+    assert (await login(world, address="192.0.2.1")).status_code == 429  # and that forgave the guesser nothing
+
+
 async def test_guessing_from_an_address_is_slowed(world: World) -> None:
     for number in range(BY_ADDRESS):
         assert (await login(world, f"name{number}", "guess", "2001:db8::1")).status_code == 401
@@ -123,11 +132,13 @@ async def test_guessing_from_an_address_is_slowed(world: World) -> None:
     assert (await login(world, address="2001:db8:0:1::1")).status_code == 200
 
 
-async def test_success_forgives_the_name(world: World) -> None:
-    for _ in range(BY_NAME - 1):
+async def test_success_forgives_what_was_mistyped_there(world: World) -> None:
+    for _ in range(BY_NAME_AND_ADDRESS - 1):
         await login(world, password="guess")
     assert (await login(world)).status_code == 200
-    assert (await login(world, password="guess")).status_code == 401
+    for _ in range(BY_NAME_AND_ADDRESS):
+        assert (await login(world, password="guess")).status_code == 401
+    assert (await login(world)).status_code == 429
 
 
 async def test_attempts_are_on_record_without_what_was_typed(world: World) -> None:

@@ -127,7 +127,20 @@ def test_patients_come_in_order_and_each_once() -> None:
     assert [patient.pseudonym for patient in clean(records)[0]] == ["a", "b"]
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"a": 1, "a": 1}', b'{"a": [{"b": 1, "b": 2}]}', b'"x"', b"\xff", b"[" * 100_000, b" " * (MAX_BYTES + 1)])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"a": 1, "a": 1}',
+        b'{"a": [{"b": 1, "b": 2}]}',
+        b'"x"',
+        b"\xff",
+        b"[" * 100_000,
+        b" " * (MAX_BYTES + 1),
+    ],
+)
 def test_what_is_no_record_is_refused(data: bytes) -> None:
     with pytest.raises(UnfitError) as caught:
         parse_record(data)

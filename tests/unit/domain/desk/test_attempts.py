@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.factories import NOON
-from tre.domain.desk.attempts import WINDOW, address_key, name_key, retry_after
+from tre.domain.desk.attempts import WINDOW, address_key, name_key, pair_key, retry_after
 
 
 def test_below_the_limit_nobody_waits() -> None:
@@ -44,6 +44,14 @@ def test_after_the_wait_one_is_looked_at_again(ages: list[int], most: int) -> No
 )
 def test_addresses(one: str, other: str, same: bool) -> None:
     assert (address_key(one) == address_key(other)) is same
+
+
+def test_a_name_and_an_address_are_counted_together_and_not_written_down() -> None:
+    assert "hunter2" not in pair_key("hunter2", "192.0.2.1")
+    assert "192.0.2.1" not in pair_key("hunter2", "192.0.2.1")
+    assert pair_key("a", "192.0.2.1") != pair_key("a", "192.0.2.2")
+    assert pair_key("a", "192.0.2.1") != pair_key("b", "192.0.2.1")
+    assert pair_key("a", "2001:db8::1") == pair_key("a", "2001:db8::2")
 
 
 def test_names_are_not_written_down() -> None:
