@@ -111,6 +111,20 @@ def test_a_machine_that_slept_over_the_end_finds_it_at_once() -> None:
         assert box.finish() == ExitCode.DEADLINE
 
 
+def test_a_machine_that_slept_and_woke_before_the_end_goes_on() -> None:
+    """Longer than the first process ever waits: it must not take its waking for a word that it should end."""
+    with sandbox(instruction(SLEEP, end=time.time() + 3600)) as box:
+        box.event("started")
+        for _ in range(2):
+            os.kill(box.first, signal.SIGSTOP)
+            slept = time.monotonic()
+            wait_until(lambda slept=slept: time.monotonic() > slept + 1.1, 5)  # type: ignore[misc]
+            os.kill(box.first, signal.SIGCONT)
+        with pytest.raises(AssertionError):
+            wait_until(lambda: not alive(box), 0.3)
+        assert box.names() == ["sealed", "started"]
+
+
 def test_a_machine_whose_boot_time_clock_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
     """A container with a clock of its own: the cap counts from the start, by whatever clock it finds."""
     if subprocess.run(["unshare", "--time", "--boottime", "1", "true"], check=False, capture_output=True).returncode:

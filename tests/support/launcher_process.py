@@ -1,4 +1,4 @@
-"""The real launcher with a server of the tests' own: `python launcher_process.py ROOT stubborn|agent|lab [gaps] [clock]`."""
+"""The real launcher with a server of the tests' own: `launcher_process.py ROOT stubborn|agent|lab [gaps] [clock]`."""
 
 from __future__ import annotations
 

@@ -26,6 +26,7 @@ from .kernel import boottime
 from .report import Ending, ExitCode, Report
 
 WATCHED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _LOOK_EVERY = 1.0
 _REAP_AT_ONCE = 256
 _KILL_BOUND = 0.5
@@ -71,7 +72,8 @@ def hold(child: Child, probe: ProbeChild | None, deadline: Deadline, report: Rep
             probe.stop_if_due()
             pause = max(0.0, min(pause, probe.due - time.monotonic()))
         told = signal.sigtimedwait(WATCHED, pause)
-        if told is not None and told.si_signo != signal.SIGCHLD:
+        # After a sleep or a stop that outlasted the pause, Python hands back a signal that never came (any number).
+        if told is not None and told.si_signo in _ENDING:
             # A sender in an outer process namespace has no number here.
             name, inside = signal.Signals(told.si_signo).name, told.si_pid != 0
             return Ending("terminated", ExitCode.TERMINATED, signal=name, inside=inside)
