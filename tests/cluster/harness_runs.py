@@ -54,8 +54,17 @@ class Trial:
     def run(self, action: str, *options: str) -> Run:
         """Run to the end."""
         with self.begin(action, *options) as process:
-            said, _ = process.communicate(timeout=PATIENCE)
+            try:
+                said, _ = process.communicate(timeout=PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                said = f"{process.communicate()[0]}\nNO END WITHIN {PATIENCE:g} s; parts said:\n{self._logs()}"
         return Run(process.returncode, said)
+
+    def _logs(self) -> str:
+        """The end of every part's log."""
+        files = sorted(self.where.logs.glob("*.log"))
+        return "\n".join(f"{f.name}:\n{f.read_text(errors='replace')[-1500:]}" for f in files)
 
     def kill_at(self, step: str, action: str, *options: str) -> bool:
         """Kill a run as soon as it has said a step, -9; returns whether it was still at work."""

@@ -33,6 +33,7 @@ from tests.cluster.harness.layout import CONTAINERD_SOCKET, NODE, Layout, Tier
 from tests.cluster.harness.order import Order
 
 PATIENCE = 120.0  # seconds for one step; an idle machine needs three
+ONE_TRY = 5.0
 STOPPING = 10.0
 
 
@@ -217,7 +218,10 @@ def _node_is_ready(api: Client) -> bool:
 
 
 def _succeeds(*words: str) -> bool:
-    return subprocess.run(words, capture_output=True, check=False, timeout=PATIENCE).returncode == 0
+    try:
+        return subprocess.run(words, capture_output=True, check=False, timeout=ONE_TRY).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
 
 
 def _write_record(where: Layout, tier: Tier) -> None:

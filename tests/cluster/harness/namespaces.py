@@ -15,6 +15,7 @@ from tests.cluster.harness import layout as places
 from tests.cluster.harness.basics import HarnessError
 from tests.cluster.harness.layout import Layout
 
+PATIENCE = 60.0
 HIDDEN = ("/run", "/var/lib", "/var/log")
 SETTINGS = {
     "ipv4/ip_forward": "1",
@@ -28,9 +29,18 @@ SETTINGS = {
 
 def run(*words: str, keep: int = 0) -> None:
     """Run a program to its end, with one more open file if told so; HarnessError where it fails."""
-    done = subprocess.run(
-        words, capture_output=True, text=True, stdin=subprocess.DEVNULL, pass_fds=(keep,) if keep else (), check=False
-    )
+    try:
+        done = subprocess.run(
+            words,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            pass_fds=(keep,) if keep else (),
+            timeout=PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise HarnessError(f"{' '.join(words)}: no end within {PATIENCE:g} s") from error
     if done.returncode != 0:
         raise HarnessError(f"{' '.join(words)}: {done.stderr.strip() or done.returncode}")
 
