@@ -248,7 +248,7 @@ class TestPages:
         page = world.browser().get("/hub/login")
         for needed in (
             '<label for="username_input">', '<label for="password_input">', 'autocomplete="username"',
-            'autocomplete="current-password"', '<html lang="en">', 'href="#main"',
+            'autocomplete="current-password"', '<html lang="en-GB">', 'href="#main"',
         ):  # fmt: skip
             assert needed in page.text
         assert "<script" not in page.text
