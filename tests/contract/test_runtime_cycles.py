@@ -37,19 +37,29 @@ def leftovers(machine: Machine, plans: list[WorkspacePlan]) -> dict[str, object]
         "directories": sorted(path.name for path in (machine.layout.run / "workspaces").iterdir()),
         "mounts": [line for line in Path("/proc/mounts").read_text().splitlines() if str(machine.layout.root) in line],
         "loop devices": [text for text in backing if str(machine.layout.root) in text],
-        "control groups": [p.name for root in CGROUPS for p in root.glob("*/*") if p.name in identities],
+        "sockets": [
+            line for line in Path("/proc/net/unix").read_text().splitlines() if any(i in line for i in identities)
+        ],
+        "control groups": [p.name for root in CGROUPS for p in (root / machine.layout.run.name).glob("w-*")],
     }
+
+
+def open_by_launcher(machine: Machine) -> set[str]:
+    """What the one program that stays holds open."""
+    assert machine.process is not None
+    return {path.name for path in Path(f"/proc/{machine.process.pid}/fd").iterdir()}
 
 
 def run_cycles(root: Path, names: int, runs: int, *, server: str) -> tuple[Machine, list[WorkspacePlan]]:
     """`names` workspaces, each started and ended `runs` times, two at a time."""
     with running_machine(root, server=server) as machine:
+        before = open_by_launcher(machine)
         first = [machine.plan(f"cycle{chr(97 + number)}") for number in range(names)]
         lives = [[plan.model_copy(update={"instance": n}) for n in range(1, runs + 1)] for plan in first]
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda plans: [cycle(machine, plan) for plan in plans], lives))
         plans = [plan for life in lives for plan in life]
-        found = leftovers(machine, plans)
+        found = leftovers(machine, plans) | {"descriptors": open_by_launcher(machine) - before}
         assert not any(found.values()), found
     return machine, plans
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -190,6 +191,24 @@ def test_a_killed_supervisor_leaves_no_control_group(machine: Machine) -> None:
     wait_for(lambda: machine.runtime.verify_dead(plan).dead, 5.0)
     machine.runtime.forget(plan.identity)
     assert not any(path.exists() for path in groups)
+
+
+def test_what_is_left_of_a_run_that_nobody_forgot_is_swept_at_the_next_start(tmp_path: Path) -> None:
+    with running_machine(tmp_path) as machine:
+        if not machine.runtime.means()["memory"].startswith("control group"):
+            pytest.skip("limits are not kept by control groups here")
+        lost, kept = machine.plan("lost"), machine.plan("kept")
+        for plan in (lost, kept):
+            machine.start(plan)
+        machine.kill_launcher()
+        os.kill(machine.supervisor(lost), signal.SIGKILL)
+        shutil.rmtree(machine.layout.workspace_run(lost.identity))
+        wait_for(lambda: processes_of(lost.uid) == [])
+        groups = {plan: [p for root in CGROUPS for p in root.glob(f"*/{plan.identity}")] for plan in (lost, kept)}
+        assert all(groups.values())
+        machine.start_launcher()
+        assert not any(path.exists() for path in groups[lost])
+        assert all(path.exists() for path in groups[kept])
 
 
 def test_runs_outlive_the_launcher_and_are_found_again(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from tre.domain.people import Subject
 from tre.domain.workspaces.models import Limits, Mount, MountKind, WorkspacePlan
+from tre.runtimes.bubblewrap import limits
 from tre.runtimes.bubblewrap.runtime import BubblewrapRuntime
 from tre.runtimes.bubblewrap.state import RunState
 from tre.runtimes.protocol import Observation, RunPhase
@@ -194,6 +195,7 @@ class Machine:
                 os.kill(pid, signal.SIGKILL)
         if self.process is not None and self.process.poll() is None:
             self.kill_launcher()
+        limits.choose(self.layout.run.name).sweep((), patience=2.0)
         shutil.rmtree(self.layout.run, ignore_errors=True)
 
 

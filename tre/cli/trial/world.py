@@ -28,6 +28,7 @@ from tre.cli.services import MODULES
 from tre.cli.trial.browser import Browser, sign_in
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import AccessGrant, AccessGrantSpec
+from tre.runtimes.bubblewrap import limits
 from tre.sources.grantfile import read_grants
 from tre.sources.signed import sign
 from tre.store import grants
@@ -182,6 +183,7 @@ class World:
             with contextlib.suppress(ProcessLookupError):  # it ended by itself
                 os.kill(json.loads(path.read_bytes())["supervisor"]["pid"], signal.SIGKILL)
         if runs is not None:
+            limits.choose(runs.parent.name).sweep((), patience=2.0)
             shutil.rmtree(runs.parent, ignore_errors=True)
 
 

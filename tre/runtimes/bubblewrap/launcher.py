@@ -101,6 +101,7 @@ class Launcher:
     def serve(self, server: socket.socket) -> None:
         """Answer until the process ends."""
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # supervisors are nobody's to wait for
+        self.limits.sweep([path.name for path in (self.machine.run / "workspaces").glob("*")])
         while True:
             connection, _ = server.accept()
             with connection:

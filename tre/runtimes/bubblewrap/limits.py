@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Protocol
 
@@ -35,6 +36,10 @@ class LimitMeans(Protocol):
 
     def remove(self, identity: str) -> None:
         """Take them down after the last process has gone."""
+        ...
+
+    def sweep(self, keep: Collection[str], patience: float = 0.0) -> None:
+        """Take down what is left of this installation's runs but those to keep; what still lives stays."""
         ...
 
     def processes(self, identity: str) -> tuple[int, ...]:
@@ -80,6 +85,10 @@ class CgroupV2:
     def remove(self, identity: str) -> None:
         """Remove the group; waits for the kernel to let go of its last process."""
         _remove_group(self._path(identity))
+
+    def sweep(self, keep: Collection[str], patience: float = 0.0) -> None:
+        """Remove other groups, and the installation's own where none is kept."""
+        _sweep(self._parent, keep, patience)
 
     def processes(self, identity: str) -> tuple[int, ...]:
         """Members of the group."""
@@ -128,6 +137,11 @@ class CgroupV1:
         for controller in self._CONTROLLERS:
             _remove_group(self._path(controller, identity))
 
+    def sweep(self, keep: Collection[str], patience: float = 0.0) -> None:
+        """Remove other groups in each hierarchy."""
+        for controller in self._CONTROLLERS:
+            _sweep(self._root / controller / self._parent, keep, patience)
+
     def processes(self, identity: str) -> tuple[int, ...]:
         """Members of the pids group; the others hold the same."""
         return _members(self._path("pids", identity))
@@ -148,6 +162,9 @@ class ResourceLimits:
 
     def remove(self, identity: str) -> None:
         """Nothing to take down."""
+
+    def sweep(self, keep: Collection[str], patience: float = 0.0) -> None:
+        """Nothing is ever left."""
 
     def processes(self, identity: str) -> tuple[int, ...]:  # noqa: ARG002 - part of the protocol
         """Unknown by this means: none."""
@@ -200,6 +217,13 @@ def _members(path: Path) -> tuple[int, ...]:
         return tuple(int(line) for line in (path / "cgroup.procs").read_text(encoding="ascii").split())
     except FileNotFoundError:
         return ()
+
+
+def _sweep(parent: Path, keep: Collection[str], patience: float) -> None:
+    groups = [path for path in parent.iterdir() if path.is_dir()] if parent.is_dir() else []
+    for path in [*(path for path in groups if path.name not in keep), *([] if keep else [parent])]:
+        with contextlib.suppress(OSError):  # something lives in it
+            _remove_group(path, patience)
 
 
 def _remove_group(path: Path, patience: float = 2.0) -> None:
