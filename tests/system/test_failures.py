@@ -13,15 +13,18 @@ from typing import Any
 
 import aiohttp
 import pytest
+from sqlalchemy import func, select
 
-from tests.support.machine import processes_of
+from tests.support.machine import CGROUPS, processes_of
 from tests.system.waiting import until
 from tre.cli.services import listens
-from tre.cli.trial.lab import Kernel, Lab
+from tre.cli.trial.lab import Kernel, Lab, open_workspace
 from tre.cli.trial.world import World
 from tre.domain.errors import TREError
 from tre.store import workspaces
+from tre.store.tables.base import metadata
 
+SIGN_INS = {"sessions", "tickets"}
 SERVICES = ("controller", "hub", "portal", "public", "storekeeper", "checker", "launcher")
 
 
@@ -94,12 +97,35 @@ async def test_a_killed_supervisor_takes_its_workspace_along_and_the_record_says
     await until(lambda: phase_of(world, grant) == ("Stopped", "RuntimeFailed"))
 
 
-async def test_nothing_is_left_when_a_workspace_was_stopped(world: World, grant: str, lab: Lab) -> None:
-    state = state_of(world, grant)
-    async with world.signed_in("alice") as (browser, _):
-        page = await browser.get(f"{world.desk}/projects/{grant}")
-        await browser.submit(page, page.form("/stop"))
-    await until(lambda: phase_of(world, grant)[0] == "Stopped")
-    await until(lambda: not (world.here.layout.run / "workspaces" / state["identity"]).exists())
-    assert processes_of(state["plan"]["uid"]) == []
-    assert state["identity"] not in Path("/proc/mounts").read_text()
+def rows(world: World) -> dict[str, int]:
+    """How many rows each table holds; events, sign-ins and their tickets are meant to become more."""
+    with world.here.database.read() as connection:
+        names = [name for name in metadata.tables if not name.startswith("audit") and name not in SIGN_INS]
+        return {
+            name: connection.execute(select(func.count()).select_from(metadata.tables[name])).scalar_one()
+            for name in names
+        }
+
+
+async def test_stopping_leaves_nothing_and_stopping_again_leaves_no_more(world: World, grant: str, lab: Lab) -> None:
+    states, counted = [], []
+    async with world.signed_in("alice") as (browser, projects):
+        for _ in range(2):
+            states.append(state_of(world, grant))
+            page = await browser.get(f"{world.desk}/projects/{grant}")
+            await browser.submit(page, page.form("/stop"))
+            await until(lambda: phase_of(world, grant)[0] == "Stopped")
+            counted.append(rows(world))
+            if len(states) == 1:
+                await open_workspace(browser, await browser.get(projects.url), grant, world.shell_of)
+    first, second = states
+    assert (first["plan"]["instance"], second["plan"]["instance"]) == (1, 2)
+    assert counted[0] == counted[1]
+    run = world.here.layout.run
+    await until(lambda: not any((run / "workspaces" / state["identity"]).exists() for state in states))
+    assert processes_of(first["plan"]["uid"]) == []
+    seen = Path("/proc/mounts").read_text() + Path("/proc/net/unix").read_text()
+    groups = [path.name for root in CGROUPS for path in (root / run.name).glob("w-*")]
+    for state in states:
+        assert state["identity"] not in seen
+        assert state["identity"] not in groups
