@@ -11,6 +11,9 @@ BIN := .venv/bin
 # More options for pytest, such as PYTEST_ARGS='-k airlock -x'; WORKERS=2 runs tests in as many processes.
 PYTEST_ARGS ?=
 WORKERS ?= 0
+# Where the pictures of the pages go, and more options for the program that takes them.
+SHOTS ?= screenshots
+SHOTS_ARGS ?=
 # How much of a cluster the tests start: api (no root needed), node, or the best that this machine can run.
 TIER ?= best
 # Hash-pinned wheels for CPython 3.11 and later on any Linux; nothing of this machine's package sources gets in.
@@ -19,7 +22,7 @@ COMPILE_PINS := env -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS -u PI
 	--generate-hashes --only-binary :all: --no-emit-index-url --no-emit-find-links --no-annotate \
 	--custom-compile-command 'make pins' $(PINS_ARGS)
 
-.PHONY: help setup demo test cluster cluster-down test-cluster check fix soak docs pins clean python ready
+.PHONY: help setup demo test cluster cluster-down test-cluster check fix soak docs screenshots pins clean python ready
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +64,9 @@ soak: ready ## Run the long variants of the tests
 
 docs: ready ## Write the pages of docs/ anew that follow from the code
 	@$(BIN)/python tools/generate_docs.py
+
+screenshots: ready ## Take a picture of every page into SHOTS=screenshots (SHOTS_ARGS=--documentation: docs/images too)
+	@$(BIN)/python tools/screenshots.py $(SHOTS) $(SHOTS_ARGS)
 
 pins: ready ## Compile requirements/*.txt anew from *.in (PINS_ARGS=--upgrade for newer versions)
 	@cd requirements && for name in services workspace dev; do \

@@ -18,6 +18,7 @@ from typing import Protocol
 from playwright.async_api import FrameLocator, Page, expect
 from screenshots_scene import (
     COMPANY,
+    GOOD,
     MAIN,
     MODEL,
     NOTEBOOK,
@@ -254,6 +255,14 @@ class Tour:
         await page.get_by_role("button", name="Submit to the checkers").click()
         await expect(page).to_have_title(re.compile("^Error"))
         await self.camera.take(page, "export-draft-refused")
+        await page.get_by_label(f"What {MODEL} is", exact=True).select_option("withdrawn")
+        await page.get_by_role("button", name=f"Set what {MODEL} is").click()
+        words = page.get_by_role("region", name="Table 1")
+        await words.get_by_label("What the files show").fill(GOOD[0])
+        await words.get_by_label("What was done").fill(GOOD[1])
+        await words.get_by_role("button", name="Keep these words").click()
+        await expect(page.get_by_text("Everything that the rules ask for is there.")).to_be_visible()
+        await self.camera.take(page, "export-draft-ready")
         await self.see("ada", "/exports", "exports-list")
         await self.see("ada", "/exports?q=nowhere", "exports-none-fits")
         for state in ("waiting", "compared", "returned", "rejected", "blocked", "released", "recalled", "withdrawn"):

@@ -82,6 +82,22 @@ def stop_workspace(desk: Desk, person: Person, name: str) -> Workspace:
     return workspace
 
 
+def restart_workspace(desk: Desk, person: Person, name: str) -> Workspace:
+    """Ask for the end of one's run and for another after it, with the ends that hold then; return it as it was.
+
+    Raises `TREError`, also where the person may not be in it any more.
+    """
+    with desk.database.read() as connection:
+        workspace = visible_workspace(connection, person, name)
+        grant = grants.require(connection, workspace.grant)
+    permissions.check_restart(person, workspace)
+    _check_entitled(grant, person, desk.clock.now())
+    event = desk.event(person.subject, "workspace.restart-wanted", f"workspace/{name}", grant=workspace.grant)
+    with desk.database.change(event) as change:
+        workspaces.want(change, name, Wanted.Restart)
+    return workspace
+
+
 def suspend(desk: Desk, person: Person, grant_name: str, suspension: Suspension) -> str:
     """Stop a grant, a slice, a member or the whole organisation; return the suspension's identifier.
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from tre.domain.desk import permissions
-from tre.domain.desk.notices import Notice, notices
+from tre.domain.desk.notices import Notice, NoticeKind, notices
 from tre.domain.entitlement import Verdict, is_entitled
 from tre.domain.errors import Reason
 from tre.domain.grants.models import GrantRecord, Member
@@ -58,6 +58,8 @@ class WorkspaceView:
     steps: tuple[StepView, ...]
     actions: tuple[str, ...]
     member: str
+    notices: tuple[Notice, ...]
+    grant_ends: datetime
 
     @property
     def words(self) -> Words:
@@ -69,6 +71,8 @@ class WorkspaceView:
     @property
     def label(self) -> str:
         """Its phase in a word or two."""
+        if self.restarts:
+            return "Restarting"
         if self.awaits_start or self.awaits_stop:
             return "Waiting to start" if self.awaits_start else "Waiting to stop"
         untouched = self.workspace.phase is WorkspacePhase.Stopped and not self.workspace.instance
@@ -79,7 +83,7 @@ class WorkspaceView:
         """The colour that goes with it."""
         if self.awaits_stop:
             return WORKSPACE_COLOURS[WorkspacePhase.Stopping]
-        return "blue" if self.awaits_start else WORKSPACE_COLOURS[self.workspace.phase]
+        return "blue" if self.awaits_start or self.restarts else WORKSPACE_COLOURS[self.workspace.phase]
 
     @property
     def alive(self) -> bool:
@@ -89,7 +93,7 @@ class WorkspaceView:
     @property
     def running(self) -> bool:
         """Whether it can be entered."""
-        return self.workspace.phase is WorkspacePhase.Running and not self.awaits_stop
+        return self.workspace.phase is WorkspacePhase.Running and not self.awaits_stop and not self.restarts
 
     @property
     def step_lines(self) -> tuple[tuple[str, str, bool], ...]:
@@ -100,7 +104,18 @@ class WorkspaceView:
     def waiting(self) -> bool:
         """Whether it is on its way somewhere, so that a page is worth loading again."""
         moving = {WorkspacePhase.Starting, WorkspacePhase.Stopping}
-        return self.workspace.phase in moving or self.awaits_start or self.awaits_stop
+        return self.workspace.phase in moving or self.awaits_start or self.awaits_stop or self.restarts
+
+    @property
+    def restarts(self) -> bool:
+        """Whether its run ends so that another begins."""
+        return self.workspace.wanted == "Restart"
+
+    @property
+    def restart_pays(self) -> bool:
+        """Whether a new run would last longer than this one."""
+        longer = {NoticeKind.RestartForNewEnd, NoticeKind.RunEndsSoon}
+        return "restart" in self.actions and any(notice.kind in longer for notice in self.notices)
 
     @property
     def awaits_start(self) -> bool:
@@ -116,7 +131,8 @@ class WorkspaceView:
     @property
     def run_ends(self) -> datetime | None:
         """When this run ends; nothing where none is alive."""
-        return self.workspace.plan.end if self.workspace.plan is not None and self.alive else None
+        plan = self.workspace.plan
+        return min(plan.end, self.grant_ends) if plan is not None and self.alive else None
 
 
 @dataclass(frozen=True)
@@ -160,8 +176,8 @@ class ProjectView:
 
 def workspace_view(portal: Portal, connection: Connection, person: Person, workspace: Workspace) -> WorkspaceView:
     """A workspace for one person, now."""
-    grant = grants.require(connection, workspace.grant)
-    entitled = bool(is_entitled(grant, workspace.subject, portal.clock.now()))
+    grant, now = grants.require(connection, workspace.grant), portal.clock.now()
+    entitled = bool(is_entitled(grant, workspace.subject, now))
     reached = {progress.step: progress.at for progress in workspace.progress}
     shown = reached if workspace.phase in {WorkspacePhase.Starting, WorkspacePhase.Running} else {}
     return WorkspaceView(
@@ -169,7 +185,14 @@ def workspace_view(portal: Portal, connection: Connection, person: Person, works
         steps=tuple(StepView(step, STEPS[step], shown.get(step)) for step in StartStep),
         actions=tuple(permissions.workspace_actions(person, workspace, entitled=entitled)),
         member=display_name(connection, workspace.subject),
+        notices=tuple(notices(grant, workspace, now, _cap(portal))),
+        grant_ends=effective_end(grant.spec).at,
     )
+
+
+def _cap(portal: Portal) -> timedelta:
+    """The longest run that the installation allows."""
+    return timedelta(hours=portal.settings.workspace_cap_hours)
 
 
 def display_name(connection: Connection, subject: Subject) -> str:
@@ -193,7 +216,6 @@ def project_view(portal: Portal, connection: Connection, person: Person, grant: 
     """A grant for its member, now."""
     now = portal.clock.now()
     workspace = workspaces.get(connection, Workspace.name_for(grant.name, person.subject))
-    cap = timedelta(hours=portal.settings.workspace_cap_hours)
     verdict = is_entitled(grant, person.subject, now)
     return ProjectView(
         grant=grant,
@@ -202,7 +224,7 @@ def project_view(portal: Portal, connection: Connection, person: Person, grant: 
         reason=_reason(connection, grant, verdict),
         slices=slice_views(connection, grant, suspended_slices(grant, now)),
         workspace=None if workspace is None else workspace_view(portal, connection, person, workspace),
-        notices=tuple(notices(grant, workspace, now, cap)),
+        notices=tuple(notices(grant, workspace, now, _cap(portal))),
         members=tuple((member, display_name(connection, member.subject)) for member in grant.spec.members),
         actions=tuple(permissions.grant_actions(person, grant)),
     )

@@ -223,6 +223,7 @@ EVENTS = {
     "slice.removed": "The project's view of the data was destroyed",
     "workspace.wanted": "The workspace was asked for",
     "workspace.unwanted": "Stopping the workspace was asked for",
+    "workspace.restart-wanted": "Restarting the workspace was asked for",
     "workspace.halted": "The workspace was halted",
     "workspace.refused": "The workspace's start was refused",
     "workspace.running": "The workspace was sealed and ready",

@@ -164,11 +164,13 @@ def _workspace(request: Request, desk: Desk, who: Visitor, name: str) -> Workspa
 def want_workspace(
     request: Request, desk: CurrentDesk, who: CurrentVisitor, name: WorkspaceName, body: WantedRequest
 ) -> WorkspaceAnswer:
-    """Ask for a workspace to run or to end."""
+    """Ask for a workspace to run, to end, or to end and run anew."""
     with desk.database.read() as connection:
         found = actions.visible_workspace(connection, who.person, name)
     if body.wanted is Wanted.Stopped:
         actions.stop_workspace(desk, who.person, name)
+    elif body.wanted is Wanted.Restart:
+        actions.restart_workspace(desk, who.person, name)
     elif found.subject.key != who.person.subject.key:
         raise TREError(Reason.NotPermitted, "A workspace is opened by its member.", why="It belongs to somebody else.")
     else:

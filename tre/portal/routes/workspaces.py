@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
+from tre.domain.grants.policies import effective_end
 from tre.portal import actions
 from tre.portal.context import Desk
 from tre.portal.live import Live
@@ -26,7 +27,8 @@ def workspace(request: Request, desk: CurrentDesk, who: CurrentVisitor, name: st
         view = workspace_view(desk, connection, who.person, found)
         grant = grants.require(connection, found.grant)
     own = found.subject.key == who.person.subject.key
-    return render(request, "workspace.html", view=view, grant=grant, own=own, now=desk.clock.now())
+    end = effective_end(grant.spec)
+    return render(request, "workspace.html", view=view, grant=grant, end=end, own=own, now=desk.clock.now())
 
 
 @router.post("/workspaces/{name}/stop")
@@ -36,6 +38,13 @@ def stop(desk: CurrentDesk, who: CurrentVisitor, name: str, form: Form) -> Respo
     if form.get("back") == "operator":
         return RedirectResponse("/operate/workspaces", 303)
     return RedirectResponse(f"/workspaces/{stopped.name}", 303)
+
+
+@router.post("/workspaces/{name}/restart")
+def restart(desk: CurrentDesk, who: CurrentVisitor, name: str, form: Form) -> Response:
+    """Ask for a new run in place of the present one."""
+    del form  # it holds the token only, which was checked
+    return RedirectResponse(f"/workspaces/{actions.restart_workspace(desk, who.person, name).name}", 303)
 
 
 @router.get("/workspaces/{name}/events")
