@@ -58,7 +58,7 @@ class GrantReconciler:
         evidence = self._evidence(grant)
         if not evidence.holds:
             return [evidence]
-        return [evidence, *self._slices.findings(grant), *self._log(grant)]
+        return [evidence, *self._slices.findings(grant), *self._granting(grant)]
 
     def _evidence(self, grant: GrantRecord) -> Finding:
         resource = AccessGrant(
@@ -74,14 +74,15 @@ class GrantReconciler:
                 store.set_evidence(change, grant.name, verified=True)
         return Finding("EvidenceVerified", True, Reason.Entitled)
 
-    def _log(self, grant: GrantRecord) -> list[Finding]:
-        """A log that lets no grant come into force; one that is in force does not ask."""
+    def _granting(self, grant: GrantRecord) -> list[Finding]:
+        """A log or a clock that lets no grant come into force; one that is in force does not ask."""
         if grant.phase is GrantPhase.Active:
             return []
         try:
-            self._context.check_log()
+            self._context.check_granting()
         except TREError as error:
-            return [Finding("LogWhole", False, error.reason, str(error))]
+            kind = "ClockInStep" if error.reason is Reason.ClockOutOfStep else "LogWhole"
+            return [Finding(kind, False, error.reason, str(error))]
         return []
 
     def _members(self, grant: GrantRecord) -> Finding:
@@ -112,7 +113,7 @@ class GrantReconciler:
             self._move(grant, GrantPhase.Active, Reason.Entitled, now)
         elif grant.phase is GrantPhase.Active and suspended:
             self._move(grant, GrantPhase.Suspended, Reason.GrantSuspended, now)
-        elif grant.phase is GrantPhase.Suspended and not suspended and self._context.log_trouble() is None:
+        elif grant.phase is GrantPhase.Suspended and not suspended and self._context.can_grant():
             self._move(grant, GrantPhase.Active, Reason.Entitled, now)
 
     def _move(self, grant: GrantRecord, target: GrantPhase, reason: Reason, now: datetime) -> None:

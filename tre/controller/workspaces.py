@@ -3,7 +3,8 @@
 Guarantees: level-triggered; nothing starts that `is_entitled` refuses at that moment; whatever runs without being
 entitled or wanted is ended in the order gateway, processes, mounts, record; `Stopped` is written only with a proof
 of death in the same transaction, taken by something that shares no state with the killer. After an ending that the
-person did not ask for, the workspace is no longer wanted: it starts again by a person's click, never by itself.
+person did not ask for, the workspace is no longer wanted: it starts again by a person's click, never by itself. A
+restart is one click for both: the old run is proven dead and entitlement asked anew before the new one begins.
 
 Does not guarantee: speed of a start; see `tre bench start`.
 """
@@ -63,7 +64,7 @@ class WorkspaceReconciler:
         if not verdict:
             return self._refuse(workspace, verdict.reason, "")
         try:
-            self._context.check_log()
+            self._context.check_granting()
             plan = self._plans.make(workspace, grant, verdict)
         except TREError as error:
             return self._refuse(workspace, error.reason, str(error))
@@ -150,7 +151,7 @@ class WorkspaceReconciler:
             return Reason.GrantPending, "a slice was changed and is built anew"
         if run is not None and run.phase is RunPhase.Ended:
             return run.reason or Reason.RuntimeFailed, run.detail
-        if workspace.wanted is Wanted.Stopped:
+        if workspace.wanted is not Wanted.Running:
             return Reason.Requested, ""
         return None
 
@@ -162,8 +163,10 @@ class WorkspaceReconciler:
         event = self._context.event(
             "workspace.stopping", f"workspace/{workspace.name}", grant=grant.name, reason=reason.value
         )
+        restarts = workspace.wanted is Wanted.Restart and reason is Reason.Requested
         with self._context.database.change(event) as change:
-            store.want(change, workspace.name, Wanted.Stopped)
+            if not restarts:  # after any other end, a person decides whether there is another run
+                store.want(change, workspace.name, Wanted.Stopped)
             store.set_phase(
                 change, workspace.name, WorkspacePhase.Stopping, reason, self._context.clock.now(), message=message
             )

@@ -66,6 +66,12 @@ _MOMENT = Moment()
 _DIALECT = sqlite.dialect()
 
 
+def latest_moment(connection: Connection, among: int = MAX_PAGE) -> datetime | None:
+    """The latest time that the newest events carry; `None` without events."""
+    newest = select(audit_events.c.at).order_by(audit_events.c.number.desc()).limit(among).subquery()
+    return connection.execute(select(func.max(newest.c.at))).scalar()
+
+
 def event_of(row: Row[*tuple[Any, ...]]) -> Event:
     """The event that a row of `EVENT_COLUMNS` holds.
 
