@@ -12,9 +12,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from jupyterhub import apihandlers, handlers
 
 from tests.contract.hub_world import ENTER_CALLBACK, Browser, Reply, World, a_world, call, query_of
 from tre.domain.names import hub_user_name
+from tre.hub.pages import hub_handlers, root_handlers
 
 ALICE = hub_user_name("local", "alice")
 VERIFIER = "a-verifier-of-at-least-forty-three-characters-0123456789"
@@ -272,6 +274,20 @@ class TestPages:
             assert headers["X-Content-Type-Options"] == "nosniff"
             assert headers["Referrer-Policy"] == "same-origin"
 
+    def test_headers_of_every_address_of_the_router(self, world: World) -> None:
+        patterns = [str(handler[0]) for handler in (*root_handlers(), *hub_handlers("", None))]
+        patterns += [str(handler[0]) for handler in (*handlers.default_handlers, *apihandlers.default_handlers)]
+        addresses = sorted({"/hub" + _example(pattern) for pattern in patterns} | {"/", "/healthz", "/user/x"})
+        assert len(addresses) > 50
+        addresses = [address for address in addresses if "static" not in address]  # the gateway sees to files
+        for browser in (world.browser(), world.signed_in("alice")):
+            for address in addresses:
+                answer = browser.get(address)
+                missing = {name for name in EVERYWHERE if name not in answer.headers}
+                assert missing == set(), (address, answer.status)
+                assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"], address
+                assert answer.status < 500, address
+
     def test_the_log_holds_no_secret(self, world: World) -> None:
         browser = world.signed_in("alice")
         code = query_of(authorize(browser).location)["code"]
@@ -280,6 +296,24 @@ class TestPages:
         secrets = ["correct horse", code, world.controller_token, world.oauth_secret, browser.cookies["_xsrf"]]
         assert not [secret for secret in secrets if secret in text]
         assert browser.cookies["jupyterhub-session-id"] not in text
+
+
+EVERYWHERE = {
+    "Content-Security-Policy",
+    "Cross-Origin-Opener-Policy",
+    "Cross-Origin-Resource-Policy",
+    "Permissions-Policy",
+    "Referrer-Policy",
+    "X-Content-Type-Options",
+    "X-Frame-Options",
+}
+
+
+def _example(pattern: str) -> str:
+    """An address that a route's pattern fits, near enough: every group becomes a letter."""
+    while "(" in pattern:
+        pattern = re.sub(r"\((?:\?:|\?P<\w+>)?[^()]*\)[?*]?", "x", pattern)
+    return pattern.replace("$", "").replace("/?", "").replace("?", "").replace("\\", "")
 
 
 def cookie_seconds(line: str) -> float | None:

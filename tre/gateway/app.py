@@ -30,7 +30,7 @@ from tre.gateway.metrics import Metrics
 from tre.gateway.openings import Openings
 from tre.gateway.outbox import EventSpool, Outbox
 from tre.gateway.proxy import Service, WorkspaceProxy, pass_to_service
-from tre.gateway.refusals import STYLE, RefusedError, answer
+from tre.gateway.refusals import OWN_HEADERS, STYLE, RefusedError, answer
 from tre.gateway.sentry import Sentry
 from tre.gateway.sessions import LabTickets, Sessions, Signer
 from tre.gateway.shell import Shell
@@ -166,6 +166,8 @@ class Gateway:
         return answer(refusal, page=page, home=self.settings.origin("desk") + "/")
 
     def _dress(self, response: web.StreamResponse, place: Place | None) -> None:
+        for name, value in OWN_HEADERS.items():
+            response.headers.setdefault(name, value)
         response.headers.update(self._always)
         if place is not None and place.door is Door.lab:
             response.headers.pop("X-Frame-Options", None)  # it knows no exception for the shell; the policy does

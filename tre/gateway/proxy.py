@@ -30,7 +30,7 @@ from tre.gateway.hygiene import body_length, check_size
 from tre.gateway.metrics import Metrics
 from tre.gateway.outbox import Outbox
 from tre.gateway.paths import Address, Kind, permitted
-from tre.gateway.refusals import RefusedError
+from tre.gateway.refusals import OWN_HEADERS, RefusedError
 from tre.gateway.upstream import Upstreams, exact_url, silent_workspace
 
 LARGEST_UPLOAD = 64 * 2**20
@@ -84,6 +84,8 @@ async def pass_to_service(
             without = (*_SAYS_WHO_ANSWERS, *(() if service.cookies else ("Set-Cookie",)))
             response = web.StreamResponse(status=answer.status, headers=passed_on(answer.headers, without=without))
             response.headers.update(always)
+            for name, value in OWN_HEADERS.items():  # a service's own come first; its static files have none
+                response.headers.setdefault(name, value)
             await _stream(request, answer, response, lambda _amount: True)
             return response
     except aiohttp.ClientConnectionError as error:

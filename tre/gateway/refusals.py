@@ -37,7 +37,7 @@ class RefusedError(Exception):
 STYLE = "/.tre/static/shell.css"
 """Where every host of the gateway has the style of its own pages."""
 
-_HEADERS = {
+OWN_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'none'; base-uri 'none';"
     " frame-ancestors 'none'",
     "Cache-Control": "no-store",
@@ -48,6 +48,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+"""Of every answer that the gateway itself gives on a host of a service, and of a service's where it says nothing."""
 
 
 def answer(refusal: RefusedError, *, page: bool, home: str) -> web.Response:
@@ -66,7 +67,7 @@ def answer(refusal: RefusedError, *, page: bool, home: str) -> web.Response:
     else:
         body = json.dumps({"reason": refusal.reason.value, "message": refusal.text, "remedy": explanation.remedy})
         response = web.Response(status=refusal.status, text=body, content_type="application/json")
-    response.headers.update({**_HEADERS, **refusal.headers})
+    response.headers.update({**OWN_HEADERS, **refusal.headers})
     if refusal.close:
         response.force_close()
     return response

@@ -116,7 +116,7 @@ class TreSpawner(Spawner):  # type: ignore[misc]  # JupyterHub carries no types
             raise _refused(Reason.NotPermitted, "There is no such workspace.", 404)
         if record.phase is WorkspacePhase.Refused:
             raise _refused(record.reason, record.message or "The workspace was refused.", 403)
-        if record.wanted is not Wanted.Running:
+        if record.wanted is Wanted.Stopped:
             raise _refused(Reason.StateForbids, "Nobody asked for this workspace at its project's page.", 409)
         return record.phase, record
 

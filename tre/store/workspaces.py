@@ -126,8 +126,10 @@ def set_phase(
 
 
 def begin_start(change: Change, plan: WorkspacePlan, now: datetime) -> None:
-    """Keep the instruction of a new run and move to Starting."""
+    """Keep the instruction of a new run and move to Starting; a restart that was asked for is done with that."""
     set_phase(change, plan.workspace, WorkspacePhase.Starting, Reason.Requested, now)
+    restarting = (workspaces.c.name == plan.workspace, workspaces.c.wanted == Wanted.Restart)
+    change.connection.execute(update(workspaces).where(*restarting).values(wanted=Wanted.Running))
     change.connection.execute(
         update(workspaces)
         .where(workspaces.c.name == plan.workspace)

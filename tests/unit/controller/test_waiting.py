@@ -13,6 +13,7 @@ from tre.controller.receipts import AGAIN
 from tre.domain.canonical import digest
 from tre.domain.errors import Reason, TREError
 from tre.domain.people import Person, Subject
+from tre.domain.workspaces.states import Wanted
 from tre.runtimes.protocol import RunPhase
 from tre.store import grant_slices, grants, jobs, people
 from tre.store.grant_slices import SliceState
@@ -180,3 +181,73 @@ def test_whatever_a_program_says_a_workspace_can_be_read_again(world: World, mes
     world.advance(2)
     assert world.workspace(name).phase == "Stopped"
     assert len(world.workspace(name).message) <= 500
+
+
+def test_a_restart_ends_one_run_and_begins_another_with_the_new_end(world: World) -> None:
+    world.apply(access_grant(expires=(NOON + timedelta(days=2)).isoformat()))
+    name = world.run()
+    world.apply(access_grant(expires=(NOON + timedelta(days=5)).isoformat()))
+    world.settle()
+    before = world.workspace(name)
+    assert before.plan is not None
+    assert before.plan.end == NOON + timedelta(days=2)
+    world.want(Wanted.Restart)
+    world.advance(1)
+    assert (f"{name}-1", Reason.Requested) in world.runtime.ended
+    kinds = world.kinds()
+    assert kinds.index("workspace.stopped") < len(kinds) - 1 - kinds[::-1].index("workspace.starting")
+    after = world.workspace(name)
+    assert after.plan is not None
+    assert (after.phase, after.wanted, after.instance) == ("Starting", Wanted.Running, 2)
+    assert after.plan.end == NOON + timedelta(days=5)
+
+
+def test_a_restart_waits_for_the_proof_of_death(world: World) -> None:
+    world.apply()
+    name = world.run()
+    world.runtime.lingering.add(f"{name}-1")
+    world.want(Wanted.Restart)
+    world.settle()
+    assert (world.workspace(name).phase, world.workspace(name).wanted) == ("Stopping", Wanted.Restart)
+    world.runtime.lingering.clear()
+    world.advance(1)
+    world.advance(1)
+    assert (world.workspace(name).phase, world.workspace(name).instance) == ("Starting", 2)
+
+
+def test_a_stop_during_a_restart_stops(world: World) -> None:
+    world.apply()
+    name = world.run()
+    world.runtime.lingering.add(f"{name}-1")
+    world.want(Wanted.Restart)
+    world.settle()
+    world.want(Wanted.Stopped)
+    world.runtime.lingering.clear()
+    world.advance(1)
+    world.advance(1)
+    assert (world.workspace(name).phase, world.workspace(name).instance) == ("Stopped", 1)
+
+
+def test_a_restart_begins_nothing_once_the_approval_is_gone(world: World) -> None:
+    world.apply()
+    name = world.run()
+    world.runtime.lingering.add(f"{name}-1")
+    world.want(Wanted.Restart)
+    world.settle()
+    with world.database.change(world.event("grant.revoked", "grant/nccid-00123")) as change:
+        grants.revoke(change, "nccid-00123", "breach", world.clock.now())
+    world.runtime.lingering.clear()
+    world.advance(1)
+    world.advance(1)
+    found = world.workspace(name)
+    assert (found.phase, found.reason, found.wanted) == ("Refused", Reason.GrantRevoked, Wanted.Stopped)
+    assert found.instance == 1
+
+
+def test_a_run_that_fails_while_a_restart_is_asked_for_does_not_start_by_itself(world: World) -> None:
+    world.apply()
+    name = world.run()
+    world.runtime.becomes(f"{name}-1", RunPhase.Ended, Reason.HomeFull)
+    world.want(Wanted.Restart)
+    world.advance(2)
+    assert (world.workspace(name).phase, world.workspace(name).wanted) == ("Stopped", Wanted.Stopped)

@@ -18,7 +18,7 @@ from tre.domain.grants.models import GrantRecord
 from tre.domain.grants.states import ENDED_PHASES, GRANT_TRANSITIONS, GrantPhase
 from tre.domain.people import Person, Role
 from tre.domain.workspaces.models import Workspace
-from tre.domain.workspaces.states import ALIVE_PHASES, Wanted
+from tre.domain.workspaces.states import ALIVE_PHASES, Wanted, WorkspacePhase
 
 READERS = frozenset({Role.operator, Role.committee, Role.data_manager})
 """Who sees every grant, member or not."""
@@ -75,6 +75,14 @@ def check_stop(person: Person, workspace: Workspace) -> None:
     check_see_workspace(person, workspace)
     if workspace.phase not in ALIVE_PHASES and workspace.wanted is Wanted.Stopped:
         raise _forbid("There is nothing to stop.", "The workspace does not run.")
+
+
+def check_restart(person: Person, workspace: Workspace) -> None:
+    """Its member restarts a workspace that runs. Raises `TREError(NotPermitted)` or `TREError(StateForbids)`."""
+    if person.subject.key != workspace.subject.key:
+        raise _refuse("You cannot restart this workspace.", "A workspace is opened by its member.")
+    if workspace.phase is not WorkspacePhase.Running or workspace.wanted is not Wanted.Running:
+        raise _forbid("There is nothing to restart.", "The workspace does not run, or is on its way to an end.")
 
 
 def check_suspend(person: Person, grant: GrantRecord) -> None:
@@ -174,6 +182,7 @@ can_resume = _can_grant(check_resume)
 can_revoke = _can_grant(check_revoke)
 can_close = _can_grant(check_close)
 can_see_workspace = _can_workspace(check_see_workspace)
+can_restart = _can_workspace(check_restart)
 can_stop = _can_workspace(check_stop)
 can_read_record = _can_person(check_read_record)
 can_operate = _can_person(check_operate)
@@ -197,4 +206,9 @@ def workspace_actions(person: Person, workspace: Workspace, *, entitled: bool) -
     """What a person may do with a workspace now; `entitled` is the word of `is_entitled` about its member."""
     own = person.subject.key == workspace.subject.key
     startable = own and entitled and workspace.wanted is Wanted.Stopped and workspace.phase not in ALIVE_PHASES
-    return [*(["open"] if startable else []), *(["stop"] if can_stop(person, workspace) else [])]
+    may = {
+        "open": startable,
+        "restart": entitled and can_restart(person, workspace),
+        "stop": can_stop(person, workspace),
+    }
+    return [name for name, permitted in may.items() if permitted]

@@ -22,10 +22,14 @@ class WorkspacePhase(StrEnum):
 
 
 class Wanted(StrEnum):
-    """What people ask of a workspace; the controller acts on it."""
+    """What people ask of a workspace; the controller acts on it.
+
+    `Restart`: this run is to end and another to begin, for a person who asked for both with one click.
+    """
 
     Running = "Running"
     Stopped = "Stopped"
+    Restart = "Restart"
 
 
 _P = WorkspacePhase

@@ -115,6 +115,15 @@ def test_pages(role: Role) -> None:
     assert rules.can_read_record(who) is (role in rules.READERS)
 
 
+def test_a_workspace_is_restarted_by_its_member_while_it_runs() -> None:
+    running = workspace(phase=WorkspacePhase.Running, wanted=Wanted.Running)
+    assert rules.can_restart(MEMBER, running)
+    assert reason_of(rules.check_restart, OPERATOR, running) is Reason.NotPermitted
+    for changes in ({"phase": WorkspacePhase.Starting}, {"wanted": Wanted.Stopped}, {"wanted": Wanted.Restart}):
+        other = running.model_copy(update=changes)
+        assert reason_of(rules.check_restart, MEMBER, other) is Reason.StateForbids
+
+
 def test_allowed_actions() -> None:
     assert rules.grant_actions(MEMBER, GRANT) == ["open"]
     assert rules.grant_actions(OPERATOR, GRANT) == ["suspend", "resume", "revoke"]
@@ -124,5 +133,6 @@ def test_allowed_actions() -> None:
     assert rules.workspace_actions(MEMBER, stopped, entitled=True) == ["open"]
     assert rules.workspace_actions(MEMBER, stopped, entitled=False) == []
     assert rules.workspace_actions(OPERATOR, stopped, entitled=True) == []
-    assert rules.workspace_actions(MEMBER, running, entitled=True) == ["stop"]
+    assert rules.workspace_actions(MEMBER, running, entitled=True) == ["restart", "stop"]
+    assert rules.workspace_actions(MEMBER, running, entitled=False) == ["stop"]
     assert rules.workspace_actions(OPERATOR, running, entitled=False) == ["stop"]
