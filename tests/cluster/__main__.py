@@ -45,16 +45,22 @@ def status(starter: Starter) -> int:
     return 0 if starter.tier() else 1
 
 
+def up_if_possible(starter: Starter, given: str) -> None:
+    """Start, or say in a line why not."""
+    try:
+        up(starter, given)
+    except CannotRunError as error:
+        say(f"No cluster can run here: {error}")
+
+
 def test(starter: Starter, given: str, arguments: list[str]) -> int:
     """Start if needed, run the tests, remove what was started here; tests that cannot run are skipped."""
-    ours = os.environ.get("CLUSTER", "") != "mine" and starter.tier() is None
-    if ours:
-        try:
-            up(starter, given)
-        except CannotRunError as error:
-            say(f"No cluster can run here: {error}")
-    command = [sys.executable, "-m", "pytest", "tests/cluster", "-m", "cluster", *arguments]
+    ours = os.environ.get("CLUSTER", "") != "mine" and (starter.tier() is None or starter.is_orphan())
+    named = [argument for argument in arguments if argument.startswith("tests/")]
+    command = [sys.executable, "-m", "pytest", *([] if named else ["tests/cluster"]), "-m", "cluster", *arguments]
     try:
+        if ours:
+            up_if_possible(Starter(starter.where, is_temporary=True), given)
         code = subprocess.run(command, cwd=CHECKOUT, check=False).returncode
     finally:
         left = down(starter) if ours else 0

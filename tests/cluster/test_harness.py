@@ -189,6 +189,24 @@ def test_the_api_tier_needs_no_root() -> None:
         shutil.rmtree(cache)
 
 
+def test_a_run_of_tests_removes_what_it_started_and_what_a_killed_run_left(own: Trial, tier: Tier) -> None:
+    before = look_around()
+    nothing = ("--tier", tier, "--collect-only", "-q", "tests/cluster/test_programs.py")
+    assert own.kill_at("service accounts are made", "test", *nothing)
+    assert own.run("status").code == 0
+    after_the_killed_one = own.run("test", *nothing)
+    assert after_the_killed_one.code == 0, after_the_killed_one.said
+    assert "Nothing is left of the cluster." in after_the_killed_one.said
+
+    # One that somebody started to keep is kept.
+    assert own.run("up", "--tier", tier).code == 0
+    kept = own.running().keeper
+    assert own.run("test", *nothing).code == 0
+    assert own.running().keeper == kept
+    assert own.run("down").code == 0
+    assert look_around() == before
+
+
 def test_a_state_directory_too_long_for_sockets_is_refused() -> None:
     from tests.cluster.harness.basics import HarnessError
 

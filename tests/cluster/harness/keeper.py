@@ -131,6 +131,7 @@ class Keeper:
         self.start(commands.api_server(self.where, self.order))
         if on_node:
             self.start(Part("relay", (sys.executable, "-m", "tests.cluster.harness.relay", str(self.relay_handle))))
+            self._import_images()  # while the API server starts
         api = Client.from_file(self.where.inner_kubeconfig("admin"))
         self.await_step("the API server is ready", lambda: _answers(api, "/readyz"))
         self.start(commands.controller_manager(self.where, self.order))
@@ -142,14 +143,16 @@ class Keeper:
 
     def _bring_up_node(self, api: Client) -> None:
         self.start(commands.policy_engine(self.where, self.order))
+        self.start(commands.kubelet(self.where, self.order))
+        self.start(commands.proxy(self.where, self.order))
+        self.await_step("the node is ready", lambda: _node_is_ready(api))
+
+    def _import_images(self) -> None:
         ctr = (self.order.binary("containerd", "ctr"), "--address", CONTAINERD_SOCKET, "--namespace", "k8s.io")
         self.await_step("containerd answers", lambda: _succeeds(*ctr, "version"))
         for archive in self.order.images:
             namespaces.run(*ctr, "images", "import", archive)
         self.await_step("the images are there", lambda: True)
-        self.start(commands.kubelet(self.where, self.order))
-        self.start(commands.proxy(self.where, self.order))
-        self.await_step("the node is ready", lambda: _node_is_ready(api))
 
     # --- commands
 

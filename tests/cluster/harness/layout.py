@@ -86,6 +86,11 @@ class Layout:
         return self.state / "status.json"
 
     @property
+    def owner(self) -> Path:
+        """Which run of the tests will remove the cluster, if one will."""
+        return self.state / "owner.json"
+
+    @property
     def control(self) -> Path:
         """Where the keeper takes commands."""
         return self.state / "control.sock"

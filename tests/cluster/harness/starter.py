@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from tests.cluster.harness.certificates import CLIENTS, issue_all, write_kubecon
 from tests.cluster.harness.client import Client
 from tests.cluster.harness.commands import ON_DEMAND
 from tests.cluster.harness.files import write_all
-from tests.cluster.harness.identity import TOKEN_VARIABLE, Record
+from tests.cluster.harness.identity import TOKEN_VARIABLE, ProcessId, Record
 from tests.cluster.harness.layout import Layout, Tier
 from tests.cluster.harness.lock import exclusive, try_lock
 from tests.cluster.harness.order import Order
@@ -40,6 +40,7 @@ class Starter:
     """One cluster of this machine, that runs or not."""
 
     where: Layout
+    is_temporary: bool = False  # this process will remove the cluster before it ends
 
     # --- what is there
 
@@ -95,6 +96,8 @@ class Starter:
     def _start(self, wanted: Order) -> None:
         self.where.state.mkdir(parents=True, mode=0o711)
         (self.where.state / removal.MARK).write_text(self.where.token)
+        if self.is_temporary:
+            self.where.owner.write_text(json.dumps(asdict(ProcessId.of("self"))))
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             if wanted.tier is Tier.node:
@@ -171,6 +174,14 @@ class Starter:
                 return f"{failure} (more in {self.where.logs})"
         lines = (self.where.logs / "keeper.log").read_text(errors="replace").splitlines()[-LINES_SHOWN:]
         return "\n".join([*lines, f"(more in {self.where.logs})"])
+
+    # --- whose it is
+
+    def is_orphan(self) -> bool:
+        """Whether who wanted to remove the cluster has died before."""
+        with contextlib.suppress(FileNotFoundError):
+            return not ProcessId(**json.loads(self.where.owner.read_text())).is_alive()
+        return False
 
     # --- removal
 
