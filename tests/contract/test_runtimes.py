@@ -169,6 +169,21 @@ def test_a_run_dies_with_its_supervisor_and_is_seen_to(machine: Machine) -> None
     assert run.reason is Reason.RuntimeFailed
 
 
+def test_a_run_dies_with_the_outer_half_of_its_sandbox(machine: Machine) -> None:
+    """bubblewrap stays outside as a process of the workspace's user: who kills it must not free what is inside."""
+    plan = machine.plan("outer")
+    machine.start(plan)
+    first = machine.first_process(plan)
+    os.kill(parent_of(first.pid), signal.SIGKILL)
+    assert machine.await_phase(plan, RunPhase.Ended).reason is Reason.RuntimeFailed
+    assert not first.alive()
+    wait_for(lambda: machine.runtime.verify_dead(plan).dead, 5.0)
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 def test_a_supervisor_that_does_not_answer_is_killed_and_its_run_with_it(machine: Machine) -> None:
     """Stopped as a debugger or a fault would stop it, in the moment of a revocation."""
     plan = machine.plan("deaf", seconds=3600.0)

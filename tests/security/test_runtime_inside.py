@@ -271,6 +271,25 @@ def test_a_fork_bomb_meets_its_limit_and_a_neighbour_does_not_notice(
     assert result(machine, bob, "result = 'alive'") == result(machine, alice, "result = 'alive'") == "alive"
 
 
+def test_processors_beyond_the_limit_are_held_back(machine: Machine, bob: WorkspacePlan) -> None:
+    if machine.state(bob).means["cpu"] == "none":
+        pytest.skip("nothing limits processors here, and `tre doctor` says so")
+    plan = machine.plan("slow", limits=SMALL.model_copy(update={"cpu_millis": 100}))
+    machine.start(plan)
+    busy = """
+import time
+began, used = time.monotonic(), time.process_time()
+while time.monotonic() - began < 1.0:
+    pass
+result = time.process_time() - used
+"""
+    assert result(machine, plan, busy) < 0.2
+    stats = {p: list(Path("/sys/fs/cgroup").glob(f"**/tre/*/{p.identity}/cpu.stat")) for p in (plan, bob)}
+    held = {p: sum(int(path.read_text().split("nr_throttled ")[1].split()[0]) for path in stats[p]) for p in stats}
+    assert held[plan] > 0
+    machine.runtime.end(plan.identity, Reason.Requested)
+
+
 def test_a_home_and_a_single_file_meet_their_limit(machine: Machine, victim: WorkspacePlan) -> None:
     fill = "with open('{}', 'wb') as file:\n    for _ in range({}):\n        file.write(bytes(2**20)); file.flush()"
     too_large = errno_of(machine, victim, fill.format("/outbox/large", HOME_BYTES // 2**20 + 1))
@@ -312,7 +331,7 @@ def test_an_ordinary_user_gets_the_same_walls() -> None:
     with tempfile.TemporaryDirectory(prefix="tre-ordinary-", dir="/var/tmp") as made:
         os.chown(made, NOBODY, NOBODY)
         chosen = ["tests/security/test_runtime_inside.py", "tests/contract/test_runtimes.py"]
-        some = "inside or becomes_ready or observed or end_by_itself or dies_with or brought or reaches_too_far"
+        some = "inside or becomes_ready or observed or dies_with or brought or reaches_too_far"
         done = subprocess.run(
             [
                 "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--inh-caps=-all",

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.support.machine import processes_of
 from tests.system.endings import moment, scenes
 from tests.system.waiting import until
 from tre.cli.services import listens
@@ -60,6 +61,7 @@ async def test_the_gateway_decides_alone_for_a_time_and_then_lets_nobody_in(worl
             assert await staying.answer() == (200, "")
             await ending.closed()
             assert await ending.answer() == (403, "LegalBasisEnded")  # by the gateway's own clock
+            await until(lambda: not processes_of(ending.run["plan"]["uid"]), 5)  # and without its controller
             assert await staying.answer() == (200, "")  # the other side: nothing is cut before its time
             assert await until(staying.reading.done, 30) < LIMIT + 3
             assert await staying.answer() == (403, "StreamStale")
