@@ -20,7 +20,7 @@ from tests.cluster.harness.basics import CannotRunError, HarnessError, wait_unti
 from tests.cluster.harness.client import Client
 from tests.cluster.harness.images import TOOLS
 from tests.cluster.harness.layout import Layout, Tier, default_state
-from tests.cluster.harness.programs import KUBERNETES
+from tests.cluster.harness.programs import HELM, KUBERNETES, Programs
 from tests.cluster.harness.running import Running
 from tests.cluster.harness.starter import Starter, best_tier, order_binary
 from tests.cluster.place import RESTRICTED, Place
@@ -109,6 +109,17 @@ def ours() -> Running:
         return Running.found(Layout(default_state()))
     except HarnessError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def helm() -> str:
+    """The program helm: built with the cluster, or the one in the path."""
+    with contextlib.suppress(CannotRunError):
+        built = Programs.found().folder(HELM) / "helm"
+        if built.exists():
+            return str(built)
+    found = shutil.which("helm")
+    return found or pytest.skip("helm is neither built (make cluster) nor in the path")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,6 @@ class Place:
     kubeconfig: Path
     image: str
     name: str
-    made: list[str] = field(default_factory=list)
 
     # --- paths
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -181,3 +184,29 @@ def test_a_fake_node_runs_pods(api: Reach, ours: Running, place: Place) -> None:
         api.client.delete(f"/api/v1/nodes/{place.name}")
         ours.command("stop", "kwok")
     assert "kwok" not in ours.parts()
+
+
+def test_helm_installs_and_removes(api: Reach, place: Place, helm: str, tmp_path: Path) -> None:
+    chart = tmp_path / "chart"
+    (chart / "templates").mkdir(parents=True)
+    (chart / "Chart.yaml").write_text(json.dumps({"apiVersion": "v2", "name": "probe", "version": "1.0.0"}))
+    content = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "by-helm"},
+        "data": {"v": "{{ .Values.v }}"},
+    }
+    (chart / "templates" / "config.yaml").write_text(json.dumps(content))
+    homes = {f"HELM_{kind}_HOME": str(tmp_path / kind) for kind in ("CACHE", "CONFIG", "DATA")}
+
+    def run(*words: str) -> None:
+        command = [helm, "--kubeconfig", str(api.kubeconfig), "--namespace", place.name, *words]
+        done = subprocess.run(command, env=os.environ | homes, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+    run("install", "probe", str(chart), "--set", "v=first")
+    assert api.client.get(place.path("configmaps", "by-helm"))["data"] == {"v": "first"}
+    run("upgrade", "probe", str(chart), "--set", "v=second")
+    assert api.client.get(place.path("configmaps", "by-helm"))["data"] == {"v": "second"}
+    run("uninstall", "probe")
+    assert api.client.find(place.path("configmaps", "by-helm")) is None

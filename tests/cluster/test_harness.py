@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -12,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.conftest import IS_MINE
-from tests.cluster.harness import machine
-from tests.cluster.harness.basics import CannotRunError, wait_until
+from tests.cluster.harness import machine, removal
+from tests.cluster.harness.basics import CannotRunError, HarnessError, wait_until
 from tests.cluster.harness.layout import Layout, Tier
 from tests.cluster.harness.programs import API_SETS, NODE_SETS, Programs
 from tests.cluster.harness_runs import Trial, look_around, trial
@@ -154,13 +155,15 @@ def test_a_directory_with_something_else_is_refused(own: Trial, tier: Tier) -> N
 
 def test_what_is_left_behind_is_named(own: Trial, tier: Tier) -> None:
     """The search for leftovers finds what a removal would have missed."""
-    from tests.cluster.harness import removal
-
     assert own.run("up", "--tier", tier).code == 0
     found = "\n".join(removal.leftovers(own.where, {"kernel/panic": "never"}))
     for word in ("process", "file", "setting kernel/panic", *(["control group"] if tier is Tier.node else [])):
         assert word in found
-    assert own.run("down").code == 0
+    order = json.loads(own.where.order.read_text())
+    own.where.order.write_text(json.dumps(order | {"sysctls": {"kernel/panic": "never"}}))
+    down = own.run("down")
+    assert down.code == 1
+    assert down.said.startswith("LEFT BEHIND: setting kernel/panic is ")
     assert removal.leftovers(own.where, removal.read_sysctls()) == []
 
 
@@ -208,7 +211,5 @@ def test_a_run_of_tests_removes_what_it_started_and_what_a_killed_run_left(own: 
 
 
 def test_a_state_directory_too_long_for_sockets_is_refused() -> None:
-    from tests.cluster.harness.basics import HarnessError
-
     with pytest.raises(HarnessError, match="too long"):
         Layout(Path("/tmp") / ("x" * 90))

@@ -13,6 +13,7 @@ import pytest
 
 from tests.cluster.conftest import Reach
 from tests.cluster.harness.basics import CHECKOUT
+from tests.cluster.harness.images import TOOLS
 from tests.cluster.harness.running import Running
 from tests.cluster.place import NEVER_ENDS, PRIVILEGED, Place
 
@@ -37,6 +38,14 @@ def seconds_between(earlier: str, later: str) -> float:
 def test_a_pod_starts_writes_and_is_heard(node: Reach, place: Place) -> None:
     place.start(place.pod("says", "python3", "-c", "print('hello')"))
     assert place.outcome("says") == "hello\n"
+
+
+def test_our_node_takes_images_from_archives(our_node: Running) -> None:
+    our_node.ctr("images", "remove", TOOLS)
+    assert TOOLS not in our_node.ctr("images", "list", "--quiet").split()
+    for archive in our_node.order.images:
+        our_node.ctr("images", "import", archive)
+    assert TOOLS in our_node.ctr("images", "list", "--quiet").split()
 
 
 def test_the_kubelet_ends_a_pod_at_its_deadline(node: Reach, place: Place) -> None:
@@ -95,6 +104,9 @@ def test_recursive_read_only_covers_mounts_inside(
 
 def test_a_pod_can_have_users_of_its_own(node: Reach, place: Place) -> None:
     """With hostUsers false, root in the pod would be nobody on the node."""
+    handlers = [h for n in node.client.get("/api/v1/nodes")["items"] for h in n["status"].get("runtimeHandlers", [])]
+    if not any(handler.get("features", {}).get("userNamespaces") for handler in handlers):
+        pytest.skip("no node of this cluster says that its runtime can give pods users of their own")
     for name, host_users in (("own", False), ("shared", True)):
         place.run(name, hostUsers=host_users)
     uid_map = "import json; print(json.dumps([int(n) for n in open('/proc/self/uid_map').read().split()]))"

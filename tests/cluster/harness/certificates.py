@@ -35,11 +35,11 @@ class Holder:
     hosts: tuple[str, ...] = ()
 
 
-def api_server(port_hosts: tuple[str, ...] = ()) -> Holder:
+def api_server() -> Holder:
     """The API server, under every name that it is called by."""
     names = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", layout.NODE)
     inside = (*layout.NODE_ADDRESSES, *layout.SERVICE_ADDRESSES, "127.0.0.1", "::1")
-    return Holder("apiserver", "kube-apiserver", hosts=(*names, *inside, *port_hosts))
+    return Holder("apiserver", "kube-apiserver", hosts=(*names, *inside))
 
 
 CLIENTS = (

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.cluster.harness.basics import HarnessError, wait_until
 from tests.cluster.harness.identity import PROC, ProcessId, Record, state_of
-from tests.cluster.harness.layout import Layout, Tier
+from tests.cluster.harness.layout import CONTAINERD_SOCKET, Layout, Tier
 from tests.cluster.harness.order import Order
 
 PATIENCE = 60.0
@@ -67,6 +67,14 @@ class Running:
         if done.returncode != 0:
             raise HarnessError(f"{' '.join(words)}: {done.stderr.strip()}")
         return done.stdout
+
+    def ctr(self, *words: str) -> str:
+        """Talk to the node's container runtime, such as `images import ARCHIVE`; returns what it prints.
+
+        An archive may not lie where the node has folders of its own: /run, /var/lib, /var/log.
+        """
+        program = self.order.binary("containerd", "ctr")
+        return self.inside(program, "--address", CONTAINERD_SOCKET, "--namespace", "k8s.io", *words)
 
     def processes_of(self, pod_uid: str) -> set[int]:
         """The living processes of a pod, by the machine's own process table."""
