@@ -123,11 +123,12 @@ def helm() -> str:
 
 
 @pytest.fixture
-def our_node(node: Reach, ours: Running) -> Running:
-    """The tests' own cluster with its node; whatever a test did to the policy engine is undone."""
+def our_node(node: Reach, ours: Running) -> Iterator[Running]:
+    """The tests' own cluster with its node; whatever a test did to the policy engine's mode is undone."""
     assert ours.tier is Tier.node
     ours.set_engine("closed", "cut")
-    return ours
+    yield ours
+    ours.set_engine("closed", "cut")
 
 
 @pytest.fixture
