@@ -1,4 +1,4 @@
-"""Writes the pages of docs/ that say what the code says: states, commands, settings, services, reasons.
+"""Writes the pages of docs/ that say what the code says: states, commands, settings, services, reasons, metrics.
 
     .venv/bin/python tools/generate_docs.py [--check]
 
@@ -18,7 +18,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -281,12 +281,88 @@ def reasons_page() -> str:
     )
 
 
+# Metrics
+
+
+class Measure(NamedTuple):
+    """One of our own metrics as it stands in the source."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    text: str
+    package: str
+
+
+_KINDS = {"Counter": "counter", "Gauge": "gauge", "Histogram": "histogram", "GaugeMetricFamily": "gauge"}
+
+
+def measures() -> list[Measure]:
+    """Every metric that any module of ours makes, by name; a counter's name as it is scraped."""
+    package = Path(service_table.__file__).parents[1]
+    found = [
+        _measure(node, path.relative_to(package))
+        for path in sorted(package.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _KINDS and node.args
+    ]
+    return sorted(item for item in found if item is not None)
+
+
+def _measure(node: ast.Call, path: Path) -> Measure | None:
+    first = node.args[0].value if isinstance(node.args[0], ast.Constant) else ""
+    if not isinstance(first, str) or not first.startswith("tre_"):
+        return None
+    assert isinstance(node.func, ast.Name)
+    kind = _KINDS[node.func.id]
+    given = {item.arg: item.value for item in node.keywords}
+    text = given.get("documentation", node.args[1])
+    labels = given.get("labels", given.get("labelnames", node.args[2] if len(node.args) > 2 else ast.List([])))
+    name = f"{first}_total" if kind == "counter" else first
+    return Measure(name, kind, tuple(ast.literal_eval(labels)), str(ast.literal_eval(text)), path.parts[0])
+
+
+_WHO_MEASURES = {
+    "controller": "Controller",
+    "gateway": "Gateway",
+    "portal": "Portal and public pages",
+    "runtimes": "Launcher",
+    "storekeeper": "Storekeeper",
+}
+
+
+def metrics_page() -> str:
+    """What each service counts."""
+    known = measures()
+    parts = []
+    for package, title in _WHO_MEASURES.items():
+        rows = [
+            (code(item.name), item.kind, ", ".join(code(label) for label in item.labels) or "–", item.text)
+            for item in known
+            if item.package == package
+        ]
+        parts += [f"## {title}", table(("name", "kind", "labels", "what"), rows)]
+    return page(
+        "Metrics",
+        "Every service but the checker answers `GET /healthz` (200 where all is well, else 503 and what is wrong) and "
+        "`GET /metrics` (Prometheus' text format) on its unix socket in the run directory; the checker, which "
+        "has no socket, touches a file that `tre status` and `tre doctor` read. No service answers either on the "
+        "network: `curl --unix-socket SOCKET http://localhost/metrics`, or a collector on the same machine.",
+        "The label `reason` holds one of the [reasons](reasons.md), `outcome` one of them, `ok` (`done` for a job), "
+        "or the name of an error that nobody foresaw, `phase` and `state` those of [states](../states.md). No label "
+        "holds the name of a person, a project, a workspace or a file. The Hub's own names begin with `jupyterhub_`; "
+        "every service adds `process_` and `python_`, which say what it uses.",
+        *parts,
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "states.md": states_page,
     "reference/commands.md": commands_page,
     "reference/settings.md": settings_page,
     "reference/services.md": services_page,
     "reference/reasons.md": reasons_page,
+    "reference/metrics.md": metrics_page,
 }
 
 

@@ -16,6 +16,7 @@ import typer
 
 from tre.cli import common
 from tre.cli.common import JsonOption, RootOption, command
+from tre.cli.services import HEARTBEAT_SECONDS, heartbeat_age, listens
 from tre.domain.errors import TREError
 from tre.runtimes.bubblewrap import limits
 from tre.runtimes.bubblewrap.program import check_usable
@@ -41,7 +42,7 @@ def findings(layout: Layout, settings: Settings) -> list[Finding]:
     """Everything that was looked at."""
     checks: tuple[Callable[[Layout, Settings], Finding], ...] = (
         _python, _sandbox, _users, _limits, _homes, _folders, _environment, _same_file_system, _space, _port,
-        _certificate, _uids,
+        _certificate, _checker, _uids,
     )  # fmt: skip
     return [check(layout, settings) for check in checks]
 
@@ -141,6 +142,18 @@ def _certificate(layout: Layout, settings: Settings) -> Finding:
     end = ends_at(certificate)
     state = "good" if end - SystemClock().now() > SOON else "weak"
     return Finding("certificate", state, f"lasts until {end:%Y-%m-%d}", "" if state == "good" else "Renew it.")
+
+
+def _checker(layout: Layout, _settings: Settings) -> Finding:
+    """It has no socket that could be asked: its sign of life is a file."""
+    age = heartbeat_age(layout)
+    if age is None:
+        return Finding("checker", "good", "has not run here yet")
+    words = f"last seen {age:.0f} s ago"
+    if age < HEARTBEAT_SECONDS or not listens(layout.socket("controller")):
+        return Finding("checker", "good", words if age < HEARTBEAT_SECONDS else "does not run, nor does the controller")
+    remedy = f"Nothing is let out meanwhile. Look into {layout.logs / 'checker.log'}, then start `tre up` again."
+    return Finding("checker", "bad", f"{words}, while the controller runs", remedy)
 
 
 def _uids(_layout: Layout, settings: Settings) -> Finding:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -48,6 +49,9 @@ _FIRST_FREE_PORT = 1024
 
 EXTRA = {"public": ("--public",)}
 
+HEARTBEAT_SECONDS = 15.0
+"""A checker that was silent for longer is not well."""
+
 
 def services(layout: Layout, settings: Settings) -> list[ServiceSpec]:
     """Every service of this installation, in the order of starting."""
@@ -85,3 +89,11 @@ def listens(path: Path) -> bool:
         except OSError:
             return False
     return True
+
+
+def heartbeat_age(layout: Layout) -> float | None:
+    """Seconds since the checker, which has no socket, last touched its file; `None` where it never ran."""
+    try:
+        return max(0.0, time.time() - (layout.checker_spool / "out" / "heartbeat").stat().st_mtime)
+    except FileNotFoundError:
+        return None

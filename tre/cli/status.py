@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from http import HTTPStatus
 from importlib.metadata import version as package_version
 
@@ -11,14 +10,11 @@ import typer
 
 from tre.cli import common
 from tre.cli.common import JsonOption, RootOption, command
-from tre.cli.services import listens, services
+from tre.cli.services import HEARTBEAT_SECONDS, heartbeat_age, services
 from tre.domain.errors import TREError
 from tre.system import local_http
 from tre.system.layout import Layout
 from tre.system.settings import load_settings, root_from
-
-HEARTBEAT_SECONDS = 15.0
-"""A checker that was silent for longer is not well."""
 
 
 @command
@@ -38,8 +34,6 @@ def status(root: RootOption = None, as_json: JsonOption = False) -> None:
 
 
 async def _health(layout: Layout, name: str) -> str:
-    if name == "launcher":
-        return "ok" if listens(layout.socket(name)) else "does not answer"
     if name == "checker":
         return _heartbeat(layout)
     try:
@@ -51,9 +45,8 @@ async def _health(layout: Layout, name: str) -> str:
 
 def _heartbeat(layout: Layout) -> str:
     """The checker has no socket: it touches a file."""
-    try:
-        age = time.time() - (layout.checker_spool / "out" / "heartbeat").stat().st_mtime
-    except FileNotFoundError:
+    age = heartbeat_age(layout)
+    if age is None:
         return "does not answer"
     return "ok" if age < HEARTBEAT_SECONDS else f"last seen {age:.0f} s ago"
 

@@ -16,6 +16,7 @@ import threading
 from typing import Any
 
 import structlog
+from prometheus_client import REGISTRY
 
 from tre.airlock.spool import Spool
 from tre.audit.intake import SpoolReader
@@ -29,6 +30,7 @@ from tre.controller.context import Context
 from tre.controller.exports import ExportReconciler
 from tre.controller.greeting import Greeting
 from tre.controller.hub_mirror import HubMirror
+from tre.controller.metrics import RecordNumbers
 from tre.controller.mirror import keep_mirror
 from tre.controller.publisher import Publisher
 from tre.controller.reconciler import Reconciler
@@ -136,6 +138,7 @@ class Controller:
         callers = {"gateway": frozenset({uids.gateway, *own}), "hub": frozenset({uids.hub, *own})}
         app = ControllerApi(self.context, self.publisher, callers).app()
         app.add_routes(health_routes(self.checks()))
+        REGISTRY.register(RecordNumbers(self.database))
         tap = _listen_for_taps(self.layout, self.loop, self.tapped)
         self.thread.start()
         runner = await serve_unix(app, self.layout.socket("controller"), mode=0o666)

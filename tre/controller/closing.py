@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tre.controller.context import Context
+from tre.controller.metrics import GRANT_MOVES
 from tre.controller.receipts import PROGRAM, REMOVE, removal, worth_asking_again
 from tre.domain.errors import Reason
 from tre.domain.grants.models import GrantRecord
@@ -101,3 +102,4 @@ class Closing:
             for item in present:
                 workspaces.certify_uid(change, item.name, now)
             grant_store.set_phase(change, grant.name, GrantPhase.Closed, now)
+        GRANT_MOVES.labels(GrantPhase.Closed.value, Reason.GrantClosed.value).inc()

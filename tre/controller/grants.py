@@ -14,6 +14,7 @@ from tre.controller.closing import Closing
 from tre.controller.conditions import Finding, merged
 from tre.controller.context import Context
 from tre.controller.grant_slices import GrantSlices
+from tre.controller.metrics import GRANT_MOVES
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import API_VERSION, AccessGrant, GrantRecord, Metadata, SuspensionScope
 from tre.domain.grants.policies import WARNINGS, due_warnings, effective_end, suspensions_in_force
@@ -120,6 +121,7 @@ class GrantReconciler:
         event = self._context.event(f"grant.{_VERBS[target]}", f"grant/{grant.name}", reason=reason.value)
         with self._context.database.change(event) as change:
             store.set_phase(change, grant.name, target, now)
+        GRANT_MOVES.labels(target.value, reason.value).inc()
 
     def _warn(self, grant: GrantRecord, now: datetime) -> None:
         due = due_warnings(effective_end(grant.spec).at, now)

@@ -17,10 +17,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
-from prometheus_client import Counter, Gauge, Histogram
 
 from tre.controller.context import Context
 from tre.controller.grants import GrantReconciler
+from tre.controller.metrics import RECONCILED, SECONDS, WAITING
 from tre.controller.routes import route_of
 from tre.controller.workspaces import WorkspaceReconciler
 from tre.domain.errors import Reason, TREError
@@ -45,10 +45,6 @@ KEEPING_UP_SECONDS = 10.0
 _JUMP_SECONDS = 2.0
 _FIRST_RETRY = timedelta(milliseconds=250)
 _LONGEST_RETRY = timedelta(seconds=30)
-
-RECONCILED = Counter("tre_reconciled_total", "Looks at an object", ["kind", "outcome"])
-SECONDS = Histogram("tre_reconcile_seconds", "Time one look takes", ["kind"])
-WAITING = Gauge("tre_reconcile_queue", "Objects waiting to be looked at")
 
 Handler = Callable[[str], datetime | None]
 

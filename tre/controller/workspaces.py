@@ -14,6 +14,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from tre.controller.context import Context
+from tre.controller.metrics import START_SECONDS, WORKSPACE_ENDINGS, WORKSPACE_REFUSALS
 from tre.controller.plans import PlanMaker
 from tre.domain.entitlement import Verdict, is_entitled
 from tre.domain.errors import Reason, TREError
@@ -89,6 +90,7 @@ class WorkspaceReconciler:
             store.set_phase(
                 change, workspace.name, WorkspacePhase.Refused, reason, self._context.clock.now(), message=message
             )
+        WORKSPACE_REFUSALS.labels(reason.value).inc()
         return None
 
     def _starting(
@@ -109,6 +111,7 @@ class WorkspaceReconciler:
         self._keep_progress(workspace, run)
         if run.phase is RunPhase.Ready:
             self._move(workspace, WorkspacePhase.Running, Reason.Entitled, "", step=StartStep.ServerReady)
+            START_SECONDS.observe((now - workspace.started_at).total_seconds())
             return workspace.plan.end
         return min(deadline, now + timedelta(seconds=1))
 
@@ -170,6 +173,7 @@ class WorkspaceReconciler:
             store.set_phase(
                 change, workspace.name, WorkspacePhase.Stopping, reason, self._context.clock.now(), message=message
             )
+        WORKSPACE_ENDINGS.labels(reason.value).inc()
         return self._context.clock.now()
 
     def _stopping(

@@ -21,6 +21,7 @@ from starlette.responses import Response
 from tre.domain.errors import Reason, TREError
 from tre.domain.model import Record
 from tre.portal.guard import BodyTooLargeError
+from tre.portal.metrics import REFUSED
 from tre.portal.pages import render
 from tre.portal.sessions import SignInNeededError, desk_of, send_to_sign_in
 from tre.portal.words import words_for
@@ -77,7 +78,8 @@ def wants_json(request: Request) -> bool:
 
 
 def answer(request: Request, error: TREError, status: int, incident: str = "") -> Response:
-    """An error as a page or as JSON."""
+    """An error as a page or as JSON; either is counted."""
+    REFUSED.labels(error.reason.value).inc()
     if wants_json(request):
         return JSONResponse(error.as_dict(), status)
     return render(request, "error.html", status=status, error=error, words=words_for(error.reason), incident=incident)

@@ -16,6 +16,7 @@ from tre.domain.errors import TREError
 from tre.domain.model import Line, Record, UtcTime
 from tre.domain.people import Role, Subject
 from tre.portal.context import PROGRAM
+from tre.portal.metrics import count_sign_in
 from tre.portal.sessions import CurrentDesk
 from tre.portal.signing_in import (
     TooManyAttemptsError,
@@ -84,10 +85,13 @@ def login(body: LoginRequest, desk: CurrentDesk) -> LoginAnswer | JSONResponse:
     try:
         person = sign_in_locally(desk, body.name, body.password, body.address)
     except TooManyAttemptsError as error:
+        count_sign_in("local", error)
         answer = {"reason": error.reason.value, "retryAfter": error.seconds}
         return JSONResponse(answer, 429, headers={"Retry-After": str(error.seconds)})
     except TREError as error:
+        count_sign_in("local", error)
         return _refusal(error)
+    count_sign_in("local")
     return LoginAnswer(
         hub_name=person.hub_name,
         display_name=person.display_name,
@@ -103,7 +107,9 @@ def keep_person(body: PersonRequest, desk: CurrentDesk) -> PersonAnswer | JSONRe
     try:
         person = take_in_vouched(desk, subject, body.display_name, body.groups)
     except TREError as error:
+        count_sign_in("oidc", error)
         return JSONResponse({"reason": error.reason.value}, 403)
+    count_sign_in("oidc")
     return PersonAnswer(hub_name=person.hub_name, roles=sorted(person.roles))
 
 

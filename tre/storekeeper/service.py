@@ -48,9 +48,9 @@ PATIENCE_SECONDS = 30
 _IDLE_SECONDS = 2.0
 log = structlog.get_logger()
 
-_done = Counter("tre_storekeeper_jobs", "Jobs that ended", ["kind", "outcome"])
-_seconds = Histogram("tre_storekeeper_job_seconds", "Time a job took", ["kind"])
-_busy = Gauge("tre_storekeeper_busy", "Whether a lane is at work", ["lane"])
+_done = Counter("tre_storekeeper_jobs", "Jobs that ended.", ["kind", "outcome"])
+_seconds = Histogram("tre_storekeeper_job_seconds", "Time that a job took.", ["kind"])
+_busy = Gauge("tre_storekeeper_busy", "Whether a lane is at work (1) or waits (0).", ["lane"])
 
 
 class AddRequest(Record):

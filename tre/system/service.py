@@ -2,19 +2,23 @@
 
 Guarantees: structured log lines on standard error, one JSON object each, and no value of a variable in a traceback
 (a vote or a key could be one); `/healthz` says 200 only while every check passes, else 503 and which one does not;
-`/metrics` in Prometheus' text format; TERM and INT end a service cleanly.
+`/metrics` in Prometheus' text format; TERM and INT end a service cleanly. A service that speaks JSON lines answers
+the same two addresses to whoever asks in HTTP, without reading anything of the request but its first line.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import logging
 import os
 import signal
 import sys
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -60,15 +64,35 @@ def health_routes(checks: dict[str, Check]) -> list[web.RouteDef]:
 
     async def healthz(_request: web.Request) -> web.Response:
         """200 while every check passes."""
-        found = {name: wrong for name, check in checks.items() if (wrong := check()) is not None}
-        body = {"status": "ok"} if not found else {"status": "failing", "checks": found}
-        return web.json_response(body, status=503 if found else 200)
+        status, body = _health(checks)
+        return web.json_response(body, status=status)
 
     async def metrics(_request: web.Request) -> web.Response:
         """Everything that is counted."""
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return [web.get("/healthz", healthz), web.get("/metrics", metrics)]
+
+
+def _health(checks: dict[str, Check]) -> tuple[int, dict[str, Any]]:
+    found = {name: wrong for name, check in checks.items() if (wrong := check()) is not None}
+    return (503, {"status": "failing", "checks": found}) if found else (200, {"status": "ok"})
+
+
+def health_answer(request: bytes, checks: dict[str, Check]) -> bytes | None:
+    """The whole HTTP answer where the first line of a request asks for `/healthz` or `/metrics`; else `None`."""
+    if not request.startswith(b"GET /"):
+        return None
+    path = request.split(b" ", 2)[1]
+    if path == b"/healthz":
+        status, found = _health(checks)
+        kind, body = "application/json", json.dumps(found).encode()
+    elif path == b"/metrics":
+        status, kind, body = 200, CONTENT_TYPE_LATEST, generate_latest()
+    else:
+        status, kind, body = 404, "text/plain", b""
+    head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}"
+    return f"{head}\r\nConnection: close\r\n\r\n".encode() + body
 
 
 async def serve_unix(app: web.Application, path: Path, *, mode: int = 0o660) -> web.AppRunner:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from prometheus_client import Counter
 
 from tre.domain.clock import Clock
 from tre.domain.errors import Reason, TREError
@@ -35,10 +36,13 @@ from tre.runtimes.bubblewrap.state import RunState, boot_id, holder, note_holder
 from tre.runtimes.bubblewrap.supervisor import supervise
 from tre.system.files import make_directory
 from tre.system.layout import Layout
+from tre.system.service import Check, health_answer
 from tre.system.settings import Settings, UidRange
 from tre.system.sockets import check_caller, listen, read_line
 
 log = structlog.get_logger()
+
+ASKED = Counter("tre_launcher_asked", "Requests of the controller that were answered.", ["ask", "outcome"])
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ class Bounds:
 
 
 class Launcher:
-    """Answers `start`, `verify`, `kill` and `forget`, one caller at a time."""
+    """Answers `start`, `verify`, `kill` and `forget`, one caller at a time; `/healthz` and `/metrics`, too."""
 
     def __init__(self, machine: Machine, bounds: Bounds, clock: Clock) -> None:
         self.machine, self.bounds, self.clock = machine, bounds, clock
@@ -97,6 +101,7 @@ class Launcher:
             "forget": self.forget,
             "means": lambda _asked: {"means": self.limits.means()},
         }
+        self.checks: dict[str, Check] = {"sandbox": self._sandbox, "runs": self._runs}
 
     def serve(self, server: socket.socket) -> None:
         """Answer until the process ends."""
@@ -111,17 +116,28 @@ class Launcher:
         connection.settimeout(2.0)
         try:
             check_caller(connection, {0, os.geteuid(), self.machine.controller_uid})
-            asked = json.loads(read_line(connection))
+            line = read_line(connection)
             self._inherited = (connection, server)
-            answer = self.answers[asked.pop("ask")](asked)
+            said = health_answer(line, self.checks) or _as_line(self._answered(json.loads(line)))
         except TREError as error:
-            answer = {"error": error.as_dict()}
-        except (OSError, ValueError, KeyError) as error:
-            answer = {"error": TREError(Reason.BadInput, f"The request was not understood: {error!r}.").as_dict()}
+            said = _as_line({"error": error.as_dict()})
+        except (OSError, ValueError, KeyError, AttributeError) as error:
+            said = _as_line({"error": TREError(Reason.BadInput, f"This was not understood: {error!r}.").as_dict()})
         try:
-            connection.sendall(json.dumps(answer).encode() + b"\n")
+            connection.sendall(said)
         except OSError as error:
             log.warning("caller-gone", error=str(error))
+
+    def _answered(self, asked: dict[str, Any]) -> dict[str, Any]:
+        kind = asked.pop("ask")
+        answer = self.answers[kind]
+        try:
+            found = answer(asked)
+        except TREError as error:
+            ASKED.labels(kind, error.reason.value).inc()
+            raise
+        ASKED.labels(kind, "ok").inc()
+        return found
 
     def start(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Fork a supervisor for a plan; a run that exists already is left as it is."""
@@ -206,11 +222,24 @@ class Launcher:
             self._remove(directory)
             os.close(hold)
 
+    def _sandbox(self) -> str | None:
+        """What `/healthz` asks: starting a sandbox only to see that it starts is the doctor's."""
+        path = self.machine.program.path
+        return None if os.access(path, os.X_OK) else f"{path} cannot be run any more"
+
+    def _runs(self) -> str | None:
+        place = self.machine.run
+        return None if place.is_dir() and os.access(place, os.W_OK) else f"{place} cannot be written to"
+
     def _directory(self, asked: dict[str, Any]) -> Path:
         identity = str(asked["identity"])
         if "/" in identity or not identity.startswith("w-"):
             raise TREError(Reason.BadInput, f"{identity!r} does not name a run.")
         return self.machine.run / "workspaces" / identity
+
+
+def _as_line(answer: dict[str, Any]) -> bytes:
+    return json.dumps(answer).encode() + b"\n"
 
 
 def _remove_run(directory: Path) -> None:

@@ -1,0 +1,78 @@
+"""What the controller counts: by reason what it refused and ended, and what there is of each kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
+
+from tests.unit.controller.conftest import World
+from tre.controller.metrics import RecordNumbers
+from tre.domain.errors import Reason
+from tre.domain.workspaces.states import Wanted, WorkspacePhase
+
+
+def counted(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+def in_record(world: World, name: str, **labels: Any) -> float | None:
+    registry = CollectorRegistry()
+    registry.register(RecordNumbers(world.database))
+    return registry.get_sample_value(name, labels)
+
+
+def test_a_life_is_counted_by_reason(world: World) -> None:
+    reasons = {"reason": Reason.Requested.value}
+    before = counted("tre_workspace_endings_total", **reasons)
+    active = counted("tre_grant_moves_total", phase="Active", reason="Entitled")
+    starts = counted("tre_workspace_start_seconds_count")
+    world.apply()
+    name = world.run()
+    assert counted("tre_grant_moves_total", phase="Active", reason="Entitled") == active + 1
+    assert counted("tre_workspace_start_seconds_count") == starts + 1
+    world.want(Wanted.Stopped)
+    world.settle()
+    assert world.workspace(name).phase is WorkspacePhase.Stopped
+    assert counted("tre_workspace_endings_total", **reasons) == before + 1
+
+
+def test_a_refusal_is_counted_by_reason(world: World) -> None:
+    before = counted("tre_workspace_refusals_total", reason="EvidenceUnverified")
+    world.apply(signed=False)
+    world.want()
+    world.settle()
+    assert counted("tre_workspace_refusals_total", reason="EvidenceUnverified") == before + 1
+
+
+def test_what_there_is_comes_from_the_record(world: World) -> None:
+    assert in_record(world, "tre_grants", phase="Active") == 0
+    world.apply()
+    waiting = in_record(world, "tre_audit_events_waiting")
+    assert waiting is not None
+    assert waiting >= 1
+    assert in_record(world, "tre_grants", phase="Pending") == 1
+    world.storekeeper_answers = False
+    world.settle()
+    assert in_record(world, "tre_jobs_unfinished", program="storekeeper") == 1
+    world.storekeeper_answers = True
+    world.run()
+    assert in_record(world, "tre_grants", phase="Active") == 1
+    assert in_record(world, "tre_workspaces", phase="Running") == 1
+    assert in_record(world, "tre_jobs_unfinished", program="storekeeper") == 0
+
+
+@pytest.mark.parametrize("phase", WorkspacePhase)
+def test_every_phase_is_there_from_the_first_moment(world: World, phase: str) -> None:
+    assert in_record(world, "tre_workspaces", phase=phase) == 0
+
+
+def test_no_name_is_in_the_numbers(world: World) -> None:
+    world.apply()
+    world.run()
+    registry = CollectorRegistry()
+    registry.register(RecordNumbers(world.database))
+    text = (generate_latest(registry) + generate_latest()).decode()
+    for name in ("alice", "nccid-00123", world.workspace(world.want()).name):
+        assert name not in text
