@@ -20,6 +20,7 @@ from tests.contract.test_runtimes import _cannot
 from tests.support.machine import CHECKOUT, SMALL, Machine, processes_of, running_machine, wait_for
 from tre.domain.errors import Reason
 from tre.domain.workspaces.models import WorkspacePlan
+from tre.runtimes.bubblewrap.state import DOOR
 from tre.runtimes.protocol import RunPhase
 
 pytestmark = pytest.mark.sandbox
@@ -218,6 +219,36 @@ while not os.path.exists("/tmp/listening"):
     keyring = "import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\nif libc.syscall(250, 0, -3, 0) < 0:"
     assert errno_of(machine, alice, f"{keyring}\n    raise OSError(ctypes.get_errno(), 'keyring')") == 1
     assert machine.inside(alice, "import os; os.kill(-1, 0)").get("refused", "none") in {"none", "ProcessLookupError"}
+
+
+OPEN_WIDE = """
+import os
+open("/outbox/data", "w").write("data")
+for path, mode in (("/outbox/data", 0o666), ("/outbox", 0o777), ("/run/door", 0o777), ("/run/door/lab.sock", 0o777)):
+    os.chmod(path, mode)
+"""
+AS_STRANGER = ["setpriv", "--reuid=65533", "--regid=65533", "--clear-groups", "--inh-caps=-all", sys.executable, "-c"]
+READ = "import sys; print(open(sys.argv[1]).read())"
+CONNECT = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1]); print('connected')"
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="only root becomes somebody else")
+def test_what_a_workspace_opens_wide_is_open_to_nobody_on_the_machine(machine: Machine, victim: WorkspacePlan) -> None:
+    """A researcher with an account on the machine would need no airlock."""
+    machine.inside(victim, OPEN_WIDE)
+    door = machine.layout.workspace_run(victim.identity) / DOOR
+    for code, path, guard in (
+        (READ, machine.layout.outboxes / victim.workspace / "data", machine.layout.outboxes),
+        (CONNECT, door / "lab.sock", door.parent),
+    ):
+        attempt = [*AS_STRANGER, code, str(path)]
+        refused = subprocess.run(attempt, capture_output=True, text=True, check=False)
+        assert "PermissionError" in refused.stderr, refused
+        mode = guard.stat().st_mode & 0o7777
+        guard.chmod(0o711)
+        admitted = subprocess.run(attempt, capture_output=True, text=True, check=False)
+        guard.chmod(mode)
+        assert admitted.returncode == 0, admitted  # with exactly that guard removed
 
 
 # ------------------------------------------------------------------ limits that bite

@@ -20,7 +20,7 @@ from tre.domain.people import Subject
 from tre.domain.workspaces.models import Limits, Mount, MountKind, WorkspacePlan
 from tre.runtimes.bubblewrap import limits
 from tre.runtimes.bubblewrap.runtime import BubblewrapRuntime
-from tre.runtimes.bubblewrap.state import RunState
+from tre.runtimes.bubblewrap.state import DOOR, RunState
 from tre.runtimes.protocol import Observation, RunPhase
 from tre.system import installation
 from tre.system.layout import Layout
@@ -174,7 +174,7 @@ class Machine:
         """
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(seconds)
-            connection.connect(str(self.layout.workspace_run(plan.identity) / "door" / "lab.sock"))
+            connection.connect(str(self.layout.workspace_run(plan.identity) / DOOR / "lab.sock"))
             connection.sendall(code.encode() + b"\0")
             answer = b""
             while chunk := connection.recv(65536):

@@ -156,8 +156,11 @@ def _arrange_record(layout: Layout, owners: Owners) -> None:
 
 def _arrange_data(layout: Layout, owners: Owners) -> None:
     keeper = owners.uid("storekeeper")
-    for path in (layout.datasets, layout.slices, layout.homes, layout.shared, layout.outboxes, layout.inboxes):
+    for path in (layout.datasets, layout.slices):
         make_directory(path, 0o711, owner=keeper, group=keeper)
+    # What lies below belongs to workspaces, which may open it wide; nobody else on the machine gets as far as that.
+    for path in (layout.homes, layout.shared, layout.outboxes, layout.inboxes):
+        make_directory(path, 0o700, owner=keeper, group=keeper)
     make_directory(layout.datasets.parent, 0o711, owner=keeper, group=keeper)
     make_directory(layout.homes.parent, 0o711, owner=keeper, group=keeper)
 

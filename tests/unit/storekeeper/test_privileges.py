@@ -180,6 +180,9 @@ def test_a_home_is_made_for_its_user_and_destroyed_whatever_that_user_did(real: 
     home = real.layout.homes / HOME
     shared = real.layout.shared / "grant-1"
     outbox = real.layout.outboxes / HOME
+    assert run_as(MEMBER, [], 'ls "$1"', str(home))[0] != "0"  # on the machine not even its own user gets there
+    for path in (real.layout.homes, real.layout.shared, real.layout.outboxes, real.layout.inboxes):
+        path.chmod(0o711)  # in its sandbox the way is a mount
     locked = 'cd "$1" && mkdir -p a/b && echo 1 > a/b/f && ln -s / up && chmod 0 a/b a && chmod 0 .'
     assert run_as(MEMBER, [], 'echo 1 > "$1/x" && echo 2 > "$2/y"', str(shared), str(outbox))[0] == "0"
     assert run_as(STRANGER, [], 'ls "$1"', str(home))[0] != "0"

@@ -21,7 +21,8 @@ from tre.system.process import ProcessHandle
 
 STATE_FILE = "state.json"
 CONTROL = "control/sock"
-DOOR = "door"
+DOOR = "way/door"
+"""The directory that a workspace's user owns and may open to everybody: behind one that only the gateway may enter."""
 _LOCK = "lock"
 
 

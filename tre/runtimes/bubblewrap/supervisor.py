@@ -97,6 +97,7 @@ class Supervisor:
     def _make_directories(self) -> None:
         root = os.geteuid() == 0
         make_directory(self.directory, 0o711)
+        make_directory((self.directory / DOOR).parent, 0o710 if root else 0o700, group=self.machine.gateway_group)
         door = make_directory(
             self.directory / DOOR,
             0o2750 if root else 0o700,
