@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from tre.domain.errors import Reason, TREError
-from tre.domain.model import Line, Record
+from tre.domain.model import Line, Record, as_line
 from tre.domain.quantities import parse_bytes
 from tre.system.resources import read_record
 
@@ -239,9 +239,21 @@ class Settings(Record):
 
 
 def root_from(option: Path | None) -> Path:
-    """The root directory: the option, else `TRE_ROOT`, else `tre-root` in the current directory."""
+    """The root directory: the option, else `TRE_ROOT`, else `tre-root` in the current directory.
+
+    One directory has one name, whichever link leads there: locks and run directories follow from the name. Raises
+    `TREError(BadInput)` where it leads nowhere.
+    """
     chosen = option or Path(os.environ.get("TRE_ROOT", "tre-root"))
-    return chosen.expanduser().absolute()
+    try:
+        return chosen.expanduser().resolve()
+    except (RuntimeError, ValueError) as error:  # a link to itself, nobody's home, a zero byte
+        raise TREError(
+            Reason.BadInput,
+            f"{as_line(str(chosen))} cannot be a root directory.",
+            why=f"{as_line(str(error))}.",
+            remedy="Name the launcher's root directory with --root or TRE_ROOT.",
+        ) from error
 
 
 def load_settings(root: Path) -> Settings:

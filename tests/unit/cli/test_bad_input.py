@@ -18,7 +18,9 @@ from typer.testing import CliRunner
 from tests.unit.cli.conftest import Here, Typed
 from tre.cli import installing
 from tre.cli.main import app
+from tre.system.claims import claimed
 from tre.system.layout import Layout
+from tre.system.settings import load_settings, root_from
 
 ASSETS = Path(__file__).parents[2] / "assets"
 GOOD = str(ASSETS / "grants" / "good.yaml")
@@ -264,6 +266,26 @@ def test_a_root_that_can_be_none_is_refused(tmp_path: Path, make: Callable[[Path
     found = at(tmp_path / "root", "init")
     assert (found.code, found.crash) == (1, None), found
     assert "what to do: " in found.err
+
+
+@pytest.mark.parametrize("root", ["~nobody-of-this-name/root", "loop"])
+def test_a_root_that_leads_nowhere_is_refused(tmp_path: Path, root: str) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    found = at(Path(root) if root.startswith("~") else tmp_path / root, "status")
+    assert (found.code, found.crash) == (1, None), found
+    assert "BadInput: " in found.err
+    assert "cannot be a root directory" in found.err
+    assert "--root" in found.err
+
+
+def test_a_root_has_one_name_whichever_link_leads_to_it(here: Here, tmp_path: Path) -> None:
+    """Else it would be up twice, each with its own lock."""
+    (tmp_path / "link").symlink_to(here.root)
+    with claimed(here.layout, load_settings(here.root)):
+        found = at(tmp_path / "link", "up")
+    assert (found.code, found.crash) == (1, None), found
+    assert "Conflict: " in found.err
+    assert root_from(tmp_path / "link") == here.root.resolve()
 
 
 @pytest.mark.parametrize(
