@@ -26,12 +26,18 @@ def _lacking() -> str:
     return ""
 
 
+PATIENCE = 240
+"""Seconds for a test: the first of them waits until the installation was made and its services are up."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip, with the reason, where this machine cannot run the whole."""
-    if reason := _lacking():
-        for item in items:
-            if "tests/system/" in str(item.path):
-                item.add_marker(pytest.mark.skip(reason=reason))
+    ours = [item for item in items if "tests/system/" in str(item.path)]
+    reason = _lacking() if ours else ""
+    for item in ours:
+        item.add_marker(pytest.mark.timeout(PATIENCE))
+        if reason:
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(scope="session")

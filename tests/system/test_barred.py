@@ -41,7 +41,6 @@ def runs(scene: Scene) -> bool:
     return True
 
 
-@pytest.mark.timeout(240)
 async def test_nothing_starts_what_was_ended(world: World) -> None:
     async with scenes(world, ["barred-suspended", "barred-revoked"]) as (suspended, revoked):
         suspended.suspend(SuspensionScope.grant, "")

@@ -20,7 +20,6 @@ async def asked(browser: Browser, origin: str, headers: dict[str, str], page: st
     return (await browser.call("GET", f"{origin}/api/contents/", origin=page or origin, headers=headers)).status
 
 
-@pytest.mark.timeout(120)
 async def test_a_cookie_opens_one_door_for_its_own_page_and_while_its_session_lasts(world: World) -> None:
     async with scenes(world, ["cookie-one", "cookie-two"]) as (one, two), Browser() as thief:
         first, second = one.lab.origin, two.lab.origin

@@ -6,8 +6,6 @@ import os
 import signal
 from collections.abc import Callable
 
-import pytest
-
 from tests.support.machine import processes_of
 from tests.system.endings import BEN, SOON, Scene, Stopwatch, moment, mounts_left, scenes
 from tests.system.waiting import until
@@ -59,7 +57,6 @@ async def check_order(scene: Scene, watch: Stopwatch, reason: str, *, told: bool
     assert (await scene.answer())[0] == 403
 
 
-@pytest.mark.timeout(240)
 async def test_each_way_ends_access_in_order_and_says_why(world: World) -> None:
     names = [f"ends-{number}" for number in range(len(CAUSES))]
     async with scenes(world, names) as opened_ones:
@@ -80,7 +77,6 @@ async def kill(scene: Scene, *services: str) -> None:
 KILLED = ("controller", "hub", "gateway")
 
 
-@pytest.mark.timeout(240)
 async def test_access_ends_although_a_service_is_killed_in_that_moment(world: World) -> None:
     """The keeper starts it again; until then the others do their part."""
     async with scenes(world, [f"killed-{name}" for name in KILLED]) as opened_ones:
@@ -93,7 +89,6 @@ async def test_access_ends_although_a_service_is_killed_in_that_moment(world: Wo
                 await check_order(scene, watch, "GrantRevoked", told=name != "gateway")
 
 
-@pytest.mark.timeout(240)
 async def test_access_ends_with_everything_killed_and_what_ended_meanwhile_stays_ended(world: World) -> None:
     """All services and their keeper, and in one workspace its supervisor too; the approvals end while nobody lives."""
     async with scenes(world, ["dead-clock", "dead-revoked", "dead-supervisor"]) as (clock, revoked, alone):

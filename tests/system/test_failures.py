@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import pytest
 from sqlalchemy import func, select
 
 from tests.support.machine import CGROUPS, processes_of
@@ -51,7 +50,6 @@ def restarted(world: World, name: str, old: int) -> bool:
     return False
 
 
-@pytest.mark.timeout(240)
 async def test_a_session_goes_on_while_each_service_is_killed_and_comes_back(world: World, lab: Lab) -> None:
     async with lab.kernel() as kernel:
         await kernel.execute("kept = 41")

@@ -48,7 +48,6 @@ async def impatient(world: World) -> AsyncIterator[None]:
         await restart_gateway(world)
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.usefixtures("impatient")
 async def test_the_gateway_decides_alone_for_a_time_and_then_lets_nobody_in(world: World) -> None:
     async with scenes(world, ["alone", "alone-ending"]) as (staying, ending):

@@ -32,7 +32,6 @@ async def attempt(browser: Browser, world: World, name: str, password: str) -> P
     return await browser.submit(page, page.form("login"), username=name, password=password)
 
 
-@pytest.mark.timeout(120)
 async def test_a_guesser_waits_and_nobody_else_does(world: World) -> None:
     async with BrowserAt("127.0.0.77") as guesser:
         for _ in range(BY_NAME_AND_ADDRESS):

@@ -108,7 +108,6 @@ def secure() -> Iterator[SecureWorld]:
         found.stop()
 
 
-@pytest.mark.timeout(180)
 async def test_everything_works_over_tls(secure: SecureWorld) -> None:
     grant = secure.grant("secure")
     async with secure.visited("alice") as (browser, projects):
