@@ -68,12 +68,19 @@ class GrantReconciler:
         try:
             check_evidence(resource, load_signers(self._context.layout.keys / "grant-signers"))
         except TREError as error:
+            if grant.evidence_verified and error.reason is Reason.EvidenceUnverified:
+                self._keep_evidence(grant, verified=False)
             return Finding("EvidenceVerified", False, error.reason, str(error))
         if not grant.evidence_verified:
-            event = self._context.event("grant.evidence-verified", f"grant/{grant.name}", generation=grant.generation)
-            with self._context.database.change(event) as change:
-                store.set_evidence(change, grant.name, verified=True)
+            self._keep_evidence(grant, verified=True)
         return Finding("EvidenceVerified", True, Reason.Entitled)
+
+    def _keep_evidence(self, grant: GrantRecord, *, verified: bool) -> None:
+        """What does not hold any more entitles nobody; while no key can be read, nothing is known, and it stays."""
+        kind = "grant.evidence-verified" if verified else "grant.evidence-lost"
+        event = self._context.event(kind, f"grant/{grant.name}", generation=grant.generation)
+        with self._context.database.change(event) as change:
+            store.set_evidence(change, grant.name, verified=verified)
 
     def _granting(self, grant: GrantRecord) -> list[Finding]:
         """A log or a clock that lets no grant come into force; one that is in force does not ask."""

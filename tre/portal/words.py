@@ -206,6 +206,7 @@ CONDITIONS = {
 
 EVENTS = {
     "grant.applied": "The approval was put on record",
+    "grant.evidence-lost": "The proof of the approval does not hold any more",
     "grant.evidence-verified": "The proof of the approval was verified",
     "grant.activated": "Access began",
     "grant.suspended": "Access was suspended",

@@ -82,10 +82,11 @@ def is_evidence_good(grant: AccessGrant, keys: dict[str, Ed25519PublicKey]) -> b
 def load_signers(directory: Path) -> dict[str, Ed25519PublicKey]:
     """The public keys (`*.pub`, PEM) whose signatures make a grant count, by their names.
 
-    Raises `TREError(SetupIncomplete)` for a file that holds none: a key that nobody sees fail is a key that is missed.
+    Raises `TREError(SetupIncomplete)` for a file that holds none: a key that nobody sees fail is a key that is missed,
+    and for a directory that cannot be read: that is not the same as one in which nobody is trusted.
     """
     found = {}
-    for path in sorted(directory.glob("*.pub")):
+    for path in _files(directory):
         try:
             key = serialization.load_pem_public_key(path.read_bytes())
         except (OSError, ValueError, UnsupportedAlgorithm) as error:
@@ -95,6 +96,18 @@ def load_signers(directory: Path) -> dict[str, Ed25519PublicKey]:
             raise _useless(path, "It holds a key of another kind than Ed25519.")
         found[key_id(key)] = key
     return found
+
+
+def _files(directory: Path) -> list[Path]:
+    try:
+        return sorted(path for path in directory.iterdir() if path.suffix == ".pub")
+    except OSError as error:
+        raise TREError(
+            Reason.SetupIncomplete,
+            f"The keys in {directory} cannot be read.",
+            why=f"{error.strerror}.",
+            remedy="Run `tre init` for this root again, then put the committee's public key there.",
+        ) from error
 
 
 def _useless(path: Path, why: str) -> TREError:
