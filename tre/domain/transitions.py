@@ -47,7 +47,7 @@ class TransitionTable(Generic[S]):
             allowed = ", ".join(sorted(self.targets(source))) or "nothing: this is a final state"
             raise TREError(
                 Reason.StateForbids,
-                f"A {self.kind} cannot go from {source} to {target}.",
+                f"{self.kind.capitalize()}: it cannot go from {source} to {target}.",
                 why=f"From {source} it can go to {allowed}.",
             )
 

@@ -52,7 +52,7 @@ def test_a_state_changes_along_an_edge_only() -> None:
             if allowed:
                 LIGHTS.check(source, target)
                 continue
-            with pytest.raises(TREError, match=f"A light cannot go from {source} to {target}") as caught:
+            with pytest.raises(TREError, match=f"Light: it cannot go from {source} to {target}") as caught:
                 LIGHTS.check(source, target)
             assert caught.value.reason is Reason.StateForbids
 
