@@ -51,6 +51,14 @@ def own(tier: Tier) -> Iterator[Trial]:
         yield found
 
 
+@pytest.fixture
+def small() -> Iterator[Trial]:
+    """The quicker tier, for what does not depend on the tier."""
+    require(Tier.api)
+    with trial() as found:
+        yield found
+
+
 def test_up_twice_and_down_twice_leave_the_machine_as_it_was(own: Trial, tier: Tier) -> None:
     before = look_around()
     first = own.run("up", "--tier", tier)
@@ -69,17 +77,17 @@ def test_up_twice_and_down_twice_leave_the_machine_as_it_was(own: Trial, tier: T
     assert list(own.where.state.parent.iterdir()) == []
 
 
-def test_two_starts_at_once_make_one_cluster(own: Trial, tier: Tier) -> None:
-    runs = [own.begin("up", "--tier", tier) for _ in range(2)]
+def test_two_starts_at_once_make_one_cluster(small: Trial) -> None:
+    runs = [small.begin("up", "--tier", "api") for _ in range(2)]
     said = [run.communicate(timeout=150)[0] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], said
     assert sum("is up already" in text for text in said) == 1
-    assert own.run("status").code == 0
+    assert small.run("status").code == 0
 
 
 STEPS = {
-    Tier.api: ["the API server is ready", "service accounts are made"],
-    Tier.node: ["the API server is ready", "the images are there", "the node is ready"],
+    Tier.api: ["the API server is ready"],
+    Tier.node: ["the images are there", "the node is ready"],
 }
 
 
@@ -105,26 +113,26 @@ def test_killed_in_mid_start_a_removal_repairs_too(own: Trial, tier: Tier) -> No
     assert look_around() == before
 
 
-def test_a_part_that_died_is_noticed_and_the_cluster_made_anew(own: Trial, tier: Tier) -> None:
-    assert own.run("up", "--tier", tier).code == 0
-    running = own.running()
+def test_a_part_that_died_is_noticed_and_the_cluster_made_anew(small: Trial) -> None:
+    assert small.run("up", "--tier", "api").code == 0
+    running = small.running()
     running.command("stop", "etcd", signal.SIGKILL)
     assert "etcd" not in running.parts()
-    assert own.run("status").code == 1
-    assert own.run("up", "--tier", tier).code == 0
-    assert own.running().keeper != running.keeper
-    assert "etcd" in own.running().parts()
+    assert small.run("status").code == 1
+    assert small.run("up", "--tier", "api").code == 0
+    assert small.running().keeper != running.keeper
+    assert "etcd" in small.running().parts()
 
 
-def test_a_part_can_be_stopped_and_started_by_a_test(own: Trial, tier: Tier) -> None:
-    assert own.run("up", "--tier", tier).code == 0
-    running = own.running()
+def test_a_part_can_be_stopped_and_started_by_a_test(small: Trial) -> None:
+    assert small.run("up", "--tier", "api").code == 0
+    running = small.running()
     for name in ("kube-controller-manager", "kube-apiserver"):
         running.command("stop", name, signal.SIGKILL)
         assert name not in running.parts()
         running.command("start", name)
         assert name in running.parts()
-    wait_until(lambda: own.run("status").code == 0, "the API server should be ready again", 60)
+    wait_until(lambda: small.run("status").code == 0, "the API server should be ready again", 60)
 
 
 def test_the_death_of_the_keeper_is_the_death_of_everything(own: Trial, tier: Tier) -> None:
@@ -141,12 +149,12 @@ def test_the_death_of_the_keeper_is_the_death_of_everything(own: Trial, tier: Ti
     assert own.run("down").code == 0
 
 
-def test_a_directory_with_something_else_is_refused(own: Trial, tier: Tier) -> None:
-    own.where.state.mkdir()
-    precious = own.where.state / "thesis.tex"
+def test_a_directory_with_something_else_is_refused(small: Trial) -> None:
+    small.where.state.mkdir()
+    precious = small.where.state / "thesis.tex"
     precious.write_text("years of work")
     for action in ("up", "down"):
-        done = own.run(action, *(["--tier", tier] if action == "up" else []))
+        done = small.run(action, *(["--tier", "api"] if action == "up" else []))
         assert done.code == 1
         assert "no test cluster" in done.said
     assert precious.read_text() == "years of work"
@@ -192,21 +200,21 @@ def test_the_api_tier_needs_no_root() -> None:
         shutil.rmtree(cache)
 
 
-def test_a_run_of_tests_removes_what_it_started_and_what_a_killed_run_left(own: Trial, tier: Tier) -> None:
+def test_a_run_of_tests_removes_what_it_started_and_what_a_killed_run_left(small: Trial) -> None:
     before = look_around()
-    nothing = ("--tier", tier, "--collect-only", "-q", "tests/cluster/test_programs.py")
-    assert own.kill_at("service accounts are made", "test", *nothing)
-    assert own.run("status").code == 0
-    after_the_killed_one = own.run("test", *nothing)
+    nothing = ("--tier", "api", "--collect-only", "-q", "tests/cluster/test_programs.py")
+    assert small.kill_at("service accounts are made", "test", *nothing)
+    assert small.run("status").code == 0
+    after_the_killed_one = small.run("test", *nothing)
     assert after_the_killed_one.code == 0, after_the_killed_one.said
     assert "Nothing is left of the cluster." in after_the_killed_one.said
 
     # One that somebody started to keep is kept.
-    assert own.run("up", "--tier", tier).code == 0
-    kept = own.running().keeper
-    assert own.run("test", *nothing).code == 0
-    assert own.running().keeper == kept
-    assert own.run("down").code == 0
+    assert small.run("up", "--tier", "api").code == 0
+    kept = small.running().keeper
+    assert small.run("test", *nothing).code == 0
+    assert small.running().keeper == kept
+    assert small.run("down").code == 0
     assert look_around() == before
 
 
