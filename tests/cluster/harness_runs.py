@@ -15,12 +15,16 @@ from pathlib import Path
 
 from tests.cluster.harness import cgroups, removal
 from tests.cluster.harness.basics import CHECKOUT
-from tests.cluster.harness.identity import PROC, TOKEN_VARIABLE
+from tests.cluster.harness.identity import with_token
 from tests.cluster.harness.layout import STATE_VARIABLE, Layout
 from tests.cluster.harness.running import Running
 
 PATIENCE = 150.0
-PLACES = ("/run", "/var/lib", "/var/log", "/opt", "/etc")
+# Where the parts of a node leave things if nothing keeps them from it.
+USUAL_PLACES = (
+    *("/run/containerd", "/run/netns", "/run/runc", "/var/lib/containerd", "/var/lib/cni", "/var/lib/kubelet"),
+    *("/var/log/containers", "/var/log/pods", "/etc/cni", "/opt/cni", "/opt/containerd", "/usr/libexec/kubernetes"),
+)
 
 
 @dataclass(frozen=True)
@@ -97,24 +101,14 @@ def trial(prefix: tuple[str, ...] = (), environment: Mapping[str, str] | None = 
         shutil.rmtree(parent)
 
 
-def look_around() -> dict[str, object]:
-    """Everything of this machine that a cluster could leave something in; other people's doings are left out."""
+def look_around(token: str) -> dict[str, object]:
+    """Everything of this machine that the cluster of a token could leave something in; other clusters do not count."""
     links = subprocess.run(["ip", "-brief", "link"], capture_output=True, text=True, check=False).stdout
     return {
         "mounts": sorted(line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()),
-        "control groups": sorted(str(g) for root in cgroups.hierarchies() for g in root.glob("tre-cluster-*")),
+        "control groups": sorted(str(g) for root in cgroups.hierarchies() for g in root.glob(f"{token}*")),
         "links": sorted(line.split()[0] for line in links.splitlines()),
         "settings": removal.read_sysctls(),
-        "places": {folder: sorted(path.name for path in Path(folder).iterdir()) for folder in PLACES},
-        "our processes": sorted(_ours()),
+        "places": [place for place in USUAL_PLACES if Path(place).exists()],
+        "processes": list(with_token(token)),
     }
-
-
-def _ours() -> Iterator[str]:
-    """The tokens of all clusters that have processes."""
-    for path in (p for p in PROC.iterdir() if p.name.isdigit() and int(p.name) != os.getpid()):
-        try:
-            words = (path / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue  # it ended, or is none of ours to read
-        yield from (word.decode() for word in words if word.startswith(TOKEN_VARIABLE.encode()))

@@ -15,6 +15,7 @@ import pytest
 from tests.cluster.conftest import IS_MINE
 from tests.cluster.harness import machine, removal
 from tests.cluster.harness.basics import CannotRunError, HarnessError, wait_until
+from tests.cluster.harness.identity import with_token
 from tests.cluster.harness.layout import Layout, Tier
 from tests.cluster.harness.programs import API_SETS, NODE_SETS, Programs
 from tests.cluster.harness_runs import Trial, look_around, trial
@@ -60,7 +61,7 @@ def small() -> Iterator[Trial]:
 
 
 def test_up_twice_and_down_twice_leave_the_machine_as_it_was(own: Trial, tier: Tier) -> None:
-    before = look_around()
+    before = look_around(own.where.token)
     first = own.run("up", "--tier", tier)
     assert first.code == 0, first.said
     assert own.running().parts() == API_PARTS | (NODE_PARTS if tier is Tier.node else set())
@@ -73,7 +74,7 @@ def test_up_twice_and_down_twice_leave_the_machine_as_it_was(own: Trial, tier: T
     for _ in range(2):
         down = own.run("down")
         assert (down.code, down.said) == (0, "Nothing is left of the cluster.\n")
-    assert look_around() == before
+    assert look_around(own.where.token) == before
     assert list(own.where.state.parent.iterdir()) == []
 
 
@@ -94,7 +95,7 @@ STEPS = {
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("victim", ["starter", "starter and keeper"])
 def test_killed_in_mid_start_the_next_run_repairs(own: Trial, tier: Tier, victim: str) -> None:
-    before = look_around()
+    before = look_around(own.where.token)
     for step in STEPS[tier]:
         assert own.kill_at(step, "up", "--tier", tier), "the run was over before it was hit"
         if victim != "starter":
@@ -103,14 +104,14 @@ def test_killed_in_mid_start_the_next_run_repairs(own: Trial, tier: Tier, victim
         assert again.code == 0, again.said
         assert own.run("status").code == 0
         assert own.run("down").said == "Nothing is left of the cluster.\n"
-    assert look_around() == before
+    assert look_around(own.where.token) == before
 
 
 def test_killed_in_mid_start_a_removal_repairs_too(own: Trial, tier: Tier) -> None:
-    before = look_around()
+    before = look_around(own.where.token)
     assert own.kill_at("the API server is ready", "up", "--tier", tier)
     assert own.run("down").said == "Nothing is left of the cluster.\n"
-    assert look_around() == before
+    assert look_around(own.where.token) == before
 
 
 def test_a_part_that_died_is_noticed_and_the_cluster_made_anew(small: Trial) -> None:
@@ -137,11 +138,11 @@ def test_a_part_can_be_stopped_and_started_by_a_test(small: Trial) -> None:
 
 def test_the_death_of_the_keeper_is_the_death_of_everything(own: Trial, tier: Tier) -> None:
     """However it comes: nothing lives on that somebody would have to find."""
-    before = look_around()
+    before = look_around(own.where.token)
     assert own.run("up", "--tier", tier).code == 0
     own.running().keeper.kill()
-    wait_until(lambda: look_around()["our processes"] == before["our processes"], "all parts should be dead", 20)
-    after = look_around()
+    wait_until(lambda: not list(with_token(own.where.token)), "all parts should be dead", 20)
+    after = look_around(own.where.token)
     assert {key: after[key] for key in ("mounts", "links", "settings", "places")} == {
         key: before[key] for key in ("mounts", "links", "settings", "places")
     }
@@ -201,7 +202,7 @@ def test_the_api_tier_needs_no_root() -> None:
 
 
 def test_a_run_of_tests_removes_what_it_started_and_what_a_killed_run_left(small: Trial) -> None:
-    before = look_around()
+    before = look_around(small.where.token)
     nothing = ("--tier", "api", "--collect-only", "-q", "tests/cluster/test_programs.py")
     assert small.kill_at("service accounts are made", "test", *nothing)
     assert small.run("status").code == 0
@@ -215,7 +216,7 @@ def test_a_run_of_tests_removes_what_it_started_and_what_a_killed_run_left(small
     assert small.run("test", *nothing).code == 0
     assert small.running().keeper == kept
     assert small.run("down").code == 0
-    assert look_around() == before
+    assert look_around(small.where.token) == before
 
 
 def test_a_state_directory_too_long_for_sockets_is_refused() -> None:
