@@ -20,7 +20,7 @@ EXAMPLES = CHECKOUT / "examples"
 NOTEBOOK = EXAMPLES / "notebooks" / "severity.ipynb"
 PLACEHOLDER = "sha256:" + "0" * 64
 EXAMPLE_NAME, EXAMPLE_END = "{name: nccid-00123}", 'expires: "2036-10-31T23:59:59Z"'
-DEADLINE_SECONDS = 25
+DEADLINE_SECONDS = 12
 STUBBORN = """
 import signal
 for number in range(1, 32):
@@ -86,8 +86,14 @@ class Journey:
 
     def grant(self, end: datetime) -> str:
         """Put a further grant into force; return its name once it is active."""
+        name = f"nccid-{len(self.stage.json('grant', 'list')) + 1:05d}"
+        self.apply(name, end)
+        self.stage.wait_for(lambda: self.phase(name) == "Active", 60, f"{name} did not become active")
+        return name
+
+    def apply(self, name: str, end: datetime) -> None:
+        """Sign an approval that ends then, and apply it: a new one, or one that takes the place of the old."""
         stage = self.stage
-        name = f"nccid-{len(stage.json('grant', 'list')) + 1:05d}"
         text = (EXAMPLES / "grant.yaml").read_text(encoding="utf-8")
         demand(all(part in text for part in (PLACEHOLDER, EXAMPLE_NAME, EXAMPLE_END)), "examples/grant.yaml changed")
         text = text.replace(PLACEHOLDER, self.plan_digest).replace(EXAMPLE_NAME, f"{{name: {name}}}")
@@ -95,8 +101,6 @@ class Journey:
         file.write_text(text.replace(EXAMPLE_END, f'expires: "{end.isoformat()}"'), encoding="utf-8")
         stage.tre("grant", "sign", str(file))
         stage.tre("grant", "apply", str(file))
-        stage.wait_for(lambda: self.phase(name) == "Active", 60, f"{name} did not become active")
-        return name
 
     def phase(self, grant: str) -> str:
         """A grant's phase."""
@@ -161,11 +165,12 @@ class Journey:
         return list(self.stage.json("workspace", "verify", "--grant", grant)["living"])
 
     def outlast_a_deadline(self) -> None:
-        """A third grant, which ends while somebody works."""
-        with self.stage.step("A third grant reaches its end while somebody works") as say:
-            end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=DEADLINE_SECONDS)
-            grant = self.grant(end)
+        """A third grant, which is cut short and ends while somebody works."""
+        with self.stage.step("A third grant is cut short, and reaches its new end while somebody works") as say:
+            grant = self.grant(datetime(2036, 10, 31, tzinfo=UTC))
             asyncio.run(self.execute(grant, [STUBBORN]))
+            end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=DEADLINE_SECONDS)
+            self.apply(grant, end)
             time.sleep(max(0.0, (end - datetime.now(UTC)).total_seconds()))
             self.stage.wait_for(lambda: not self.living(grant), 10, "a workspace outlived its grant")
             self.stage.wait_for(lambda: self.phase(grant) == "Expired", 10, "an ended grant did not expire")
