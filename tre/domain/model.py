@@ -1,8 +1,9 @@
 """The base of every record that crosses a boundary.
 
 Guarantees: records are immutable, unknown keys are refused (with the nearest known key as a suggestion), times
-are aware and in UTC, and a boolean is never taken where a number or a code is due, so that YAML's bare `YES`
-cannot slip in as a value. The spelling outside is camelCase, as in Kubernetes resources.
+are aware and in UTC; a truth value is never taken where a number or a code is due, nor a text where a number or a
+truth value is, so that nothing slips in as something else: `YES` as a code, `"no"` as false, `1` as true. The spelling
+outside is camelCase, as in Kubernetes resources.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import functools
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar, cast, get_args
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -45,9 +47,14 @@ class Record(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_stray_boolean(cls, value: Any, info: ValidationInfo) -> Any:
-        if _holds_boolean(value) and not _takes_boolean(cls, str(info.field_name)):
-            raise ValueError(_NOT_A_BOOLEAN)
+    def _means_what_it_shows(cls, value: Any, info: ValidationInfo) -> Any:
+        """A truth value is no number and no code, and a word is neither a number nor a truth value."""
+        field = str(info.field_name)
+        if _holds_boolean(value):
+            if not _takes_boolean(cls, field):
+                raise ValueError(_NOT_A_BOOLEAN)
+        elif isinstance(value, str | int) and (due := _plain_kinds(cls, field)):
+            _check_kind(value, due)
         return value
 
     def as_plain(self) -> dict[str, Any]:
@@ -77,6 +84,26 @@ def _mentions_boolean(annotation: Any) -> bool:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return True  # its own fields are looked at in their turn
     return any(_mentions_boolean(part) for part in get_args(annotation))
+
+
+@functools.cache
+def _plain_kinds(kind: type[BaseModel], field: str) -> frozenset[type]:
+    """The kinds of number or truth value that a field takes; empty where it takes anything else, too."""
+    annotation = kind.model_fields[field].annotation
+    parts = get_args(annotation) if get_origin(annotation) in {Union, UnionType} else (annotation,)
+    bare = [get_args(part)[0] if get_origin(part) is Annotated else part for part in parts]
+    found = frozenset(part for part in bare if part is not type(None))
+    return found if found <= {int, float, bool} else frozenset()
+
+
+def _check_kind(value: str | int, due: frozenset[type]) -> None:
+    """Raise `ValueError` for a text, and for a number where a truth value is due."""
+    if isinstance(value, str):
+        expected = _A_TRUTH_VALUE if due == {bool} else _A_NUMBER if float in due else _A_WHOLE_NUMBER
+        unquoted = value in {"true", "false"} if due == {bool} else value.lstrip("+-").replace(".", "", 1).isdecimal()
+        raise ValueError(f"{expected}, without quotes" if unquoted else expected)  # noqa: TRY004 - pydantic reports ValueError only
+    if due == {bool}:
+        raise ValueError(_A_TRUTH_VALUE)
 
 
 def _refuse_boolean(value: object) -> object:

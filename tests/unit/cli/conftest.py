@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from sqlalchemy import select
 from typer.testing import CliRunner
 
@@ -77,6 +79,12 @@ class Here:
         finally:
             database.close()
 
+    def set_apart(self) -> None:
+        """Users and groups that nothing else on this machine has: an installation of somebody's may be up."""
+        ranges = {"workspaceUids": 20_000_000 + 100 * os.getpid(), "dataGroups": 700_000_000 + 100 * os.getpid()}
+        with (self.root / "tre.yaml").open("a") as file:
+            file.writelines(f"{key}: {{first: {first}, last: {first + 99}}}\n" for key, first in ranges.items())
+
     def close(self) -> None:
         """Leave nothing outside of the home."""
         shutil.rmtree(self.layout.run, ignore_errors=True)
@@ -86,6 +94,7 @@ def make_here(home: Path) -> Here:
     """An installation with a small dataset, a researcher and a checker."""
     here = Here(home)
     here.done("init")
+    here.set_apart()
     maker = Maker(home / "delivery")
     for number in (1, 2, 3):
         maker.record(f"Covid{number}", Sex=number % 2, Age=40 + number)
@@ -110,3 +119,11 @@ def here(tmp_path: Path) -> Iterator[Here]:
     found = make_here(tmp_path)
     yield found
     found.close()
+
+
+@pytest.fixture(autouse=True)
+def _own_log() -> Iterator[None]:
+    """`tre up` sets the whole process's log; it must not go on writing into a keyboard that is gone."""
+    yield
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()

@@ -19,6 +19,7 @@ ASSETS = Path(__file__).parents[2] / "assets"
 GRANTS = ASSETS / "grants"
 
 REFUSED = {
+    "bare-no-as-truth-value": "BadInput:9: spec.project.organisation.commercial: true or false is due here",
     "bare-true-as-code": "BadInput:27: spec.slices[0].spec.images[0].modality: a word or a number is due here",
     "bare-true-as-text": "BadInput:12: spec.approval.reference: a word or a number is due here",
     "bare-yes-as-code": "BadInput:27: spec.slices[0].spec.images[0].modality: not known here: YES",
@@ -41,6 +42,8 @@ REFUSED = {
     "no-members": "BadInput:15: spec.members: at least 1 entries or characters are due",
     "no-reviewers": "BadInput:19: spec.export.reviewers: a number from 1 on is due",
     "no-slices": "BadInput:19: spec.slices: at least 1 entries or characters are due",
+    "quoted-no-as-truth-value": "BadInput:9: spec.project.organisation.commercial: true or false is due here",
+    "quoted-number": "BadInput:19: spec.export.reviewers: a whole number is due here, without quotes",
     "release-with-dots": "BadInput:22: spec.slices[0].release: 'r1/../r2' cannot name a release",
     "same-name-twice": "Conflict:31: metadata.name: a second grant of the name 'lungs'; the first stands at",
     "scalar": "BadInput:1: the document: a mapping is due here",

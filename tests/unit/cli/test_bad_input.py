@@ -205,6 +205,7 @@ def test_status_says_which_services_are_down(shared: Here) -> None:
 
 SETTINGS = {
     "base: tre.localhost\nlistenPort: high\n": ":2: listenPort: a whole number is due here",
+    'base: tre.localhost\nlistenPort: "8000"\n': ":2: listenPort: a whole number is due here, without quotes",
     "base: tre.localhost\nlistenport: 80\n": ":2: listenport: no such key; did you mean 'listenPort'?",
     "base: tre.localhost\nbase: b\n": ":2: the key 'base' stands twice",
     "listenAddress: 0.0.0.0\n": ":1: listenAddress: listenAddress is not this machine's own",

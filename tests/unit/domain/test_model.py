@@ -25,6 +25,7 @@ class Everything(Record):
     numbers: list[int] = []
     by_name: dict[str, int] = {}
     maybe: int | None = None
+    maybe_bounded: Annotated[int, Field(ge=1)] | None = None
     ratio: float = 0.0
     flag: bool = False
     maybe_flag: bool | None = None
@@ -92,6 +93,36 @@ def test_a_truth_value_is_never_a_word_or_a_number(values: dict[str, Any]) -> No
     ],
 )
 def test_a_truth_value_stands_where_one_is_due(values: dict[str, Any]) -> None:
+    assert parse_record(Everything, values)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"number": "2"}, "number: a whole number is due here, without quotes"),
+        ({"number": "-2"}, "number: a whole number is due here, without quotes"),
+        ({"number": "many"}, "number: a whole number is due here."),
+        ({"bounded": "2"}, "bounded: a whole number is due here, without quotes"),
+        ({"maybe": "2"}, "maybe: a whole number is due here, without quotes"),
+        ({"maybeBounded": "2"}, "maybeBounded: a whole number is due here, without quotes"),
+        ({"ratio": "0.5"}, "ratio: a number is due here, without quotes"),
+        ({"ratio": "half"}, "ratio: a number is due here."),
+        ({"flag": "false"}, "flag: true or false is due here, without quotes"),
+        ({"flag": "no"}, "flag: true or false is due here."),
+        ({"flag": "0"}, "flag: true or false is due here."),
+        ({"flag": 0}, "flag: true or false is due here."),
+        ({"maybeFlag": "true"}, "maybeFlag: true or false is due here, without quotes"),
+        ({"maybeFlag": 1}, "maybeFlag: true or false is due here."),
+        ({"inner": {"fileReads": "2"}}, "inner.fileReads: a whole number is due here, without quotes"),
+        ({"numbers": "2"}, "numbers: a list is due here"),
+    ],
+)
+def test_a_text_is_neither_a_number_nor_a_truth_value(values: dict[str, Any], expected: str) -> None:
+    assert expected in refused(values)
+
+
+@pytest.mark.parametrize("values", [{"maybe": None}, {"maybeFlag": None}, {"ratio": 1}, {"number": 2.0}])
+def test_what_a_number_may_be(values: dict[str, Any]) -> None:
     assert parse_record(Everything, values)
 
 
