@@ -2,9 +2,11 @@
 
 Guarantees: only the attributes named here are read, never pixels; what cannot be read is refused with a rule and
 without repeating the value; codes are folded by the published vocabulary, and a value that it does not know counts
-as missing; identifiers have the form that DICOM gives them (PS3.5 section 9.1), so they can name directories.
+as missing; identifiers have the form that DICOM gives them (PS3.5 section 9.1), so they can name directories. A file
+that says how long its pixels are and ends before that, as a broken copy does, is refused.
 
-Does not guarantee: that the header holds nothing that identifies a person. The header gate judges that.
+Does not guarantee: that the header holds nothing that identifies a person (the header gate judges that); that
+compressed pixels, whose length is not said, are whole or can be shown.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ import warnings
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import BinaryIO
+from os import SEEK_END
+from typing import BinaryIO, Literal
 
 from pydicom import config, dcmread
 from pydicom.dataset import Dataset
@@ -25,6 +28,10 @@ from tre.domain.withdrawals import PSEUDONYM_PATTERN
 _UID = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _PSEUDONYM = re.compile(PSEUDONYM_PATTERN)
 _TEXT_LENGTH = 64
+_LONG_FORMS = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"UN"}
+"""Value representations of pixels whose length takes four bytes, after two that are reserved."""
+
+_UNKNOWN_LENGTH = 0xFFFFFFFF
 _TAGS = [
     "SOPInstanceUID",
     "StudyInstanceUID",
@@ -76,6 +83,7 @@ class ImageHeader:
 def read_header(file: BinaryIO) -> ImageHeader:
     """The header of an open DICOM file. Raises `UnfitError` naming the rule."""
     dataset = _dataset(file)
+    _check_whole(file)
     return ImageHeader(
         pseudonym=_pseudonym(dataset),
         study_uid=_uid(dataset, "StudyInstanceUID"),
@@ -103,6 +111,19 @@ def _dataset(file: BinaryIO) -> Dataset:
         # A parser given arbitrary bytes raises arbitrary errors; each of them means the same here.
         raise UnfitError("not-dicom", "cannot be read as DICOM") from error
     return dataset
+
+
+def _check_whole(file: BinaryIO) -> None:
+    """Reading stopped at the pixels: the rest of the file must hold as much as is said there (PS3.5 section 7.1)."""
+    start = file.read(12)
+    order: Literal["little", "big"] = "little" if start[:2] == b"\xe0\x7f" else "big"
+    if int.from_bytes(start[:2], order) != 0x7FE0 or len(start) < 8:
+        return  # no pixels, or a file that was unpacked in memory
+    head = 12 if start[4:6] in _LONG_FORMS else 8  # an even length does not read like one of these
+    length = int.from_bytes(start[head - 4 : head], order)
+    begins = file.tell() - len(start) + head
+    if length != _UNKNOWN_LENGTH and file.seek(0, SEEK_END) < begins + length:
+        raise UnfitError("truncated", "ends before its pixels do")
 
 
 def _text(dataset: Dataset, keyword: str) -> str:

@@ -21,10 +21,17 @@ def folder(patient: str, kind: str = "xray") -> str:
     return f"training/{kind}/{patient}/1.1/1.1.1"
 
 
+PIXELS_CUT = b"\xe0\x7f\x10\0OW\0\0\xe8\x03\0\0" + b"\1\2" * 400
+"""The head of a thousand bytes of pixels, and 800 of them."""
+
 BROKEN: dict[str, tuple[Callable[[Maker], object], str]] = {
     "truncated DICOM": (
         lambda maker: maker.file(f"{folder('Covid1')}/cut.dcm", dicom(PatientID="Covid1")[:140]),
         "pseudonym",
+    ),
+    "DICOM that ends within its pixels": (
+        lambda maker: maker.file(f"{folder('Covid1')}/cut.dcm", dicom(PatientID="Covid1") + PIXELS_CUT),
+        "truncated",
     ),
     "text in a DICOM's place": (lambda maker: maker.file(f"{folder('Covid1')}/letter.dcm", b"dear"), "not-dicom"),
     "empty image": (lambda maker: maker.file(f"{folder('Covid1')}/empty.dcm", b""), "not-dicom"),

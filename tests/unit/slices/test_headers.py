@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import warnings
 from collections import Counter
 from datetime import date
 from pathlib import Path
@@ -12,6 +13,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydicom import dcmread, dcmwrite
+from pydicom.encaps import encapsulate
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEG2000Lossless
 
 from tests.unit.slices.conftest import dicom
 from tre.demodata.scanner_files import distributed_files
@@ -84,6 +88,45 @@ def test_what_is_no_dicom_is_refused(data: bytes) -> None:
         read_header(io.BytesIO(data))
 
 
+SYNTAXES = {
+    "explicit": ExplicitVRLittleEndian,
+    "implicit": ImplicitVRLittleEndian,
+    "big-endian": ExplicitVRBigEndian,
+}
+
+
+def image(syntax: UID, pixels: bytes = b"\1\2" * 500, **more: Any) -> bytes:
+    """An image with pixels, in one of the ways to write them."""
+    dataset = dcmread(io.BytesIO(dicom(**GOOD)))
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.add_new("PixelData", more.get("vr", "OW"), pixels)
+    dataset["PixelData"].is_undefined_length = syntax.is_encapsulated
+    out = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        little = syntax is not ExplicitVRBigEndian
+        dcmwrite(out, dataset, implicit_vr=syntax is ImplicitVRLittleEndian, little_endian=little, force_encoding=True)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES.values(), ids=SYNTAXES)
+@pytest.mark.parametrize("vr", ["OW", "OB"])
+def test_pixels_that_end_too_early_are_refused(syntax: UID, vr: str) -> None:
+    whole = image(syntax, vr=vr)
+    assert read_header(io.BytesIO(whole)) == header()
+    assert read_header(io.BytesIO(whole + b"\0" * 8)) == header()
+    for left_out in (1, 2, 500, 999, 1000):
+        with pytest.raises(UnfitError, match="ends before its pixels do") as caught:
+            read_header(io.BytesIO(whole[:-left_out]))
+        assert caught.value.rule == "truncated"
+
+
+def test_pixels_of_unknown_length_are_taken() -> None:
+    whole = image(JPEG2000Lossless, encapsulate([b"\1\2\3\4" * 50]), vr="OB")
+    assert read_header(io.BytesIO(whole)) == header()
+    assert read_header(io.BytesIO(whole[:-20])) == header(), "nobody can tell without unpacking it"
+
+
 @given(st.binary(max_size=400), st.integers(0, 1))
 def test_no_bytes_lead_to_another_error(data: bytes, whole: int) -> None:
     prefix = dicom(**GOOD)
@@ -93,9 +136,11 @@ def test_no_bytes_lead_to_another_error(data: bytes, whole: int) -> None:
 
 
 def test_real_scanner_files_are_read_or_refused() -> None:
-    rules = Counter(_outcome(path) for path in distributed_files())
+    outcomes = {path: _outcome(path) for path in distributed_files()}
+    rules = Counter(outcomes.values())
     assert rules.pop("read") >= 5
-    assert rules.keys() <= {"not-dicom", "identifier", "pseudonym"}
+    assert rules.keys() <= {"not-dicom", "identifier", "pseudonym", "truncated"}
+    assert [path.name for path, rule in outcomes.items() if rule == "truncated"] == ["MR_truncated.dcm"]
 
 
 def _outcome(path: Path) -> str:
