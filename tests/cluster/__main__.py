@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 
 from tests.cluster.harness.basics import CHECKOUT, CannotRunError, HarnessError, say
-from tests.cluster.harness.layout import Layout, Tier, default_state
+from tests.cluster.harness.layout import OWNER_VARIABLE, Layout, Tier, default_state
 from tests.cluster.harness.starter import Starter, best_tier
+
+CLEANING = 25.0  # seconds; less than the time that continuous integration leaves between asking and killing
 
 
 def wanted_tier(given: str) -> Tier:
@@ -53,6 +56,20 @@ def up_if_possible(starter: Starter, given: str) -> None:
         say(f"No cluster can run here: {error}")
 
 
+def run_to_the_end(command: list[str]) -> int:
+    """Run the tests; told to stop, let them clean up what they have started themselves."""
+    with subprocess.Popen(command, cwd=CHECKOUT) as process:
+        try:
+            return process.wait()
+        except (KeyboardInterrupt, SystemExit) as asked:
+            if isinstance(asked, SystemExit):  # what is typed at a terminal has reached both already
+                process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(CLEANING)
+            process.kill()
+            raise
+
+
 def test(starter: Starter, given: str, arguments: list[str]) -> int:
     """Start if needed, run the tests, remove what was started here; tests that cannot run are skipped."""
     ours = os.environ.get("CLUSTER", "") != "mine" and (starter.tier() is None or starter.is_orphan())
@@ -60,8 +77,8 @@ def test(starter: Starter, given: str, arguments: list[str]) -> int:
     command = [sys.executable, "-m", "pytest", *([] if named else ["tests/cluster"]), "-m", "cluster", *arguments]
     try:
         if ours:
-            up_if_possible(Starter(starter.where, is_temporary=True), given)
-        code = subprocess.run(command, cwd=CHECKOUT, check=False).returncode
+            up_if_possible(Starter(starter.where, os.getpid()), given)
+        code = run_to_the_end(command)
     finally:
         left = down(starter) if ours else 0
     return code or left
@@ -92,7 +109,8 @@ def main() -> int:
     # Who is told to stop removes first what was started for the tests.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        return perform(Starter(Layout(default_state())), given.action, given.tier, rest)
+        starter = Starter(Layout(default_state()), int(os.environ.get(OWNER_VARIABLE, "0")))
+        return perform(starter, given.action, given.tier, rest)
     except HarnessError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.cluster.harness import cgroups, removal
 from tests.cluster.harness.basics import CHECKOUT
 from tests.cluster.harness.identity import with_token
-from tests.cluster.harness.layout import STATE_VARIABLE, Layout
+from tests.cluster.harness.layout import OWNER_VARIABLE, STATE_VARIABLE, Layout
 from tests.cluster.harness.running import Running
 
 PATIENCE = 150.0
@@ -48,12 +48,16 @@ class Trial:
         return subprocess.Popen(
             [*self.prefix, sys.executable, "-u", "-m", "tests.cluster", action, *options],
             cwd=CHECKOUT,
-            env={**os.environ, **(self.environment or {}), STATE_VARIABLE: str(self.where.state)},
+            env={**os.environ, **(self.environment or {}), **self._own()},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
+
+    def _own(self) -> dict[str, str]:
+        """The cluster's place, and that it is not to outlive these tests, even if they are killed."""
+        return {STATE_VARIABLE: str(self.where.state), OWNER_VARIABLE: str(os.getpid())}
 
     def run(self, action: str, *options: str) -> Run:
         """Run to the end."""
@@ -63,6 +67,9 @@ class Trial:
             except subprocess.TimeoutExpired:
                 process.kill()
                 said = f"{process.communicate()[0]}\nNO END WITHIN {PATIENCE:g} s; parts said:\n{self._logs()}"
+            except BaseException:  # these tests are being stopped: it would go on and make what is just being removed
+                process.kill()
+                raise
         return Run(process.returncode, said)
 
     def _logs(self) -> str:

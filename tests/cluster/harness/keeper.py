@@ -5,9 +5,11 @@ every pod, mount and network of the cluster, since these live in its namespaces.
 reported, and not started again unless it is known to give up when the API server is away. The keeper holds its
 lock from before its start to its death.
 
+A cluster that was started for one run of tests ends with that run's process, however that comes.
+
 Does not guarantee: that control groups go; whoever removes the cluster does that.
 
-It is run by the starter as `python -m tests.cluster.harness.keeper STATE RELAY_FD`.
+It is run by the starter as `python -m tests.cluster.harness.keeper STATE RELAY_FD OWNER_FD`.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -44,6 +47,7 @@ class Keeper:
     where: Layout
     order: Order
     relay_handle: int
+    owner_handle: int  # readable once the process has ended that the cluster is not to outlive
     begun: float = field(default_factory=time.monotonic)
     steps: list[tuple[str, float]] = field(default_factory=list)
     parts: dict[str, Part] = field(default_factory=dict)
@@ -86,6 +90,10 @@ class Keeper:
                 self.start(self.parts[name])
             self.report("ready")
 
+    def is_orphan(self) -> bool:
+        """Whether the process has ended that the cluster is not to outlive."""
+        return bool(self.owner_handle and select.select([self.owner_handle], [], [], 0)[0])
+
     def stop(self, name: str, number: int = signal.SIGTERM) -> None:
         """Send a part a signal that ends it, and wait for its end."""
         if self.poll(name):
@@ -102,6 +110,8 @@ class Keeper:
         """Wait for a step of the start; HarnessError as soon as a part has ended."""
 
         def reached() -> bool:
+            if self.is_orphan():
+                raise HarnessError("whoever wanted this cluster has ended")
             for part in list(self.running):
                 if not self.poll(part):
                     raise HarnessError(f"{part} ended with {self.ended[part]}: see {self.where.logs / part}.log")
@@ -157,14 +167,14 @@ class Keeper:
     # --- commands
 
     def serve(self) -> None:
-        """Take commands until the end."""
+        """Take commands until the end, or until the cluster's owner has ended."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
             self.where.control.unlink(missing_ok=True)
             listener.bind(str(self.where.control))
             listener.listen()
             listener.settimeout(0.5)
             self.report("ready")
-            while True:
+            while not self.is_orphan():
                 for caller in _callers(listener):
                     with caller:
                         self._answer(caller)
@@ -243,7 +253,7 @@ def main() -> None:
     if order is None or os.environ[TOKEN_VARIABLE] != where.token:
         raise HarnessError(f"{where.state} holds no order")
     _write_record(where, order.tier)
-    keeper = Keeper(where, order, int(sys.argv[2]))
+    keeper = Keeper(where, order, int(sys.argv[2]), int(sys.argv[3]))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         keeper.bring_up()

@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.cluster.harness.basics import HarnessError
 
 STATE_VARIABLE = "CLUSTER_STATE"
+OWNER_VARIABLE = "CLUSTER_OWNER"  # a process number: the cluster is not to outlive that process
 LONGEST_STATE = 80  # a unix socket's path has at most 107 bytes, and ours add some
 NODE = "node1"
 # Addresses live inside the cluster's own network namespace: they meet nothing of the machine.
@@ -87,7 +88,7 @@ class Layout:
 
     @property
     def owner(self) -> Path:
-        """Which run of the tests will remove the cluster, if one will."""
+        """The process that the cluster is not to outlive, if there is one."""
         return self.state / "owner.json"
 
     @property

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ class Starter:
     """One cluster of this machine, that runs or not."""
 
     where: Layout
-    is_temporary: bool = False  # this process will remove the cluster before it ends
+    owner: int = 0  # a process that the cluster is not to outlive, if there is one
 
     # --- what is there
 
@@ -84,8 +85,7 @@ class Starter:
         archives = images.archives(programs.cache / "images") if tier is Tier.node else ()
         begun = time.monotonic()
         with exclusive(self.where.lock, f"another run that works on {self.where.state}"):
-            order = Order.read(self.where)
-            if order is not None and order.means_the_same(tier, folders, archives) and self.tier() is tier:
+            if self._runs_as_wanted(tier, folders, archives):
                 say(f"The cluster is up already. export KUBECONFIG={self.where.kubeconfig}")
                 return
             removal.remove(self.where)
@@ -93,11 +93,16 @@ class Starter:
         say(f"The cluster is up after {time.monotonic() - begun:.1f} s. export KUBECONFIG={self.where.kubeconfig}")
         say(f"  kubectl: {order_binary(self.where, KUBERNETES, 'kubectl')}")
 
+    def _runs_as_wanted(self, tier: Tier, folders: Mapping[str, str], archives: tuple[str, ...]) -> bool:
+        order = Order.read(self.where)
+        same = order is not None and order.means_the_same(tier, folders, archives)
+        return same and self.tier() is tier and not self.is_orphan()
+
     def _start(self, wanted: Order) -> None:
         self.where.state.mkdir(parents=True, mode=0o711)
         (self.where.state / removal.MARK).write_text(self.where.token)
-        if self.is_temporary:
-            self.where.owner.write_text(json.dumps(asdict(ProcessId.of("self"))))
+        if self.owner:
+            self.where.owner.write_text(json.dumps(asdict(ProcessId.of(self.owner))))
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             if wanted.tier is Tier.node:
@@ -128,7 +133,9 @@ class Starter:
         if not try_lock(handle):
             raise HarnessError(f"another keeper holds {self.where.keeper_lock}")
         relay = listener.fileno() if order.tier is Tier.node else 0
-        command = [sys.executable, "-m", "tests.cluster.harness.keeper", str(self.where.state), str(relay)]
+        owner = os.pidfd_open(self.owner) if self.owner else 0
+        numbers = (str(relay), str(owner))
+        command = [sys.executable, "-m", "tests.cluster.harness.keeper", str(self.where.state), *numbers]
         if order.tier is Tier.node:
             apart = ["unshare", "--pid", "--fork", "--kill-child=KILL", "--mount", "--propagation", "slave", "--net"]
             reaper = [sys.executable, "-I", "-S", str(Path(__file__).with_name("reaper.py"))]
@@ -144,10 +151,12 @@ class Starter:
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
-                    pass_fds=(handle, relay) if relay else (handle,),
+                    pass_fds=[number for number in (handle, relay, owner) if number],
                 )
         finally:
             os.close(handle)
+            if owner:
+                os.close(owner)
 
     def _follow(self, keeper: subprocess.Popen[bytes]) -> None:
         """Say each step as it is done, until the cluster is ready."""
@@ -178,7 +187,7 @@ class Starter:
     # --- whose it is
 
     def is_orphan(self) -> bool:
-        """Whether who wanted to remove the cluster has died before."""
+        """Whether the cluster's owner has died: then its keeper is about to give up."""
         with contextlib.suppress(FileNotFoundError):
             return not ProcessId(**json.loads(self.where.owner.read_text())).is_alive()
         return False
