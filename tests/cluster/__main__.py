@@ -108,6 +108,8 @@ def main() -> int:
     given, rest = parser.parse_known_args()
     # Who is told to stop removes first what was started for the tests.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    # A shell's background job ignores it, and so would the tests, which are asked by it to clean up.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         starter = Starter(Layout(default_state()), int(os.environ.get(OWNER_VARIABLE, "0")))
         return perform(starter, given.action, given.tier, rest)
