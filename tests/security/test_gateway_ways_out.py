@@ -218,6 +218,7 @@ async def attempt(frame: Frame, address: str, code: str) -> None:
 
 def without_guards(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Take away the headers of both pages, the sandbox of the frame and the rule that pages belong in it."""
+    monkeypatch.setattr("tre.gateway.app.OWN_HEADERS", {})
     monkeypatch.setattr(world.gateway.lab, "headers", lambda _place: {})
     monkeypatch.setattr(world.gateway.shell, "headers", lambda _place: {})
     script = world.gateway.shell._assets["shell.js"].decode()
