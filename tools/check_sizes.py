@@ -1,4 +1,4 @@
-"""Fails when a module, a function or a parameter list of `tre/` grows past what fits on a desk.
+"""Fails when a module, a function or a parameter list of `tre/` or `tools/` grows past what fits on a desk.
 
 Guarantees: each place over a limit is printed as `file:line`, and the exit code is 1. Limits
 (CONTRIBUTING.md): 400 lines a module, 60 lines a function (from its `def` to its last line;
@@ -52,9 +52,9 @@ def problems(text: str) -> Iterator[tuple[int, str]]:
 
 
 def main() -> int:
-    """Checks every module of `tre/`; returns the exit code."""
+    """Checks every module; returns the exit code."""
     found = 0
-    for path in sorted((CHECKOUT / "tre").rglob("*.py")):
+    for path in sorted(path for folder in ("tre", "tools") for path in (CHECKOUT / folder).rglob("*.py")):
         for line, what in problems(path.read_text(encoding="utf-8")):
             print(f"{path.relative_to(CHECKOUT)}:{line}: {what}")
             found += 1

@@ -70,7 +70,7 @@ def run_to_the_end(command: list[str]) -> int:
             raise
 
 
-def test(starter: Starter, given: str, arguments: list[str]) -> int:
+def run_tests(starter: Starter, given: str, arguments: list[str]) -> int:
     """Start if needed, run the tests, remove what was started here; tests that cannot run are skipped."""
     ours = os.environ.get("CLUSTER", "") != "mine" and (starter.tier() is None or starter.is_orphan())
     named = [argument for argument in arguments if argument.startswith("tests/")]
@@ -97,7 +97,7 @@ def perform(starter: Starter, action: str, tier: str, rest: list[str]) -> int:
         case "status":
             return status(starter)
         case _:
-            return test(starter, tier, rest)
+            return run_tests(starter, tier, rest)
 
 
 def main() -> int:

@@ -15,6 +15,7 @@ import pytest
 from jupyterhub import apihandlers, handlers
 
 from tests.contract.hub_world import ENTER_CALLBACK, Browser, Reply, World, a_world, call, query_of
+from tests.support.headers import SECURITY_HEADERS
 from tre.domain.names import hub_user_name
 from tre.hub.pages import hub_handlers, root_handlers
 
@@ -298,15 +299,7 @@ class TestPages:
         assert browser.cookies["jupyterhub-session-id"] not in text
 
 
-EVERYWHERE = {
-    "Content-Security-Policy",
-    "Cross-Origin-Opener-Policy",
-    "Cross-Origin-Resource-Policy",
-    "Permissions-Policy",
-    "Referrer-Policy",
-    "X-Content-Type-Options",
-    "X-Frame-Options",
-}
+EVERYWHERE = SECURITY_HEADERS | {"X-Frame-Options"}
 
 
 def _example(pattern: str) -> str:

@@ -157,7 +157,9 @@ def test_the_first_process_holds_an_earlier_end_without_its_supervisor(machine: 
 
 
 def test_bringing_the_end_of_nothing_forward_is_nothing(machine: Machine) -> None:
+    before = machine.runtime.observe()
     machine.runtime.shorten("w-aaaaaaaaaaaa-7", datetime.now(UTC))
+    assert machine.runtime.observe() == before
 
 
 def test_a_run_dies_with_its_supervisor_and_is_seen_to(machine: Machine) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,32 +11,21 @@ from aiohttp import web
 from fastapi import FastAPI
 from starlette.routing import Mount, Route
 
+from tests.support.headers import SECURITY_HEADERS
 from tests.unit.gateway.world import WORKSPACE, make_world
 from tests.unit.gateway.world import World as GatewayWorld
-from tests.unit.portal.world import GRANT, World
+from tests.unit.portal.world import GRANT, World, populated
 from tre.gateway.hosts import Door
 from tre.portal.applications import desk_app, enter_app, public_app
 
-EVERYWHERE = {
-    "Content-Security-Policy",
-    "Cross-Origin-Opener-Policy",
-    "Cross-Origin-Resource-Policy",
-    "Permissions-Policy",
-    "Referrer-Policy",
-    "X-Content-Type-Options",
-    "Cache-Control",
-}
+EVERYWHERE = SECURITY_HEADERS | {"Cache-Control"}
 FRAMED_BY_NOBODY = EVERYWHERE | {"X-Frame-Options"}
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "root")
-    made.add_people()
-    made.add_grant()
-    yield made
-    made.close()
-    shutil.rmtree(made.layout.run, ignore_errors=True)
+    with populated(tmp_path / "root") as made:
+        yield made
 
 
 def routes_of(app: FastAPI) -> list[tuple[str, str]]:

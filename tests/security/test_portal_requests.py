@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,8 @@ import pytest
 from fastapi import FastAPI
 from starlette.routing import Route
 
-from tests.unit.portal.world import GRANT, Browser, HubStandIn, World, sign_in
+from tests.support.headers import SECURITY_HEADERS
+from tests.unit.portal.world import GRANT, Browser, HubStandIn, World, populated, sign_in
 from tre.domain.errors import TREError
 from tre.portal import guard, sessions
 from tre.portal.applications import desk_app, portal_switch
@@ -19,26 +19,13 @@ from tre.portal.hosts import find_landing, is_own_path
 from tre.portal.sessions import DESK_COOKIE, ENTER_COOKIE, ENTRY_COOKIE, FLOW_COOKIE
 from tre.portal.signing_in import TICKET_LIFE, issue_ticket, redeem_ticket
 
-HEADERS = {
-    "Content-Security-Policy",
-    "Cross-Origin-Opener-Policy",
-    "Cross-Origin-Resource-Policy",
-    "Permissions-Policy",
-    "Referrer-Policy",
-    "X-Content-Type-Options",
-    "X-Frame-Options",
-    "Cache-Control",
-}
+HEADERS = SECURITY_HEADERS | {"X-Frame-Options", "Cache-Control"}
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "root")
-    made.add_people()
-    made.add_grant()
-    yield made
-    made.close()
-    shutil.rmtree(made.layout.run, ignore_errors=True)
+    with populated(tmp_path / "root") as made:
+        yield made
 
 
 def changing_routes(app: FastAPI) -> list[tuple[str, str]]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tre.domain.errors import Reason, TREError
+from tre.system.locks import try_lock
 
 
 class SequencerLock(Protocol):
@@ -41,17 +42,15 @@ class FileLock:
     @contextmanager
     def hold(self) -> Iterator[None]:
         """Hold the lock while the context lasts; raises `TREError(Conflict)` where another program holds it."""
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        descriptor = try_lock(self._path, 0o644)
+        if descriptor is None:
+            raise TREError(
+                Reason.Conflict,
+                "Another program sequences the audit log already.",
+                why=f"It holds {self._path}.",
+                remedy="Run one controller for each root.",
+            )
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise TREError(
-                    Reason.Conflict,
-                    "Another program sequences the audit log already.",
-                    why=f"It holds {self._path}.",
-                    remedy="Run one controller for each root.",
-                ) from error
             yield
         finally:
             os.close(descriptor)

@@ -168,7 +168,8 @@ class WorkspaceReconciler:
         )
         restarts = workspace.wanted is Wanted.Restart and reason is Reason.Requested
         with self._context.database.change(event) as change:
-            if not restarts:  # after any other end, a person decides whether there is another run
+            clicked = store.require(change.connection, workspace.name).wanted is not workspace.wanted
+            if not restarts and not clicked:  # after any other end, a person decides whether there is another run
                 store.want(change, workspace.name, Wanted.Stopped)
             store.set_phase(
                 change, workspace.name, WorkspacePhase.Stopping, reason, self._context.clock.now(), message=message

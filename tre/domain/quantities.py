@@ -30,6 +30,15 @@ def parse_bytes(text: str) -> int:
     return int(found[1]) * _SUFFIXES[found[2] or ""]
 
 
+def is_amount(text: str) -> str:
+    """The text itself, for pydantic's `AfterValidator`. Raises `ValueError` unless it is an amount of bytes."""
+    try:
+        parse_bytes(text)
+    except TREError as error:
+        raise ValueError(str(error)) from error
+    return text
+
+
 def format_bytes(amount: int) -> str:
     """The shortest exact spelling of an amount: `20Mi`, or plain bytes where no suffix divides it."""
     for suffix in ("Ti", "Gi", "Mi", "Ki"):

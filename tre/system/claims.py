@@ -20,6 +20,7 @@ from pathlib import Path
 
 from tre.domain.errors import Reason, TREError
 from tre.system.layout import Layout
+from tre.system.locks import try_lock
 from tre.system.settings import Settings, UidRange
 
 CLAIM = "claim.json"
@@ -32,7 +33,7 @@ def claimed(layout: Layout, settings: Settings) -> Iterator[None]:
     Raises `TREError(Conflict)` where the installation is up already, or another holds some of them.
     """
     with _one_at_a_time(layout.run.parent):
-        descriptor = _hold(layout.run / CLAIM)
+        descriptor = try_lock(layout.run / CLAIM)
         if descriptor is None:
             raise TREError(
                 Reason.Conflict,
@@ -62,17 +63,6 @@ def _one_at_a_time(directory: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _hold(path: Path) -> int | None:
-    """The claim's lock as a descriptor, or `None` where somebody holds it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
-
-
 def _words(layout: Layout, settings: Settings) -> bytes:
     ranges = {"users": settings.workspace_uids, "groups": settings.data_groups}
     return json.dumps(
@@ -90,7 +80,7 @@ def _refuse_overlap(layout: Layout, settings: Settings) -> None:
 
 def _in_force(path: Path) -> bool:
     """Whether the services of a claim run, or a workspace of it is still there."""
-    descriptor = _hold(path)
+    descriptor = try_lock(path)
     if descriptor is None:
         return True
     os.close(descriptor)

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from tre.domain.errors import Reason, TREError
 from tre.domain.model import Line, Record, as_line
-from tre.domain.quantities import parse_bytes
+from tre.domain.quantities import is_amount
 from tre.system.resources import read_record
 
 SETTINGS_FILE = "tre.yaml"
@@ -65,15 +65,7 @@ class OidcSettings(Record):
     """Whether a second factor is demanded, by the provider's `amr` or `acr` claim."""
 
 
-def _amount(text: str) -> str:
-    try:
-        parse_bytes(text)
-    except TREError as error:
-        raise ValueError(str(error)) from error
-    return text
-
-
-Amount = Annotated[Line, AfterValidator(_amount)]
+Amount = Annotated[Line, AfterValidator(is_amount)]
 """Bytes as people write them: `512Mi`, `2Gi`."""
 
 

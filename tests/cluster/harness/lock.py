@@ -33,12 +33,17 @@ def _take(path: Path, waiting_for: str) -> int:
         if not try_lock(handle):
             say(f"Waiting for {waiting_for}")
             fcntl.flock(handle, fcntl.LOCK_EX)
-        try:
-            if path.stat().st_ino == os.fstat(handle).st_ino:
-                return handle
-        except FileNotFoundError:
-            pass  # its holder removed it when it was done: the next file is the lock
+        if _is_still(path, handle):
+            return handle
         os.close(handle)
+
+
+def _is_still(path: Path, handle: int) -> bool:
+    """Whether the name leads to the file that was locked; its holder removes it when it is done."""
+    try:
+        return path.stat().st_ino == os.fstat(handle).st_ino
+    except FileNotFoundError:
+        return False
 
 
 def try_lock(handle: int) -> bool:

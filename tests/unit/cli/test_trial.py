@@ -23,7 +23,7 @@ class Telling:
     """A browser to which the shell says one thing after another, the last for ever; `None` is a refusal."""
 
     def __init__(self, *states: dict[str, str] | None) -> None:
-        self._states = list(states)
+        self.states, self.told = list(states), 0
 
     async def submit(self, _page: Page, _form: Any) -> Page:
         return Page("http://desk/workspaces/w-a", 200, "")
@@ -32,12 +32,16 @@ class Telling:
         return Page(url, 200, "")
 
     async def call(self, _method: str, url: str, *, origin: str) -> Page:
-        state = self._states.pop(0) if len(self._states) > 1 else self._states[0]
+        self.told += 1
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
         return Page(url, 403, "") if state is None else Page(url, 200, json.dumps(state))
 
 
-async def start(*states: dict[str, str] | None) -> None:
-    await start_workspace(Telling(*states), PROJECTS, "a", "http://{}.open".format)  # type: ignore[arg-type]
+async def start(*states: dict[str, str] | None) -> int:
+    """Start; how many answers it took."""
+    telling = Telling(*states)
+    await start_workspace(telling, PROJECTS, "a", "http://{}.open".format)  # type: ignore[arg-type]
+    return telling.told
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +50,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_an_end_of_the_last_run_is_no_end_of_this_one() -> None:
-    await start(None, OLD_END, STARTING, STARTING, RUNNING)
+    assert await start(None, OLD_END, STARTING, STARTING, RUNNING, FAILED) == 5
 
 
 async def test_a_start_that_came_to_an_end_says_why() -> None:

@@ -202,12 +202,18 @@ def test_a_restart_ends_one_run_and_begins_another_with_the_new_end(world: World
     assert after.plan.end == NOON + timedelta(days=5)
 
 
-def test_a_restart_waits_for_the_proof_of_death(world: World) -> None:
+def restarting(world: World) -> str:
+    """A workspace that is to run again and whose first run is not dead yet; its name."""
     world.apply()
     name = world.run()
     world.runtime.lingering.add(f"{name}-1")
     world.want(Wanted.Restart)
     world.settle()
+    return name
+
+
+def test_a_restart_waits_for_the_proof_of_death(world: World) -> None:
+    name = restarting(world)
     assert (world.workspace(name).phase, world.workspace(name).wanted) == ("Stopping", Wanted.Restart)
     world.runtime.lingering.clear()
     world.advance(1)
@@ -216,11 +222,7 @@ def test_a_restart_waits_for_the_proof_of_death(world: World) -> None:
 
 
 def test_a_stop_during_a_restart_stops(world: World) -> None:
-    world.apply()
-    name = world.run()
-    world.runtime.lingering.add(f"{name}-1")
-    world.want(Wanted.Restart)
-    world.settle()
+    name = restarting(world)
     world.want(Wanted.Stopped)
     world.runtime.lingering.clear()
     world.advance(1)
@@ -229,11 +231,7 @@ def test_a_stop_during_a_restart_stops(world: World) -> None:
 
 
 def test_a_restart_begins_nothing_once_the_approval_is_gone(world: World) -> None:
-    world.apply()
-    name = world.run()
-    world.runtime.lingering.add(f"{name}-1")
-    world.want(Wanted.Restart)
-    world.settle()
+    name = restarting(world)
     with world.database.change(world.event("grant.revoked", "grant/nccid-00123")) as change:
         grants.revoke(change, "nccid-00123", "breach", world.clock.now())
     world.runtime.lingering.clear()
@@ -251,3 +249,19 @@ def test_a_run_that_fails_while_a_restart_is_asked_for_does_not_start_by_itself(
     world.want(Wanted.Restart)
     world.advance(2)
     assert (world.workspace(name).phase, world.workspace(name).wanted) == ("Stopped", Wanted.Stopped)
+
+
+def test_a_click_in_the_moment_of_an_ending_is_not_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.apply()
+    name = world.run()
+    end = world.runtime.end
+
+    def end_and_click(identity: str, reason: Reason) -> None:
+        monkeypatch.undo()
+        end(identity, reason)
+        world.want(Wanted.Running)
+
+    monkeypatch.setattr(world.runtime, "end", end_and_click)
+    world.want(Wanted.Stopped)
+    world.settle()
+    assert (world.workspace(name).wanted, world.workspace(name).instance) == (Wanted.Running, 2)

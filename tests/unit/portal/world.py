@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -184,6 +187,19 @@ class World:
 
     def host(self, prefix: str = "") -> str:
         return urlsplit(self.settings.origin(prefix)).netloc
+
+
+@contextmanager
+def populated(root: Path) -> Iterator[World]:
+    """A portal with people and one running grant; nothing of it is left."""
+    made = World(root)
+    made.add_people()
+    made.add_grant()
+    try:
+        yield made
+    finally:
+        made.close()
+        shutil.rmtree(made.layout.run, ignore_errors=True)
 
 
 def _condition(kind: str) -> dict[str, str]:

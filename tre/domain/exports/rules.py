@@ -15,11 +15,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from tre.domain.canonical import digest
-from tre.domain.errors import TREError
 from tre.domain.exports.models import PolicyRef, Severity
 from tre.domain.model import Code, Line, Record
 from tre.domain.names import is_resource_name
-from tre.domain.quantities import parse_bytes
+from tre.domain.quantities import is_amount
 
 KNOWN_CHECKS = frozenset({"F01", "F02", "F03", "F05", "F08", "F10", "S01"})
 """The checks that exist. A policy must give each a severity."""
@@ -30,15 +29,7 @@ KNOWN_TYPES = frozenset({"csv", "tsv", "text", "log", "markdown", "json", "png"}
 CheckId = Annotated[Code, Field(pattern=r"^[A-Z]\d\d$")]
 
 
-def _amount(text: str) -> str:
-    try:
-        parse_bytes(text)
-    except TREError as error:
-        raise ValueError(str(error)) from error
-    return text
-
-
-Amount = Annotated[Code, AfterValidator(_amount)]
+Amount = Annotated[Code, AfterValidator(is_amount)]
 
 
 class ReviewRules(Record):

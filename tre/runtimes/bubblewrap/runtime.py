@@ -18,6 +18,7 @@ from tre.system.layout import Layout
 from tre.system.sockets import request
 
 _PATIENCE = 1.0
+_START_PATIENCE = 3.0
 """Seconds for a supervisor to answer: it does nothing else that takes longer than milliseconds."""
 
 
@@ -30,7 +31,7 @@ class BubblewrapRuntime:
 
     def start(self, plan: WorkspacePlan) -> None:
         """Ask the launcher for a supervisor."""
-        request(self._launcher, {"ask": "start", "plan": plan.as_plain()})
+        request(self._launcher, {"ask": "start", "plan": plan.as_plain()}, timeout=_START_PATIENCE)
 
     def end(self, identity: str, reason: Reason) -> None:
         """Tell the run's supervisor; one that is gone took its sandbox with it."""

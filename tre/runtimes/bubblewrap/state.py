@@ -7,7 +7,6 @@ lock beside it is held exactly as long as that supervisor lives, from before its
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from pathlib import Path
@@ -17,6 +16,7 @@ from tre.domain.model import Line, Record, UtcTime
 from tre.domain.workspaces.models import WorkspacePlan
 from tre.runtimes.protocol import Observation, RunPhase
 from tre.system.files import write_json
+from tre.system.locks import try_lock
 from tre.system.process import ProcessHandle
 
 STATE_FILE = "state.json"
@@ -89,13 +89,7 @@ class RunState(Record):
 
 def take_hold(directory: Path) -> int | None:
     """The lock of a run's directory as a descriptor, which a forked child holds on to; `None` where it is held."""
-    descriptor = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
+    return try_lock(directory / _LOCK)
 
 
 def note_holder(hold: int, pid: int) -> None:

@@ -87,7 +87,8 @@ def test_a_request_stays_within_its_policy(limits: dict[str, Any]) -> None:
 
 def test_a_request_may_be_as_large_as_its_policy_says() -> None:
     world = World(rules=policy(limits={"files": 2, "requestBytes": "20"})).with_files()
-    authoring.add_files(world.request, AUTHOR, "tables", (file("b.csv", "2"),), world.situation)
+    after = authoring.add_files(world.request, AUTHOR, "tables", (file("b.csv", "2"),), world.situation)
+    assert [found.path for found in after.outputs] == ["a.csv", "b.csv"]
 
 
 def test_a_file_taken_back_is_shown_no_more_and_never_released() -> None:
