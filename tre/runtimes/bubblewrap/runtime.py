@@ -18,8 +18,11 @@ from tre.system.layout import Layout
 from tre.system.sockets import request
 
 _PATIENCE = 1.0
-_START_PATIENCE = 3.0
 """Seconds for a supervisor to answer: it does nothing else that takes longer than milliseconds."""
+
+_START_PATIENCE = 3.0
+"""Seconds for the launcher to fork one: a launcher that hangs must not hold the controller up, and a start may be asked
+for again."""
 
 
 class BubblewrapRuntime:
