@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from sqlalchemy import URL
@@ -38,6 +39,7 @@ class PostgresServer:
     def __init__(self, template: bool = True) -> None:
         self.place = Path(tempfile.mkdtemp(prefix="tre-pg-", dir="/tmp"))
         self._names = count()
+        self._free: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._install()
         made = self._program("initdb", "-U", "postgres", "-A", "trust", "--no-locale", "-E", "UTF8", "--no-sync")
@@ -113,12 +115,26 @@ class PostgresServer:
         """The same as `databaseUrl` takes it: without a name."""
         return f"postgresql:///{database}?host={self.place / 'socket'}"
 
-    def run(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
-        """A statement as the server's administrator."""
+    def connect(self, database: str = "postgres") -> psycopg.Connection[tuple[Any, ...]]:
+        """A session of the server's administrator."""
         where = {"host": str(self.place / "socket"), "user": "postgres", "dbname": database}
-        with psycopg.connect(**where, autocommit=True) as connection:  # type: ignore[arg-type]
+        return psycopg.connect(**where, autocommit=True)  # type: ignore[arg-type]
+
+    def run(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
+        """A statement as the server's administrator."""
+        with self.connect(database) as connection:
             found = connection.execute(statement)  # type: ignore[call-overload]
             return list(found.fetchall()) if found.description else []
+
+    def sessions(self, database: str, role: str = "") -> list[int]:
+        """Process numbers of the sessions in a database, or of those of one role."""
+        one = f" AND usename = '{PREFIX}{role}'" if role else ""
+        return [row[0] for row in self.run(f"SELECT pid FROM pg_stat_activity WHERE datname = '{database}'{one}")]
+
+    def cut(self, database: str, role: str = "") -> int:
+        """End sessions as a restart or a broken line would; say how many."""
+        ended = [self.run(f"SELECT pg_terminate_backend({pid}, 5000)") for pid in self.sessions(database, role)]
+        return len(ended)
 
     def _make_template(self) -> None:
         for statement in roles.creation(PREFIX):
@@ -136,6 +152,22 @@ class PostgresServer:
         if template == "template0":
             self.run(f"ALTER SCHEMA public OWNER TO {PREFIX}owner", name)
         return name
+
+    def take(self) -> str:
+        """A database with every table and no row: one that was given back, or a new one."""
+        return self._free.pop() if self._free else self.make()
+
+    def give_back(self, name: str) -> None:
+        """Empty a database whose tables are as they were made."""
+        self.cut(name)
+        with self.connect(name) as connection:
+            found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+            tables = [row[0] for row in found if row[0] != "alembic_version"]
+            connection.execute("SET session_replication_role = replica")  # no trigger fires
+            connection.execute("".join(f'DELETE FROM public."{table}";' for table in tables))  # type: ignore[call-overload]
+            for row in connection.execute("SELECT sequencename FROM pg_sequences WHERE schemaname = 'public'"):
+                connection.execute(f"ALTER SEQUENCE public.{row[0]} RESTART")  # type: ignore[call-overload]
+        self._free.append(name)
 
     def drop(self, name: str) -> None:
         """Remove a database, whoever is in it."""

@@ -75,8 +75,8 @@ class _Notices:
         connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         try:
             connection.exec_driver_sql(f"LISTEN {CHANNEL}")
-            connection.detach()  # it listens as long as it lives: nobody else shall be given it
             self._raw = connection.connection.driver_connection
+            connection.detach()  # it listens as long as it lives: nobody else shall be given it
         except BaseException:
             connection.close()
             raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from tests.support.databases import Backend
 from tests.unit.slices.conftest import Maker, make_spec
 from tre.domain.clock import ManualClock
 from tre.domain.events import program
@@ -18,8 +18,6 @@ from tre.domain.slices.spec import SliceSpec
 from tre.domain.withdrawals import Withdrawal, WithdrawalLevel
 from tre.slices.walk import Refusal
 from tre.store import datasets as store
-from tre.store.database import Database
-from tre.store.migrate import migrate
 from tre.store.tables.audit import audit_events
 from tre.storekeeper.deliveries import Added, Delivery, add
 from tre.storekeeper.office import Office
@@ -67,17 +65,15 @@ def lines(refusals: tuple[Refusal, ...]) -> list[str]:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
+def house(backend: Backend, tmp_path: Path) -> House:
     root = tmp_path / "root"
     layout = Layout(root)
     for path in (layout.database.parent, layout.datasets, layout.slices, layout.homes):
         path.mkdir(parents=True)
-    database = Database.sqlite(layout.database)
-    migrate(database)
+    database = backend.make(layout.database)
     clock = ManualClock(START)
     maker = Maker(tmp_path / "delivery")
     for number in (1, 2, 3):
         maker.record(f"Covid{number}", Sex=number % 2, Age=40 + number)
         maker.image(f"Covid{number}", f"1.{number}", f"1.{number}.1", sidecar=True)
-    yield House(Office(layout, Settings(), database, clock, program("storekeeper")), clock, maker)
-    database.close()
+    return House(Office(layout, Settings(), database, clock, program("storekeeper")), clock, maker)

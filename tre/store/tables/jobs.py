@@ -34,7 +34,7 @@ settings = Table(
 )
 """Small facts that must survive a restart, such as the latest time seen."""
 
-writing_turn = Table("writing_turn", metadata, Column("nothing", Integer, primary_key=True, autoincrement=False))
+writing_turn = Table("writing_turn", metadata, Column("id", Integer, primary_key=True, autoincrement=False))
 """Always empty: on PostgreSQL, whoever writes holds this table's lock (see `tre.store.postgres`)."""
 
 leases = Table(

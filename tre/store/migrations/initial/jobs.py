@@ -62,6 +62,6 @@ def writing_turn() -> None:
     """Create `writing_turn`."""
     op.create_table(
         "writing_turn",
-        sa.Column("nothing", sa.Integer(), autoincrement=False, nullable=False),
-        sa.PrimaryKeyConstraint("nothing", name=op.f("pk_writing_turn")),
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_writing_turn")),
     )

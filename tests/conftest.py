@@ -1,0 +1,51 @@
+"""What tests of every tree may use: both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.databases import KINDS, Backend, Postgres, Sqlite, backend_of, server_or_skip
+from tests.support.postgres import PostgresServer
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A real PostgreSQL server, once for the session."""
+    server = server_or_skip()
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=KINDS)
+def backend(request: Any) -> Iterator[Backend]:
+    """Each of both databases in turn."""
+    made = backend_of(request.param, lambda: request.getfixturevalue("postgres_server"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=KINDS, scope="module")
+def module_backend(request: Any) -> Iterator[Backend]:
+    """The same for a whole module's tests."""
+    made = backend_of(request.param, lambda: request.getfixturevalue("postgres_server"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def sqlite() -> Iterator[Sqlite]:
+    """SQLite alone, for what is its own."""
+    made = Sqlite()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def postgres(postgres_server: PostgresServer) -> Iterator[Postgres]:
+    """PostgreSQL alone, for what is its own."""
+    made = Postgres(postgres_server)
+    yield made
+    made.close()
