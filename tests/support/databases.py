@@ -33,6 +33,10 @@ class Backend(Protocol):
         """Another program's connection to the same database."""
         ...
 
+    def as_role(self, database: Database, role: str) -> Database:
+        """The same database as a program sees it in its role; on SQLite there are none."""
+        ...
+
     def tamper(self, database: Database, *statements: Statement) -> None:
         """Change rows as somebody would who can write the file or owns the server: without the triggers."""
         ...
@@ -60,6 +64,9 @@ class Sqlite:
 
     def again(self, database: Database, *, read_only: bool = False) -> Database:
         return self._keep(Database(database.url, read_only=read_only))
+
+    def as_role(self, database: Database, role: str) -> Database:
+        return database
 
     def _keep(self, made: Database) -> Database:
         self._made.append(made)
@@ -105,6 +112,9 @@ class Postgres:
         """A database with every table, for a test that changes the tables themselves."""
         self._own.append(self.server.make())
         return self._keep(Database(self.server.url(self._own[-1])))
+
+    def as_role(self, database: Database, role: str) -> Database:
+        return self.again(database, role=role)
 
     def again(self, database: Database, *, read_only: bool = False, role: str = "owner") -> Database:
         return self._keep(Database(self.server.url(name_of(database), role), read_only=read_only))

@@ -29,7 +29,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "node" / "node_modules" / "@embe
 MISSING = "no PostgreSQL: tests/node is not installed (npm), or not for this kind of machine"
 PREFIX = "tre_"
 TEMPLATE = "tre_template"
-_FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": "200"}
+_FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
 _NOBODY = ["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
 
 

@@ -156,11 +156,10 @@ class Database:
             return
         done = False
         try:
-            with self._begun(postgres.begin_writing) as connection:
+            with self._begun(postgres.begin_writing) as connection, postgres.transaction_of(connection):
                 with _in_words():
                     yield connection
                 done = True
-                connection.commit()
         except DBAPIError as error:
             if done and error.connection_invalidated and witness is not None:
                 self._settle(witness, error)

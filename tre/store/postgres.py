@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url
+from sqlalchemy import URL, Connection, Engine, RootTransaction, create_engine, make_url
 from sqlalchemy.exc import DBAPIError
 
 from tre.domain.errors import Reason, TREError
@@ -125,6 +125,13 @@ def begin_writing(connection: Connection) -> None:
     """Wait for the turn, then see what is so now."""
     connection.begin()
     connection.exec_driver_sql(TAKE_TURN)
+
+
+def transaction_of(connection: Connection) -> RootTransaction:
+    """The transaction that was begun: as a context it is committed at the end, or rolled back, also if that fails."""
+    found = connection.get_transaction()
+    assert found is not None
+    return found
 
 
 def sqlstate(error: BaseException) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.support.databases import Backend
@@ -20,6 +21,10 @@ from tre.store.events import append_many
 
 ORIGIN = "tre.example.org/audit"
 START = datetime(2026, 11, 1, 10, 0, tzinfo=UTC)
+
+
+NO_VALUES = ("detail = '{'", "detail='{'", "detail = 'no json'", "at = 7")
+"""Neither JSON nor a time."""
 
 
 class Log:
@@ -68,6 +73,14 @@ class Log:
     def tamper(self, *statements: str | tuple[str, tuple[Any, ...]]) -> None:
         """Change rows as somebody would who can write the file or owns the server: without the triggers."""
         self.backend.tamper(self.database, *statements)
+
+    def can_hold(self, *statements: str) -> bool:
+        """Whether this database takes such values at all: PostgreSQL keeps to its types, whoever asks."""
+        if self.backend.kind == "sqlite" or not any(words in text for words in NO_VALUES for text in statements):
+            return True
+        with pytest.raises(psycopg.Error, match=r"invalid input syntax|is of type"):
+            self.tamper(*statements)
+        return False
 
 
 @pytest.fixture

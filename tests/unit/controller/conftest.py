@@ -52,7 +52,7 @@ class World:
         self.log_trouble: str | None = None
         self.published: list[dict[str, Any]] = []
         self.context = Context(
-            database=self.database,
+            database=backend.as_role(self.database, "controller"),
             layout=self.layout,
             settings=Settings(),
             clock=self.clock,

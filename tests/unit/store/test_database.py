@@ -31,7 +31,7 @@ WRITING_WORDS = ("insert(", "update(", "delete(", ".execute(text", "exec_driver_
 
 def repositories() -> Iterator[ModuleType]:
     for found in pkgutil.iter_modules(tre.store.__path__):
-        if found.name not in {"tables", "migrations", "migrate", "database"}:
+        if found.name not in {"tables", "migrations", "migrate", "database", "postgres", "roles"}:
             yield importlib.import_module(f"tre.store.{found.name}")
 
 

@@ -108,7 +108,7 @@ def test_a_database_of_a_newer_program_is_refused_untouched(backend: Backend, tm
 def test_a_migration_that_fails_leaves_nothing(backend: Backend, tmp_path: Path) -> None:
     database = backend.empty(tmp_path / "tre.sqlite")
     with database.migrating() as connection:
-        connection.exec_driver_sql("CREATE TABLE workspaces (x)")  # in the way of one of the last tables
+        connection.exec_driver_sql("CREATE TABLE workspaces (x int)")  # in the way of one of the last tables
     with pytest.raises(Exception, match="already exists"):
         migrate(database)
     assert set(schema(database)) == {"table workspaces"}

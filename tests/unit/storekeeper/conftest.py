@@ -18,6 +18,7 @@ from tre.domain.slices.spec import SliceSpec
 from tre.domain.withdrawals import Withdrawal, WithdrawalLevel
 from tre.slices.walk import Refusal
 from tre.store import datasets as store
+from tre.store.database import Database
 from tre.store.tables.audit import audit_events
 from tre.storekeeper.deliveries import Added, Delivery, add
 from tre.storekeeper.office import Office
@@ -36,6 +37,7 @@ class House:
     office: Office
     clock: ManualClock
     maker: Maker
+    record: Database
 
     @property
     def layout(self) -> Layout:
@@ -53,7 +55,7 @@ class House:
             store.withdraw(change, "demo", found)
 
     def kinds(self) -> list[str]:
-        with self.office.database.read() as connection:
+        with self.record.read() as connection:
             return list(connection.execute(select(audit_events.c.kind).order_by(audit_events.c.number)).scalars())
 
     def spec(self, **changes: Any) -> SliceSpec:
@@ -70,10 +72,11 @@ def house(backend: Backend, tmp_path: Path) -> House:
     layout = Layout(root)
     for path in (layout.database.parent, layout.datasets, layout.slices, layout.homes):
         path.mkdir(parents=True)
-    database = backend.make(layout.database)
+    record = backend.make(layout.database)
+    database = backend.as_role(record, "storekeeper")
     clock = ManualClock(START)
     maker = Maker(tmp_path / "delivery")
     for number in (1, 2, 3):
         maker.record(f"Covid{number}", Sex=number % 2, Age=40 + number)
         maker.image(f"Covid{number}", f"1.{number}", f"1.{number}.1", sidecar=True)
-    return House(Office(layout, Settings(), database, clock, program("storekeeper")), clock, maker)
+    return House(Office(layout, Settings(), database, clock, program("storekeeper")), clock, maker, record)

@@ -22,7 +22,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import String, Table, create_engine
 
 from tre.store import tables
-from tre.store.tables.audit import POSTGRES_TRIGGERS, SQLITE_TRIGGERS
+from tre.store.tables.audit import POSTGRES_FUNCTIONS, POSTGRES_TRIGGERS, SQLITE_TRIGGERS
 from tre.store.tables.base import Moment
 
 HERE = Path(__file__).parent
@@ -125,7 +125,10 @@ def _render_item(kind: str, value: Any, _context: Any) -> str | Literal[False]:
 def _function(name: str, body: str) -> str:
     text = f'def {name}() -> None:\n    """Create `{name}`."""\n{body}\n'
     for dialect, triggers in (("sqlite", SQLITE_TRIGGERS), ("postgresql", POSTGRES_TRIGGERS)):
-        if statements := triggers.get(name):
+        statements = triggers.get(name, [])
+        if dialect == "postgresql" and name == min(triggers):  # tables are made in this order
+            statements = [*POSTGRES_FUNCTIONS, *statements]
+        if statements:
             lines = "".join(_wrapped(statement) for statement in statements)
             text += f'    if op.get_bind().dialect.name == "{dialect}":\n{lines}'
     return text

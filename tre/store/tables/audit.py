@@ -150,14 +150,10 @@ def _tell(table: str) -> str:
     return f"CREATE TRIGGER {table}_tell AFTER INSERT ON {table} FOR EACH STATEMENT EXECUTE FUNCTION tre_tell()"
 
 
+POSTGRES_FUNCTIONS = [_REFUSE, _QUEUE, _TELL]
+
 POSTGRES_TRIGGERS: dict[str, list[str]] = {
-    "audit_checkpoints": [
-        _REFUSE,
-        _QUEUE,
-        _TELL,
-        _refuse_all("audit_checkpoints"),
-        _tell("audit_checkpoints"),
-    ],
+    "audit_checkpoints": [_refuse_all("audit_checkpoints"), _tell("audit_checkpoints")],
     "audit_events": [
         _refuse_all("audit_events"),
         "CREATE TRIGGER audit_events_queue AFTER INSERT ON audit_events FOR EACH ROW EXECUTE FUNCTION tre_queue()",
@@ -166,9 +162,12 @@ POSTGRES_TRIGGERS: dict[str, list[str]] = {
     "audit_leaves": [_refuse_all("audit_leaves")],
     "audit_nodes": [_refuse_all("audit_nodes")],
 }
-"""By table: `audit_checkpoints`, the first that is made, brings the functions. The queue is written with the
+"""By table; they call `POSTGRES_FUNCTIONS`, which must be there before. The queue is written with the
 owner's right, so that who may add an event need not be able to touch the queue."""
 
+for _function in POSTGRES_FUNCTIONS:
+    _made = DDL(_function)  # type: ignore[no-untyped-call]
+    event.listen(metadata, "before_create", _made.execute_if(dialect="postgresql"))
 for _table in (audit_events, audit_leaves, audit_nodes, audit_checkpoints):
     for _dialect, _triggers in (("sqlite", SQLITE_TRIGGERS), ("postgresql", POSTGRES_TRIGGERS)):
         for _statement in _triggers[_table.name]:
