@@ -13,7 +13,6 @@ Does not guarantee: order of events (see `tre.audit`), or that an event's text t
 
 from __future__ import annotations
 
-import random
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -201,7 +200,7 @@ class Database:
                     raise
                 if attempt + 1 == TRIES or not postgres.may_begin_again(error):
                     raise postgres.in_words(error) or error from error
-                self._pause(_FIRST_PAUSE * 2**attempt * random.uniform(0.5, 1.0))  # noqa: S311 - only spreads the load
+                self._pause(_FIRST_PAUSE * 2**attempt * (500 + secrets.randbelow(501)) / 1000)  # not all at once
             else:
                 return connection
         raise AssertionError  # the last try returned or raised

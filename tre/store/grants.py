@@ -76,6 +76,12 @@ def ever_active(connection: Connection, name: str | None = None) -> list[GrantRe
 _PUBLIC = ("name", "generation", "spec", "phase", "evidence_verified", "activated_at", "revoked_at")
 
 
+def phase_of(connection: Connection, name: str) -> GrantPhase | None:
+    """A grant's phase and nothing else; `None` for an unknown name."""
+    found = connection.execute(select(grants.c.phase).where(grants.c.name == name)).scalar()
+    return None if found is None else GrantPhase(found)
+
+
 def conditions(connection: Connection, name: str) -> list[dict[str, Any]]:
     """The grant's status conditions, as last written by the controller."""
     return list(connection.execute(select(grants.c.conditions).where(grants.c.name == name)).scalar_one())

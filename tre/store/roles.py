@@ -101,6 +101,7 @@ RIGHTS: dict[Role, Rights] = {
         "slices": _ALL,
         "withdrawals": _ADD,
         "jobs": "SELECT, UPDATE",
+        "grants": "SELECT (name, phase)",
     },
     Role.operator: _WRITER
     | _READS_LOG

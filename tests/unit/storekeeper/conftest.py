@@ -51,7 +51,7 @@ class House:
         found = [
             Withdrawal(pseudonym=one, level=WithdrawalLevel.no_use, source="site", received_at=START) for one in people
         ]
-        with self.office.database.change(self.office.event("dataset.tested", "dataset/demo")) as change:
+        with self.record.change(self.office.event("dataset.tested", "dataset/demo")) as change:
             store.withdraw(change, "demo", found)
 
     def kinds(self) -> list[str]:
