@@ -41,6 +41,8 @@ R = TypeVar("R")
 out = Console(soft_wrap=True)
 err = Console(stderr=True, soft_wrap=True)
 
+_opened: list[Database] = []
+
 
 def command(function: Callable[P, R]) -> Callable[P, R]:
     """Turn an error that a person can act on into three lines on standard error and exit code 1."""
@@ -57,6 +59,9 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
                 raise
             complain(known)
             raise typer.Exit(1) from error
+        finally:
+            while _opened:
+                _opened.pop().close()  # a server is told; whoever goes on with it connects anew
 
     return run
 
@@ -115,7 +120,9 @@ class Installation:
         layout = Layout(root_from(root))
         settings = load_settings(layout.root)
         require_record(layout, settings)
-        return cls(layout, settings, Database.open(layout, settings, Role.operator), SystemClock())
+        database = Database.open(layout, settings, Role.operator)
+        _opened.append(database)
+        return cls(layout, settings, database, SystemClock())
 
     def event(self, kind: str, subject: str, **detail: Any) -> Event:
         """An event of the person at the keyboard."""
