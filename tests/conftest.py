@@ -1,4 +1,4 @@
-"""What holds for every test."""
+"""What holds for every test, and what tests of every tree may use: both databases."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 import structlog
+
+from tests.support.databases import KINDS, Backend, Postgres, Sqlite, backend_of, server_or_skip
+from tests.support.postgres import PostgresServer
 
 
 @pytest.fixture(autouse=True)
@@ -20,3 +23,43 @@ def log_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(structlog, "configure", without_cache)
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A real PostgreSQL server, once for the session."""
+    server = server_or_skip()
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=KINDS)
+def backend(request: Any) -> Iterator[Backend]:
+    """Each of both databases in turn."""
+    made = backend_of(request.param, lambda: request.getfixturevalue("postgres_server"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=KINDS, scope="module")
+def module_backend(request: Any) -> Iterator[Backend]:
+    """The same for a whole module's tests."""
+    made = backend_of(request.param, lambda: request.getfixturevalue("postgres_server"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def sqlite() -> Iterator[Sqlite]:
+    """SQLite alone, for what is its own."""
+    made = Sqlite()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def postgres(postgres_server: PostgresServer) -> Iterator[Postgres]:
+    """PostgreSQL alone, for what is its own."""
+    made = Postgres(postgres_server)
+    yield made
+    made.close()

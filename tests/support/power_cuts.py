@@ -139,10 +139,10 @@ class Cutter:
 
         return step
 
-    def _committing(self, real: Callable[[Database], Any]) -> Callable[[Database], Any]:
+    def _committing(self, real: Callable[[Database, str | None], Any]) -> Callable[[Database, str | None], Any]:
         @contextlib.contextmanager
-        def writing(database: Database) -> Iterator[Any]:
-            with real(database) as connection:
+        def writing(database: Database, witness: str | None) -> Iterator[Any]:
+            with real(database, witness) as connection:
                 yield connection
             self.cut("commit")
 

@@ -4,7 +4,7 @@ Guarantees: on one machine, a second holder of the lock is refused; the kernel f
 it dies. The log itself does not depend on it: a batch is one writing transaction in which the last checkpoint is read
 again, so two sequencers would take turns or one of them would be rolled back. The lock saves them the trouble.
 
-Does not guarantee: anything across machines. There the leader's lease takes its place behind the same protocol.
+Does not guarantee: anything across machines. There `tre.audit.lease` says whose turn it is.
 """
 
 from __future__ import annotations
@@ -12,20 +12,11 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 
 from tre.domain.errors import Reason, TREError
 from tre.system.locks import try_lock
-
-
-class SequencerLock(Protocol):
-    """What makes sure that one program sequences."""
-
-    def hold(self) -> AbstractContextManager[None]:
-        """Hold the lock while the context lasts; raises `TREError(Conflict)` where another program holds it."""
-        ...
 
 
 def lock_path(run: Path) -> Path:

@@ -24,6 +24,7 @@ from sqlalchemy.exc import IntegrityError
 
 from tre.audit.checkpoint import Checkpoint, SignedCheckpoint, open_note, sign
 from tre.audit.keys import PublicKey, Signer
+from tre.audit.lease import Lease
 from tre.audit.merkle import Frontier, Head, MissingNodeError, hash_leaf, root
 from tre.audit.records import CheckpointRow, StoredNodes, is_kept, last_checkpoint, leaf_count
 from tre.audit.witness import Witness
@@ -42,12 +43,14 @@ class Terms:
     """What a sequencer may be told beside the essentials.
 
     `witness` remembers each checkpoint outside the database; `earlier_keys` verify checkpoints signed before the key
-    was changed; `batch` is the most events in one transaction.
+    was changed; `batch` is the most events in one transaction; `lease`, where there is one, must be held: each batch
+    confirms it in its own transaction.
     """
 
     witness: Witness | None = None
     earlier_keys: tuple[PublicKey, ...] = ()
     batch: int = BATCH
+    lease: Lease | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class Sequencer:
         """Sequence one batch; the number of events that got their leaf.
 
         Raises `TREError(AuditBroken)` where the stored log is not what was signed, `TREError(Conflict)` where
-        another sequencer was faster (nothing is lost: call again).
+        another sequencer was faster or has the lease (nothing is lost: call again).
         """
         with self._database.read() as connection:
             waiting = _read_waiting(connection, self._terms.batch)
@@ -125,6 +128,8 @@ class Sequencer:
         return len(forgotten)
 
     def _extend(self, connection: Connection, waiting: Sequence[_Waiting]) -> SignedCheckpoint:
+        if self._terms.lease is not None:
+            self._terms.lease.confirm(connection)
         frontier, last_at = self._open(connection)
         first = frontier.size
         nodes: list[dict[str, Any]] = []

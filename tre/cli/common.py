@@ -27,6 +27,7 @@ from tre.domain.errors import Reason, TREError
 from tre.domain.events import Event
 from tre.domain.people import Subject
 from tre.store.database import Database, new_id
+from tre.store.roles import Role
 from tre.system.clock import SystemClock
 from tre.system.layout import Layout
 from tre.system.settings import Settings, load_settings, root_from
@@ -39,6 +40,8 @@ R = TypeVar("R")
 
 out = Console(soft_wrap=True)
 err = Console(stderr=True, soft_wrap=True)
+
+_opened: list[Database] = []
 
 
 def command(function: Callable[P, R]) -> Callable[P, R]:
@@ -56,6 +59,9 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
                 raise
             complain(known)
             raise typer.Exit(1) from error
+        finally:
+            while _opened:
+                _opened.pop().close()  # a server is told; whoever goes on with it connects anew
 
     return run
 
@@ -113,18 +119,25 @@ class Installation:
         """The launcher under a root. Raises `TREError(SetupIncomplete)` where `tre init` was not run."""
         layout = Layout(root_from(root))
         settings = load_settings(layout.root)
-        if not layout.database.is_file():
-            raise TREError(
-                Reason.SetupIncomplete,
-                f"{layout.database} does not exist.",
-                why="`tre init` was not run here, or did not come to its end.",
-                remedy=f"Run `tre init --root {layout.root}`.",
-            )
-        return cls(layout, settings, Database.sqlite(layout.database), SystemClock())
+        require_record(layout, settings)
+        database = Database.open(layout, settings, Role.operator)
+        _opened.append(database)
+        return cls(layout, settings, database, SystemClock())
 
     def event(self, kind: str, subject: str, **detail: Any) -> Event:
         """An event of the person at the keyboard."""
         return Event(id=new_id(), at=self.clock.now(), actor=operator(), kind=kind, object=subject, detail=detail)
+
+
+def require_record(layout: Layout, settings: Settings) -> None:
+    """Raise `TREError(SetupIncomplete)` where `tre init` made no record here; a server says so itself when asked."""
+    if settings.database_url is None and not layout.database.is_file():
+        raise TREError(
+            Reason.SetupIncomplete,
+            f"{layout.database} does not exist.",
+            why="`tre init` was not run here, or did not come to its end.",
+            remedy=f"Run `tre init --root {layout.root}`.",
+        )
 
 
 def operator() -> Subject:

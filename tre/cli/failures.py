@@ -17,6 +17,7 @@ from sqlalchemy.exc import DatabaseError
 from tre.domain.errors import Reason, TREError
 from tre.domain.model import problems_of
 from tre.slices.files import storage_error
+from tre.store import postgres
 
 _NAMED_WRONGLY = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP}
 _SPACE = "Free some space, then run it again; nothing was half done."
@@ -42,11 +43,19 @@ _RECORD = {
     "malformed": (
         Reason.StorageFailed, "The record is damaged.", "Stop the services and restore the last backup."
     ),
+    "permission denied": (
+        Reason.NotPermitted, "The record may not be changed so in this role.",
+        "Run `tre init`: it gives every role its rights; then run the command as the user who owns the record.",
+    ),
+    "does not exist": (
+        Reason.SetupIncomplete, "The record's tables are not those of this program.",
+        "Make a backup, then run `tre init`: it brings the record up to date.",
+    ),
     "not a database": (
         Reason.StorageFailed, "The record's file holds something else.", "Restore the last backup."
     ),
 }  # fmt: skip
-"""What SQLite says, what is so, what to do."""
+"""What the database says, what is so, what to do."""
 
 
 def known_failure(error: Exception) -> TREError | None:
@@ -67,10 +76,12 @@ def known_failure(error: Exception) -> TREError | None:
 
 
 def _of_record(error: DatabaseError) -> TREError | None:
+    if (found := postgres.in_words(error)) is not None:
+        return found
     said = str(error.orig)
     for words, (reason, what, remedy) in _RECORD.items():
         if words in said.lower():
-            return TREError(reason, what, why=f"SQLite says: {said}.", remedy=remedy)
+            return TREError(reason, what, why=f"The database says: {said}.", remedy=remedy)
     return None
 
 

@@ -22,6 +22,8 @@ from tre.domain.errors import Reason, TREError
 from tre.portal.roles import load_roles
 from tre.store.database import Database
 from tre.store.migrate import migrate
+from tre.store.postgres import password_path
+from tre.store.roles import Role
 from tre.system import installation
 from tre.system.claims import claimed
 from tre.system.files import sweep_unfinished, write_atomically
@@ -62,9 +64,9 @@ def _complete(layout: Layout) -> None:
     installation.arrange(layout, settings)
     _give_keys(layout)
     os.umask(0o002)
-    database = Database.sqlite(layout.database)
+    database = Database.open(layout, settings, Role.owner)
     try:
-        migrate(database)
+        migrate(database, settings.database_role_prefix)
     finally:
         database.close()
     installation.arrange(layout, settings)
@@ -92,6 +94,10 @@ def _give_keys(layout: Layout) -> None:
     installation.own_secret(layout.keys / "hub-cookie-secret", hub)
     installation.own_secret(layout.keys / CONTROLLER_TOKEN, controller, hub)
     installation.own_secret(layout.keys / OAUTH_SECRET, portal, hub)
+    for role in Role:
+        if (password := password_path(layout, role)).exists():
+            of_a_service = role in installation.SERVICES
+            installation.own_secret(password, owners.uid(role) if of_a_service else os.geteuid())
 
 
 @command
@@ -99,13 +105,7 @@ def up(root: RootOption = None) -> None:
     """Start every service and keep them running until Ctrl-C. Workspaces go on when this ends."""
     layout = Layout(root_from(root))
     settings = load_settings(layout.root)
-    if not layout.database.is_file():
-        raise TREError(
-            Reason.SetupIncomplete,
-            f"{layout.database} does not exist.",
-            why="`tre init` was not run here, or did not come to its end.",
-            remedy=f"Run `tre init --root {layout.root}`.",
-        )
+    common.require_record(layout, settings)
     installation.arrange(layout, settings)
     configure_log("keeper")
     with claimed(layout, settings):

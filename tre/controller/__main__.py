@@ -17,10 +17,12 @@ from typing import Any
 
 import structlog
 from prometheus_client import REGISTRY
+from sqlalchemy.exc import SQLAlchemyError
 
 from tre.airlock.spool import Spool
 from tre.audit.intake import SpoolReader
 from tre.audit.keys import PRIVATE_KEY_FILE, load_private
+from tre.audit.lease import Lease
 from tre.audit.lock import FileLock, lock_path
 from tre.audit.sequencer import Sequencer, Terms
 from tre.audit.witness import FileWitness, witness_path
@@ -38,6 +40,7 @@ from tre.domain.errors import TREError
 from tre.runtimes.bubblewrap.runtime import BubblewrapRuntime
 from tre.store.database import Database
 from tre.store.migrate import require_current
+from tre.store.roles import Role
 from tre.system.clock import SystemClock
 from tre.system.files import sweep_unfinished
 from tre.system.hub_keys import CONTROLLER_TOKEN, read_key
@@ -48,15 +51,17 @@ from tre.system.settings import Settings
 
 log = structlog.get_logger()
 
+NOT_LEADING = "This controller does not lead: another one sequences the log, or will."
+
 
 class Controller:
     """Everything of one controller, put together."""
 
     def __init__(self, layout: Layout, settings: Settings) -> None:
         self.layout, self.settings = layout, settings
-        self.database = Database.sqlite(layout.database)
+        self.database = Database.open(layout, settings, Role.controller)
         require_current(self.database)
-        self.log_trouble: str | None = None
+        self.log_trouble: str | None = NOT_LEADING if self.database.is_postgres else None
         self.publisher = Publisher(self.keeps_up)
         self.tapped, self.stop = threading.Event(), threading.Event()
         self.changed = asyncio.Event()
@@ -72,10 +77,10 @@ class Controller:
             log_trouble=lambda: self.log_trouble,
         )
         signer = load_private(layout.keys / PRIVATE_KEY_FILE)
-        self.sequencer = Sequencer(
-            self.database, signer, self.context.clock, Terms(witness=FileWitness(witness_path(layout.root)))
-        )
-        self.sequencer.mend_queue()
+        self.lease = Lease(self.database, self.context.clock) if self.database.is_postgres else None
+        terms = Terms(witness=FileWitness(witness_path(layout.root)), lease=self.lease)
+        self.sequencer = Sequencer(self.database, signer, self.context.clock, terms)
+        self.mended = False
         self.endings = SpoolReader(layout.endings, self.database, self.context.clock)
         spool = Spool(layout.checker_spool)
         spool.sweep_jobs()
@@ -115,6 +120,12 @@ class Controller:
     def sequence(self) -> bool:
         """Give every event its place in the signed log."""
         try:
+            if self.lease is not None and not self.lease.keep():
+                self.mended, self.log_trouble = False, NOT_LEADING
+                return False
+            if not self.mended:
+                self.sequencer.mend_queue()
+                self.mended = True
             self.sequencer.catch_up()
             self.log_trouble = None
         except TREError as error:
@@ -122,6 +133,15 @@ class Controller:
                 log.error("audit-log", reason=error.reason, error=str(error))
             self.log_trouble = str(error)
         return False
+
+    def let_go(self) -> None:
+        """Let another controller lead at once; where the record cannot be reached it waits for the lease's end."""
+        if self.lease is None or self.thread.is_alive():
+            return
+        try:
+            self.lease.release()
+        except (TREError, SQLAlchemyError) as error:
+            log.warning("lease-not-released", error=str(error))
 
     def checks(self) -> dict[str, Any]:
         """What `/healthz` asks."""
@@ -153,6 +173,7 @@ class Controller:
         await runner.cleanup()
         tap.close()
         self.thread.join(5.0)
+        self.let_go()
         self.database.close()
 
 

@@ -28,6 +28,7 @@ from tre.portal.roles import load_roles
 from tre.portal.seals import Sealer, read_key
 from tre.store.database import Database
 from tre.store.migrate import require_current
+from tre.store.roles import Role
 from tre.system import hub_keys
 from tre.system.clock import SystemClock
 from tre.system.layout import Layout
@@ -93,7 +94,7 @@ def _socket(path: Path) -> socket.socket:
 
 def make_desk(layout: Layout, settings: Settings) -> Desk:
     """The portal for people who sign in. Raises `TREError(SetupIncomplete | PolicyMissing | BadInput)`."""
-    database = Database.sqlite(layout.database)
+    database = Database.open(layout, settings, Role.portal)
     require_current(database)
     return Desk(
         settings=settings,
@@ -109,7 +110,7 @@ def make_desk(layout: Layout, settings: Settings) -> Desk:
 
 def make_public(layout: Layout, settings: Settings) -> Portal:
     """The public pages, which only read. Raises `TREError(SetupIncomplete)`."""
-    database = Database.sqlite(layout.database, read_only=True)
+    database = Database.open(layout, settings, Role.public, read_only=True)
     require_current(database)
     return Portal(settings=settings, layout=layout, database=database, clock=SystemClock())
 

@@ -147,6 +147,12 @@ def of_object(connection: Connection, name: str) -> list[StoredEvent]:
     return _stored(connection, _with_position().where(audit_events.c.object == name).order_by(audit_events.c.number))
 
 
+def course_of(connection: Connection, name: str) -> list[tuple[str, datetime]]:
+    """Which kinds of things happened to an object and when, oldest first: nobody's name, no detail."""
+    query = select(audit_events.c.kind, audit_events.c.at).where(audit_events.c.object == name)
+    return [(row.kind, row.at) for row in connection.execute(query.order_by(audit_events.c.number))]
+
+
 def by_id(connection: Connection, event_id: str) -> StoredEvent | None:
     """One event by its id."""
     found = _stored(connection, _with_position().where(audit_events.c.id == event_id))

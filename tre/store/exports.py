@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, delete, insert, select, update
+from sqlalchemy import Connection, Table, and_, delete, func, insert, select, update
 
 from tre.domain.canonical import digest
 from tre.domain.errors import Reason, TREError
@@ -113,6 +113,15 @@ def visible(connection: Connection, viewer: Person, grants: dict[str, GrantFacts
 def overdue(connection: Connection, now: datetime) -> list[ExportRequest]:
     """Requests whose deadline has passed."""
     return _many(connection, export_requests.c.deadline <= now)
+
+
+def released_outputs(connection: Connection, grant: str) -> int:
+    """How many files of a grant left: all that the public pages may know of its requests."""
+    released = (export_requests.c.grant == grant, export_requests.c.state == ExportState.Released)
+    joined = export_files.join(export_requests, export_requests.c.id == export_files.c.request)
+    query = select(func.count(export_files.c.request)).select_from(joined)
+    outputs = export_files.c.kind == FileKind.output
+    return int(connection.execute(query.where(*released, outputs)).scalar_one())
 
 
 def uses_bytes(connection: Connection, sha256: str) -> bool:

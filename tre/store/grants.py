@@ -61,6 +61,27 @@ def all_names(connection: Connection, *, open_only: bool = False) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
+def ever_active(connection: Connection, name: str | None = None) -> list[GrantRecord]:
+    """Every grant (or the one of a name) that was ever in force, by name, with what the public may know only.
+
+    Suspensions are left out, and with them their reasons: whether a person may be inside is nothing to ask of these.
+    """
+    query = select(*(grants.c[column] for column in _PUBLIC)).where(grants.c.activated_at.is_not(None))
+    if name is not None:
+        query = query.where(grants.c.name == name)
+    rows = connection.execute(query.order_by(grants.c.name))
+    return [GrantRecord.model_validate(dict(row._mapping)) for row in rows]
+
+
+_PUBLIC = ("name", "generation", "spec", "phase", "evidence_verified", "activated_at", "revoked_at")
+
+
+def phase_of(connection: Connection, name: str) -> GrantPhase | None:
+    """A grant's phase and nothing else; `None` for an unknown name."""
+    found = connection.execute(select(grants.c.phase).where(grants.c.name == name)).scalar()
+    return None if found is None else GrantPhase(found)
+
+
 def conditions(connection: Connection, name: str) -> list[dict[str, Any]]:
     """The grant's status conditions, as last written by the controller."""
     return list(connection.execute(select(grants.c.conditions).where(grants.c.name == name)).scalar_one())

@@ -17,22 +17,39 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from tre.domain.errors import Reason, TREError
+from tre.store import roles
 from tre.store.database import Database
 
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 
-def migrate(database: Database) -> str:
+def migrate(database: Database, role_prefix: str = "") -> str:
     """Create the schema or bring it up to date; the revision it has now.
 
-    Raises `TREError(SetupIncomplete)` where a newer program made the database.
+    On PostgreSQL `role_prefix` begins the names of the roles that get their rights. Raises `TREError(SetupIncomplete)`
+    where a newer program made the database, where it keeps text in another encoding than UTF-8, and where a role is
+    missing.
     """
     config = _config()
-    with database.extend_log() as connection:
+    with database.migrating() as connection:
         _refuse_newer(connection, config)
+        if database.is_postgres:
+            _refuse_encoding(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        if database.is_postgres and role_prefix:
+            roles.apply(connection, role_prefix)
         return str(_revision(connection))
+
+
+def _refuse_encoding(connection: Connection) -> None:
+    found = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+    if found != "UTF8":
+        raise TREError(
+            Reason.SetupIncomplete,
+            f"The database keeps text as {found}; this program needs UTF8.",
+            remedy="Make the database with ENCODING 'UTF8' TEMPLATE template0.",
+        )
 
 
 def require_current(database: Database) -> None:

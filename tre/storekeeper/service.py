@@ -34,6 +34,7 @@ from tre.slices.watch import Watcher
 from tre.store import jobs
 from tre.store.changes import ChangeFeed
 from tre.store.database import Database
+from tre.store.roles import Role
 from tre.storekeeper import deliveries, slices, workspaces
 from tre.storekeeper.office import Office
 from tre.system.clock import SystemClock
@@ -212,7 +213,7 @@ class Service:
 
 async def serve(layout: Layout, settings: Settings) -> None:
     """Run the service until TERM or INT."""
-    database = Database.sqlite(layout.database)
+    database = Database.open(layout, settings, Role.storekeeper)
     service = Service(Office(layout, settings, database, SystemClock(), program(PROGRAM)))
     app = web.Application()
     app.add_routes(health_routes({"lanes": service.trouble}))

@@ -122,13 +122,13 @@ def destroy(office: Office, request: DestroyRequest) -> dict[str, Any]:
     layout = office.layout
     trash = layout.homes.parent / ".trash"
     with office.database.read() as connection:
-        grant = grants.get(connection, request.grant)
+        phase = grants.phase_of(connection, request.grant)
     doomed = {
         "home": layout.homes / request.workspace,
         "outbox": layout.outboxes / request.workspace,
         "inbox": layout.inboxes / request.workspace,
     }
-    if grant is not None and grant.phase in _ENDED:
+    if phase in _ENDED:
         doomed["shared"] = layout.shared / request.grant
     started = office.clock.now()
     keeper = Ownership(office.owner().uid, -1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -67,6 +68,27 @@ class OidcSettings(Record):
 
 Amount = Annotated[Line, AfterValidator(is_amount)]
 """Bytes as people write them: `512Mi`, `2Gi`."""
+
+
+def _database_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        named = parts.username is not None or parts.password is not None or "user" in parse_qs(parts.query)
+        secret = "password" in parse_qs(parts.query)
+    except ValueError as error:
+        msg = "this is no address"
+        raise ValueError(msg) from error
+    if parts.scheme != "postgresql":
+        msg = "the address of the record begins with postgresql://"
+        raise ValueError(msg)
+    if named or secret:
+        msg = "user and password do not stand in databaseUrl: each program has its own role and keys/ its password"
+        raise ValueError(msg)
+    return text
+
+
+DatabaseUrl = Annotated[Line, AfterValidator(_database_url)]
+"""Where a PostgreSQL server is, as libpq writes it, without anybody's name or password."""
 
 
 class ProfileSettings(Record):
@@ -144,6 +166,14 @@ class Settings(Record):
 
     base: Annotated[Line, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")] = "tre.localhost"
     """Domain under which every page lives; browsers resolve `*.localhost` to this machine by themselves."""
+
+    database_url: DatabaseUrl | None = None
+    """The PostgreSQL server that keeps the record (`postgresql://db.example.org/tre?sslmode=verify-full`); without it
+    the record is one SQLite file. Neither user nor password stands here: each program signs in as its own role, with
+    the password in `keys/database-ROLE.password` or as libpq finds it (password file, service, certificate)."""
+
+    database_role_prefix: Annotated[Line, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")] = "tre_"
+    """What the roles' names on the server begin with: `tre_portal`. Two launchers on one server need two."""
 
     listen_address: Line = "127.0.0.1"
     """Where the gateway listens. Anything but loopback demands TLS."""

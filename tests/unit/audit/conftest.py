@@ -1,35 +1,39 @@
-"""A log in a real SQLite file, with a clock that moves when told to."""
+"""A log in a real database, with a clock that moves when told to."""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
+from tests.support.databases import Backend
 from tre.audit import keys
 from tre.audit.sequencer import Sequencer, Terms
 from tre.audit.verify import Expectations, verify_log
 from tre.domain.clock import ManualClock
 from tre.domain.events import Event, program
-from tre.store.database import Database, new_id
+from tre.store.database import new_id
 from tre.store.events import append_many
-from tre.store.migrate import migrate
 
 ORIGIN = "tre.example.org/audit"
 START = datetime(2026, 11, 1, 10, 0, tzinfo=UTC)
 
 
+NO_VALUES = ("detail = '{'", "detail='{'", "detail = 'no json'", "at = 7")
+"""Neither JSON nor a time."""
+
+
 class Log:
     """A database with events, and everything that is done to them in these tests."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, backend: Backend, path: Path) -> None:
         self.path = path
-        self.database = Database.sqlite(path)
-        migrate(self.database)
+        self.backend = backend
+        self.database = backend.make(path)
         self.clock = ManualClock(START)
         self.signer = keys.generate(ORIGIN)
         self.keys = (self.signer.public,)
@@ -67,34 +71,29 @@ class Log:
         return verify_log(self.database, self.keys, Expectations(**expectations))
 
     def tamper(self, *statements: str | tuple[str, tuple[Any, ...]]) -> None:
-        """Change the file as somebody would who can write it: without the triggers."""
-        with sqlite3.connect(self.path) as connection:
-            names = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
-            for name, _ in names:
-                connection.execute(f"DROP TRIGGER {name}")
-            for statement in statements:
-                text, values = (statement, ()) if isinstance(statement, str) else statement
-                assert connection.execute(text, values).rowcount > 0, text
-            for _, text in names:
-                connection.execute(text)
-        connection.close()
+        """Change rows as somebody would who can write the file or owns the server: without the triggers."""
+        self.backend.tamper(self.database, *statements)
+
+    def can_hold(self, *statements: str) -> bool:
+        """Whether this database takes such values at all: PostgreSQL keeps to its types, whoever asks."""
+        if self.backend.kind == "sqlite" or not any(words in text for words in NO_VALUES for text in statements):
+            return True
+        with pytest.raises(psycopg.Error, match=r"invalid input syntax|is of type"):
+            self.tamper(*statements)
+        return False
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Iterator[Log]:
-    made = Log(tmp_path / "log.sqlite")
-    yield made
-    made.database.close()
+def log(backend: Backend, tmp_path: Path) -> Log:
+    return Log(backend, tmp_path / "log.sqlite")
 
 
 @pytest.fixture
-def make_log(tmp_path: Path) -> Iterator[Callable[[], Log]]:
+def make_log(backend: Backend, tmp_path: Path) -> Callable[[], Log]:
     made: list[Log] = []
 
     def make() -> Log:
-        made.append(Log(tmp_path / f"log-{len(made)}.sqlite"))
+        made.append(Log(backend, tmp_path / f"log-{len(made)}.sqlite"))
         return made[-1]
 
-    yield make
-    for item in made:
-        item.database.close()
+    return make

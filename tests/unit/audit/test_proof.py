@@ -140,7 +140,7 @@ def test_a_false_proof_of_growth_is_refused(log: Log) -> None:
 
 
 def test_a_proof_is_quick_in_a_long_log(log: Log) -> None:
-    """The bound is one millisecond; four are allowed here because the machine may be busy."""
+    """The bound is one millisecond; four are allowed here because the machine may be busy, or twenty by a server."""
     written = log.append(8000)
     log.sequencer().catch_up()
     taken = []
@@ -149,4 +149,4 @@ def test_a_proof_is_quick_in_a_long_log(log: Log) -> None:
             before = time.perf_counter()
             prove_event(connection, event.id)
             taken.append(time.perf_counter() - before)
-    assert sorted(taken)[len(taken) // 2] < 0.004
+    assert sorted(taken)[len(taken) // 2] < (0.004 if log.backend.kind == "sqlite" else 0.02)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.databases import Sqlite
 from tests.unit.audit.conftest import START, Log
 from tre.audit import keys
 from tre.audit.checkpoint import Checkpoint, open_note, parse, sign
@@ -21,7 +22,6 @@ from tre.audit.records import checkpoint_after, last_checkpoint
 from tre.audit.replay import Tampering
 from tre.audit.verify import OVERDUE, read_leaves, verify_log
 from tre.domain.errors import Reason, TREError
-from tre.store.database import Database
 
 
 def last(log: Log) -> Any:
@@ -149,6 +149,8 @@ def test_tampering_is_found_and_named(log: Log, name: str) -> None:
     statements, looks_like, position = TAMPERED[name]
     log.grow(16, 8, 6)
     assert log.verify().ok
+    if not log.can_hold(*statements):
+        return
     log.tamper(*statements)
     report = log.verify()
     assert not report.ok
@@ -157,7 +159,7 @@ def test_tampering_is_found_and_named(log: Log, name: str) -> None:
 
 @pytest.fixture(scope="module")
 def tampered_log(tmp_path_factory: pytest.TempPathFactory) -> Log:
-    made = Log(tmp_path_factory.mktemp("bits") / "log.sqlite")
+    made = Log(Sqlite(), tmp_path_factory.mktemp("bits") / "log.sqlite")
     made.grow(16, 8, 6)
     return made
 
@@ -298,9 +300,8 @@ def test_events_that_wait_are_no_fault_until_they_are_overdue(log: Log) -> None:
 
 def test_verifying_needs_no_right_to_write(log: Log) -> None:
     log.grow(3)
-    reader = Database.sqlite(log.path, read_only=True)
+    reader = log.backend.again(log.database, read_only=True)
     assert verify_log(reader, log.keys).ok
-    reader.close()
 
 
 # The exported file
@@ -388,6 +389,8 @@ def test_a_file_that_is_no_export_is_refused(log: Log, text: bytes) -> None:
 )
 def test_a_log_with_a_missing_event_is_not_exported(log: Log, statement: str) -> None:
     log.grow(3)
+    if not log.can_hold(statement):
+        return
     log.tamper(statement)
     with pytest.raises(TREError) as caught:
         exported(log)

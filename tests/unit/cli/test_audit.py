@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from tests.support.databases import Sqlite
 from tests.unit.audit.conftest import Log
 from tre.audit.keys import PUBLIC_KEY_FILE, make_keys
 from tre.audit.lock import FileLock, lock_path
@@ -31,7 +32,7 @@ class Installed(Log):
         self.layout = Layout(root)
         self.layout.database.parent.mkdir(parents=True)
         self.layout.keys.mkdir()
-        super().__init__(self.layout.database)
+        super().__init__(Sqlite(), self.layout.database)
         (root / "tre.yaml").write_text("base: tre.localhost\n")
         self.signer = make_keys(self.layout.keys, "tre.localhost/audit")
         self.keys = (self.signer.public,)

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select
 
+from tests.support.databases import Backend
 from tests.support.factories import ALICE, NOON, access_grant
 from tests.support.memory_runtime import MemoryRuntime
 from tre.controller.context import Context
@@ -25,8 +26,7 @@ from tre.domain.workspaces.states import Wanted
 from tre.runtimes.protocol import RunPhase
 from tre.sources.signed import SOURCE, sign
 from tre.store import grants, jobs, workspaces
-from tre.store.database import Database, new_id
-from tre.store.migrate import migrate
+from tre.store.database import new_id
 from tre.store.tables.audit import audit_events
 from tre.system.layout import Layout
 from tre.system.settings import Settings
@@ -37,7 +37,7 @@ DIGEST = "sha256:" + "ab" * 32
 class World:
     """One controller and everything around it."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, backend: Backend, root: Path) -> None:
         self.clock = ManualClock(NOON)
         self.layout = Layout(root)
         (self.layout.keys / "grant-signers").mkdir(parents=True)
@@ -47,13 +47,12 @@ class World:
         )
         (self.layout.keys / "grant-signers" / "committee.pub").write_bytes(public)
         self.layout.database.parent.mkdir(parents=True)
-        self.database = Database.sqlite(self.layout.database)
-        migrate(self.database)
+        self.database = backend.make(self.layout.database)
         self.runtime = MemoryRuntime(self.clock)
         self.log_trouble: str | None = None
         self.published: list[dict[str, Any]] = []
         self.context = Context(
-            database=self.database,
+            database=backend.as_role(self.database, "controller"),
             layout=self.layout,
             settings=Settings(),
             clock=self.clock,
@@ -140,7 +139,7 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    found = World(tmp_path)
+def world(backend: Backend, tmp_path: Path) -> Iterator[World]:
+    found = World(backend, tmp_path)
     yield found
-    found.database.close()
+    found.reconciler._feed.close()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.databases import Backend
 from tre.domain.events import Event, program
 from tre.store.database import Database, new_id
-from tre.store.migrate import migrate
 
 NOW = datetime(2026, 11, 1, 10, 0, tzinfo=UTC)
 
@@ -35,11 +35,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def database(path: Path) -> Iterator[Database]:
-    made = Database.sqlite(path)
-    migrate(made)
-    yield made
-    made.close()
+def database(backend: Backend, path: Path) -> Database:
+    return backend.make(path)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -19,10 +18,9 @@ from tre.store.events import last_number
 COMMITTER = """
 import sys, time
 from datetime import UTC, datetime
-from pathlib import Path
 from tre.domain.events import Event, program
 from tre.store.database import Database, new_id
-database = Database.sqlite(Path(sys.argv[1]))
+database = Database(sys.argv[1])
 for line in sys.stdin:
     event = Event(id=new_id(), at=datetime.now(UTC), actor=program("x"), kind="job.asked", object="job/1")
     with database.change(event):
@@ -39,8 +37,8 @@ def feed(database: Database) -> Iterator[ChangeFeed]:
 
 
 @pytest.fixture
-def committer(database: Database, path: Path) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-c", COMMITTER, str(path)]
+def committer(database: Database) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", COMMITTER, database.url]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield process
         assert process.stdin is not None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -18,7 +17,6 @@ from tre.domain.slices.plan import Counts
 from tre.domain.withdrawals import Withdrawal, WithdrawalLevel
 from tre.store import datasets as store
 from tre.store.database import Change, Database, new_id
-from tre.store.migrate import migrate
 from tre.store.tables.data import plans
 
 NOW = datetime(2026, 11, 1, 10, 0, tzinfo=UTC)
@@ -27,9 +25,8 @@ NOW = datetime(2026, 11, 1, 10, 0, tzinfo=UTC)
 class Record:
     """A database, and a way to change it."""
 
-    def __init__(self, path: Path) -> None:
-        self.database = Database.sqlite(path)
-        migrate(self.database)
+    def __init__(self, database: Database) -> None:
+        self.database = database
 
     @contextmanager
     def change(self) -> Iterator[Change]:
@@ -39,12 +36,11 @@ class Record:
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> Iterator[Record]:
-    made = Record(tmp_path / "tre.sqlite")
+def record(database: Database) -> Record:
+    made = Record(database)
     with made.change() as change:
         store.register(change, dataset("demo", 60100))
-    yield made
-    made.database.close()
+    return made
 
 
 def dataset(name: str, group: int) -> Dataset:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,18 +15,9 @@ from tre.domain.names import hub_user_name
 from tre.domain.people import Person, Role, Subject
 from tre.store import people
 from tre.store.database import Database, new_id
-from tre.store.migrate import migrate
 from tre.store.people import Account, NewTicket, StoredSession
 
 LATER = NOON + timedelta(hours=8)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database.sqlite(tmp_path / "tre.sqlite")
-    migrate(made)
-    yield made
-    made.close()
 
 
 def event() -> Event:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from tests.support.databases import Backend
 from tests.unit.slices.conftest import Maker, make_spec
 from tre.domain.clock import ManualClock
 from tre.domain.events import program
@@ -19,7 +19,6 @@ from tre.domain.withdrawals import Withdrawal, WithdrawalLevel
 from tre.slices.walk import Refusal
 from tre.store import datasets as store
 from tre.store.database import Database
-from tre.store.migrate import migrate
 from tre.store.tables.audit import audit_events
 from tre.storekeeper.deliveries import Added, Delivery, add
 from tre.storekeeper.office import Office
@@ -38,6 +37,7 @@ class House:
     office: Office
     clock: ManualClock
     maker: Maker
+    record: Database
 
     @property
     def layout(self) -> Layout:
@@ -51,11 +51,11 @@ class House:
         found = [
             Withdrawal(pseudonym=one, level=WithdrawalLevel.no_use, source="site", received_at=START) for one in people
         ]
-        with self.office.database.change(self.office.event("dataset.tested", "dataset/demo")) as change:
+        with self.record.change(self.office.event("dataset.tested", "dataset/demo")) as change:
             store.withdraw(change, "demo", found)
 
     def kinds(self) -> list[str]:
-        with self.office.database.read() as connection:
+        with self.record.read() as connection:
             return list(connection.execute(select(audit_events.c.kind).order_by(audit_events.c.number)).scalars())
 
     def spec(self, **changes: Any) -> SliceSpec:
@@ -67,17 +67,16 @@ def lines(refusals: tuple[Refusal, ...]) -> list[str]:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
+def house(backend: Backend, tmp_path: Path) -> House:
     root = tmp_path / "root"
     layout = Layout(root)
     for path in (layout.database.parent, layout.datasets, layout.slices, layout.homes):
         path.mkdir(parents=True)
-    database = Database.sqlite(layout.database)
-    migrate(database)
+    record = backend.make(layout.database)
+    database = backend.as_role(record, "storekeeper")
     clock = ManualClock(START)
     maker = Maker(tmp_path / "delivery")
     for number in (1, 2, 3):
         maker.record(f"Covid{number}", Sex=number % 2, Age=40 + number)
         maker.image(f"Covid{number}", f"1.{number}", f"1.{number}.1", sidecar=True)
-    yield House(Office(layout, Settings(), database, clock, program("storekeeper")), clock, maker)
-    database.close()
+    return House(Office(layout, Settings(), database, clock, program("storekeeper")), clock, maker, record)

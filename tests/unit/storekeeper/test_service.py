@@ -27,12 +27,12 @@ HOME = "w-aaaaaaaaaaaa"
 def ask(house: House, kind: str, payload: dict[str, Any], subject: str = "thing") -> str:
     event = house.office.event("job.asked", f"test/{subject}", job=kind)
     request = JobRequest(program="storekeeper", kind=kind, subject=subject, payload=payload)
-    with house.office.database.change(event) as change:
+    with house.record.change(event) as change:
         return jobs.ask(change, request, house.clock.now())
 
 
 def look(house: House, job: str) -> Job:
-    with house.office.database.read() as connection:
+    with house.record.read() as connection:
         found = jobs.get(connection, job)
     assert found is not None
     return found
@@ -164,7 +164,7 @@ def test_an_accident_is_tried_again_and_then_stays_failed(house: House) -> None:
 
 def test_a_job_of_a_dead_storekeeper_is_taken_again(house: House) -> None:
     job = ask(house, "workspace.destroy", {"workspace": HOME, "grant": "grant-1"})
-    with house.office.database.change(house.office.event("job.taken", f"job/{job}")) as change:
+    with house.record.change(house.office.event("job.taken", f"job/{job}")) as change:
         assert jobs.take(change, job, house.clock.now(), PATIENCE_SECONDS)
     assert do_now(house, job).state is JobState.taken, "its taker may still be at work"
     house.clock.advance(PATIENCE_SECONDS + 1)

@@ -17,7 +17,6 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from tre.domain.errors import Reason, TREError
-from tre.domain.exports.states import ExportState
 from tre.domain.grants.models import GrantRecord
 from tre.domain.grants.policies import End, effective_end
 from tre.domain.grants.states import ENDED_PHASES
@@ -85,7 +84,6 @@ def portal_of(request: Request) -> Portal:
 def _project(connection: Connection, grant: GrantRecord) -> PublicProject:
     spec, end = grant.spec, _end(grant)
     titles = {item.name: item.title for item in datasets.all_datasets(connection)}
-    released = [item for item in exports.of_grant(connection, grant.name) if item.state is ExportState.Released]
     return PublicProject(
         name=grant.name,
         title=spec.project.title,
@@ -105,7 +103,7 @@ def _project(connection: Connection, grant: GrantRecord) -> PublicProject:
             PublicData(dataset=titles.get(item.dataset, item.dataset), release=item.release, files=rounded(item.files))
             for item in grant_slices.of_grant(connection, grant.name)
         ],
-        outputs_released=sum(len(item.outputs) for item in released),
+        outputs_released=exports.released_outputs(connection, grant.name),
     )
 
 
@@ -119,14 +117,13 @@ def _end(grant: GrantRecord) -> End:
 
 def published(connection: Connection) -> list[GrantRecord]:
     """Every grant that was ever in force, running ones first, newest first."""
-    found = [grants.require(connection, name) for name in grants.all_names(connection)]
-    shown = [grant for grant in found if grant.activated_at is not None]
+    shown = grants.ever_active(connection)
     return sorted(shown, key=lambda grant: (grant.phase in ENDED_PHASES, -grant.spec.not_before.timestamp()))
 
 
 def _one(connection: Connection, name: str) -> GrantRecord:
-    grant = grants.get(connection, name)
-    if grant is None or grant.activated_at is None:
+    grant = next(iter(grants.ever_active(connection, name)), None)
+    if grant is None:
         raise TREError(Reason.GrantNotFound, "There is no such project.", remedy="See the list of projects.")
     return grant
 
@@ -144,9 +141,9 @@ _TOLD = {
 def history(connection: Connection, grant: GrantRecord) -> list[Milestone]:
     """What the public is told of a project's course, oldest first."""
     found = [Milestone(grant.spec.approval.approved_at, f"Approved by {grant.spec.approval.body}")]
-    for stored in events.of_object(connection, f"grant/{grant.name}"):
-        if (text := _TOLD.get(stored.event.kind)) is not None:
-            found.append(Milestone(stored.event.at, text))
+    for kind, at in events.course_of(connection, f"grant/{grant.name}"):
+        if (text := _TOLD.get(kind)) is not None:
+            found.append(Milestone(at, text))
     return found
 
 

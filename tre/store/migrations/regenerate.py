@@ -19,10 +19,10 @@ from typing import Any, Literal
 from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.operations.ops import ModifyTableOps, UpgradeOps
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Table, create_engine
+from sqlalchemy import String, Table, create_engine
 
 from tre.store import tables
-from tre.store.tables.audit import SQLITE_TRIGGERS
+from tre.store.tables.audit import POSTGRES_FUNCTIONS, POSTGRES_TRIGGERS, SQLITE_TRIGGERS
 from tre.store.tables.base import Moment
 
 HERE = Path(__file__).parent
@@ -52,6 +52,11 @@ from alembic import op
 {moment}{functions}
 '''
 
+_WORDS = '''
+def words(length: int) -> sa.String:
+    """Text without a limit on PostgreSQL."""
+    return sa.String(length).with_variant(sa.Text(), "postgresql")
+'''
 _MOMENT = 'MOMENT = sa.String(27).with_variant(sa.DateTime(timezone=True), "postgresql")\n'
 
 
@@ -68,7 +73,7 @@ def initial_revision() -> dict[str, str]:
     files["initial/__init__.py"] = '"""The tables as revision 0001 creates them, by group."""\n'
     for group, functions in groups.items():
         text = "\n\n".join(functions)
-        moment = _MOMENT if "MOMENT" in text else ""
+        moment = (_MOMENT if "MOMENT" in text else "") + (_WORDS if "words(" in text else "")
         files[f"initial/{group}.py"] = _GROUP.format(group=group, moment=moment, functions="\n\n" + text)
     return files
 
@@ -110,20 +115,34 @@ def _flat(items: Any) -> Iterator[Any]:
 
 
 def _render_item(kind: str, value: Any, _context: Any) -> str | Literal[False]:
-    return "MOMENT" if kind == "type" and isinstance(value, Moment) else False
+    if kind == "type" and isinstance(value, Moment):
+        return "MOMENT"
+    if kind == "type" and type(value) is String and isinstance(value.length, int):
+        return f"words({value.length})"
+    return False
 
 
 def _function(name: str, body: str) -> str:
     text = f'def {name}() -> None:\n    """Create `{name}`."""\n{body}\n'
-    if statements := SQLITE_TRIGGERS.get(name):
-        lines = "".join(_wrapped(statement) for statement in statements)
-        text += f'    if op.get_bind().dialect.name == "sqlite":\n{lines}'
+    for dialect, triggers in (("sqlite", SQLITE_TRIGGERS), ("postgresql", POSTGRES_TRIGGERS)):
+        statements = triggers.get(name, [])
+        if dialect == "postgresql" and name == min(triggers):  # tables are made in this order
+            statements = [*POSTGRES_FUNCTIONS, *statements]
+        if statements:
+            lines = "".join(_wrapped(statement) for statement in statements)
+            text += f'    if op.get_bind().dialect.name == "{dialect}":\n{lines}'
     return text
 
 
 def _wrapped(statement: str) -> str:
-    parts = textwrap.wrap(statement, 90, drop_whitespace=False, break_long_words=False)
+    lines = statement.strip("\n").splitlines(keepends=True)
+    parts = [part for line in lines for part in _broken(line)]
     return "        op.execute(\n" + "".join(f"            {part!r}\n" for part in parts) + "        )\n"
+
+
+def _broken(line: str) -> list[str]:
+    """A line as it is, or in parts of some ninety characters."""
+    return [line] if len(line) <= 90 else textwrap.wrap(line, 90, drop_whitespace=False, break_long_words=False)
 
 
 def main() -> None:

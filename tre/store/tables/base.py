@@ -1,7 +1,8 @@
 """What every table is made of: one metadata object, and times that come back as they went in.
 
 Guarantees: a time is stored aware and read aware, in UTC; SQLite keeps it as ISO 8601 text of fixed width (which
-sorts as time does), PostgreSQL as `timestamptz`.
+sorts as time does), PostgreSQL as `timestamptz`. Text has no limit on either (`words`): SQLite never enforces one, and
+on PostgreSQL a message that is too long would be an error in the middle of an ending.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, MetaData, String
+from sqlalchemy import DateTime, Dialect, MetaData, String, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 metadata = MetaData(
@@ -21,6 +22,11 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+
+def words(length: int) -> String:
+    """Text of so many characters or less, which the domain's models see to; `text` on PostgreSQL."""
+    return String(length).with_variant(Text(), "postgresql")
 
 
 class Moment(TypeDecorator[datetime]):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, String, Table
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, Table
 
-from tre.store.tables.base import Moment, metadata
+from tre.store.tables.base import Moment, metadata, words
 
 datasets = Table(
     "datasets",
     metadata,
-    Column("name", String(63), primary_key=True),
-    Column("title", String(300), nullable=False),
+    Column("name", words(63), primary_key=True),
+    Column("title", words(300), nullable=False),
     Column("data_group", Integer, nullable=False, unique=True),
     Column("deny_version", Integer, nullable=False, default=0),
     Column("created_at", Moment, nullable=False),
@@ -19,9 +19,9 @@ datasets = Table(
 releases = Table(
     "releases",
     metadata,
-    Column("dataset", String(63), ForeignKey("datasets.name"), primary_key=True),
-    Column("name", String(64), primary_key=True),
-    Column("index_digest", String(80), nullable=False),
+    Column("dataset", words(63), ForeignKey("datasets.name"), primary_key=True),
+    Column("name", words(64), primary_key=True),
+    Column("index_digest", words(80), nullable=False),
     Column("counts", JSON, nullable=False),
     Column("created_at", Moment, nullable=False),
 )
@@ -29,9 +29,9 @@ releases = Table(
 plans = Table(
     "plans",
     metadata,
-    Column("digest", String(80), primary_key=True),
-    Column("dataset", String(63), nullable=False),
-    Column("release", String(64), nullable=False),
+    Column("digest", words(80), primary_key=True),
+    Column("dataset", words(63), nullable=False),
+    Column("release", words(64), nullable=False),
     Column("body", JSON, nullable=False),
     Column("created_at", Moment, nullable=False),
 )
@@ -39,11 +39,11 @@ plans = Table(
 slices = Table(
     "slices",
     metadata,
-    Column("slice_id", String(20), primary_key=True),
-    Column("dataset", String(63), nullable=False),
-    Column("release", String(64), nullable=False),
-    Column("plan_digest", String(80), nullable=False),
-    Column("content_digest", String(80), nullable=False),
+    Column("slice_id", words(20), primary_key=True),
+    Column("dataset", words(63), nullable=False),
+    Column("release", words(64), nullable=False),
+    Column("plan_digest", words(80), nullable=False),
+    Column("content_digest", words(80), nullable=False),
     Column("manifest_version", Integer, nullable=False),
     Column("files", Integer, nullable=False),
     Column("bytes", BigInteger, nullable=False),
@@ -56,10 +56,10 @@ slices = Table(
 withdrawals = Table(
     "withdrawals",
     metadata,
-    Column("dataset", String(63), ForeignKey("datasets.name"), primary_key=True),
-    Column("pseudonym", String(64), primary_key=True),
-    Column("level", String(10), nullable=False),
-    Column("source", String(200), nullable=False),
+    Column("dataset", words(63), ForeignKey("datasets.name"), primary_key=True),
+    Column("pseudonym", words(64), primary_key=True),
+    Column("level", words(10), nullable=False),
+    Column("source", words(200), nullable=False),
     Column("received_at", Moment, nullable=False),
     Column("deny_version", Integer, nullable=False),
 )

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, String, Table
+from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, Table
 
-from tre.store.tables.base import Moment, metadata
+from tre.store.tables.base import Moment, metadata, words
 
 grants = Table(
     "grants",
     metadata,
-    Column("name", String(63), primary_key=True),
+    Column("name", words(63), primary_key=True),
     Column("generation", Integer, nullable=False),
-    Column("source", String(40), nullable=False),
+    Column("source", words(40), nullable=False),
     Column("spec", JSON, nullable=False),
-    Column("phase", String(20), nullable=False),
+    Column("phase", words(20), nullable=False),
     Column("conditions", JSON, nullable=False),
     Column("evidence_verified", Boolean, nullable=False),
     Column("activated_at", Moment),
     Column("revoked_at", Moment),
-    Column("revoked_reason", String(500), nullable=False, default=""),
+    Column("revoked_reason", words(500), nullable=False, default=""),
     Column("confirmed_until", Moment),
     Column("warned_minutes", Integer),
     Column("applied_at", Moment, nullable=False),
@@ -29,13 +29,13 @@ grants = Table(
 suspensions = Table(
     "suspensions",
     metadata,
-    Column("id", String(32), primary_key=True),
-    Column("grant", String(63), ForeignKey("grants.name"), nullable=True),
-    Column("scope", String(20), nullable=False),
-    Column("ref", String(600), nullable=False),
-    Column("reason", String(500), nullable=False),
-    Column("by_issuer", String(255), nullable=False),
-    Column("by_id", String(255), nullable=False),
+    Column("id", words(32), primary_key=True),
+    Column("grant", words(63), ForeignKey("grants.name"), nullable=True),
+    Column("scope", words(20), nullable=False),
+    Column("ref", words(600), nullable=False),
+    Column("reason", words(500), nullable=False),
+    Column("by_issuer", words(255), nullable=False),
+    Column("by_id", words(255), nullable=False),
     Column("since", Moment, nullable=False),
     Column("until", Moment),
     Index("ix_suspensions_grant", "grant"),
@@ -45,16 +45,16 @@ suspensions = Table(
 grant_slices = Table(
     "grant_slices",
     metadata,
-    Column("grant", String(63), ForeignKey("grants.name"), primary_key=True),
-    Column("name", String(63), primary_key=True),
-    Column("slice_id", String(20), nullable=False, unique=True),
-    Column("dataset", String(63), nullable=False),
-    Column("release", String(64), nullable=False),
-    Column("state", String(20), nullable=False),
-    Column("reason", String(40), nullable=False),
-    Column("message", String(500), nullable=False, default=""),
-    Column("plan_digest", String(80)),
-    Column("content_digest", String(80)),
+    Column("grant", words(63), ForeignKey("grants.name"), primary_key=True),
+    Column("name", words(63), primary_key=True),
+    Column("slice_id", words(20), nullable=False, unique=True),
+    Column("dataset", words(63), nullable=False),
+    Column("release", words(64), nullable=False),
+    Column("state", words(20), nullable=False),
+    Column("reason", words(40), nullable=False),
+    Column("message", words(500), nullable=False, default=""),
+    Column("plan_digest", words(80)),
+    Column("content_digest", words(80)),
     Column("manifest_version", Integer, nullable=False, default=0),
     Column("files", Integer, nullable=False, default=0),
     Column("data_group", Integer),

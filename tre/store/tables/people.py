@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Column, Index, Integer, String, Table
+from sqlalchemy import JSON, Column, Index, Integer, Table
 
-from tre.store.tables.base import Moment, metadata
+from tre.store.tables.base import Moment, metadata, words
 
 accounts = Table(
     "accounts",
     metadata,
-    Column("name", String(255), primary_key=True),
-    Column("display_name", String(300), nullable=False),
-    Column("password_hash", String(300), nullable=False),
+    Column("name", words(255), primary_key=True),
+    Column("display_name", words(300), nullable=False),
+    Column("password_hash", words(300), nullable=False),
     Column("roles", JSON, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("disabled_at", Moment),
@@ -21,10 +21,10 @@ accounts = Table(
 people = Table(
     "people",
     metadata,
-    Column("issuer", String(255), primary_key=True),
-    Column("subject", String(255), primary_key=True),
-    Column("display_name", String(300), nullable=False),
-    Column("hub_name", String(40), nullable=False, unique=True),
+    Column("issuer", words(255), primary_key=True),
+    Column("subject", words(255), primary_key=True),
+    Column("display_name", words(300), nullable=False),
+    Column("hub_name", words(40), nullable=False, unique=True),
     Column("roles", JSON, nullable=False),
     Column("seen_at", Moment),
 )
@@ -33,10 +33,10 @@ people = Table(
 sessions = Table(
     "sessions",
     metadata,
-    Column("id", String(64), primary_key=True),
-    Column("issuer", String(255), nullable=False),
-    Column("subject", String(255), nullable=False),
-    Column("display_name", String(300), nullable=False),
+    Column("id", words(64), primary_key=True),
+    Column("issuer", words(255), nullable=False),
+    Column("subject", words(255), nullable=False),
+    Column("display_name", words(300), nullable=False),
     Column("roles", JSON, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
@@ -48,9 +48,9 @@ sessions = Table(
 tickets = Table(
     "tickets",
     metadata,
-    Column("id", String(64), primary_key=True),
-    Column("session", String(64), nullable=False),
-    Column("host", String(300), nullable=False),
+    Column("id", words(64), primary_key=True),
+    Column("session", words(64), nullable=False),
+    Column("host", words(300), nullable=False),
     Column("expires_at", Moment, nullable=False),
     Column("used_at", Moment),
 )
@@ -60,7 +60,7 @@ login_failures = Table(
     "login_failures",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("key", String(300), nullable=False),
+    Column("key", words(300), nullable=False),
     Column("at", Moment, nullable=False),
     Index("ix_login_failures_key_at", "key", "at"),
 )

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Column, ForeignKey, Index, Integer, String, Table, UniqueConstraint
+from sqlalchemy import JSON, Column, ForeignKey, Index, Integer, Table, UniqueConstraint
 
-from tre.store.tables.base import Moment, metadata
+from tre.store.tables.base import Moment, metadata, words
 
 workspaces = Table(
     "workspaces",
     metadata,
-    Column("name", String(20), primary_key=True),
-    Column("grant", String(63), ForeignKey("grants.name"), nullable=False),
-    Column("issuer", String(255), nullable=False),
-    Column("subject", String(255), nullable=False),
-    Column("wanted", String(20), nullable=False),
-    Column("phase", String(20), nullable=False),
-    Column("reason", String(40), nullable=False),
-    Column("message", String(500), nullable=False, default=""),
+    Column("name", words(20), primary_key=True),
+    Column("grant", words(63), ForeignKey("grants.name"), nullable=False),
+    Column("issuer", words(255), nullable=False),
+    Column("subject", words(255), nullable=False),
+    Column("wanted", words(20), nullable=False),
+    Column("phase", words(20), nullable=False),
+    Column("reason", words(40), nullable=False),
+    Column("message", words(500), nullable=False, default=""),
     Column("instance", Integer, nullable=False),
     Column("uid", Integer),
     Column("plan", JSON),
@@ -33,7 +33,7 @@ workspace_uids = Table(
     "workspace_uids",
     metadata,
     Column("uid", Integer, primary_key=True),
-    Column("workspace", String(20), nullable=False, unique=True),
+    Column("workspace", words(20), nullable=False, unique=True),
     Column("allocated_at", Moment, nullable=False),
     Column("certified_at", Moment),
 )

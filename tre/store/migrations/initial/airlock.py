@@ -8,27 +8,32 @@ from alembic import op
 MOMENT = sa.String(27).with_variant(sa.DateTime(timezone=True), "postgresql")
 
 
+def words(length: int) -> sa.String:
+    """Text without a limit on PostgreSQL."""
+    return sa.String(length).with_variant(sa.Text(), "postgresql")
+
+
 def export_requests() -> None:
     """Create `export_requests`."""
     op.create_table(
         "export_requests",
-        sa.Column("id", sa.String(length=20), nullable=False),
-        sa.Column("grant", sa.String(length=63), nullable=False),
-        sa.Column("workspace", sa.String(length=20), nullable=False),
-        sa.Column("author_issuer", sa.String(length=255), nullable=False),
-        sa.Column("author_id", sa.String(length=255), nullable=False),
-        sa.Column("policy", sa.String(length=63), nullable=False),
-        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("id", words(20), nullable=False),
+        sa.Column("grant", words(63), nullable=False),
+        sa.Column("workspace", words(20), nullable=False),
+        sa.Column("author_issuer", words(255), nullable=False),
+        sa.Column("author_id", words(255), nullable=False),
+        sa.Column("policy", words(63), nullable=False),
+        sa.Column("state", words(20), nullable=False),
         sa.Column("turn", sa.Integer(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("reason", sa.String(length=40), nullable=False),
+        sa.Column("reason", words(40), nullable=False),
         sa.Column("message", sa.Text(), nullable=False),
         sa.Column("run", sa.JSON(), nullable=True),
-        sa.Column("confirmed_issuer", sa.String(length=255), nullable=True),
-        sa.Column("confirmed_id", sa.String(length=255), nullable=True),
+        sa.Column("confirmed_issuer", words(255), nullable=True),
+        sa.Column("confirmed_id", words(255), nullable=True),
         sa.Column("confirmed_at", MOMENT, nullable=True),
         sa.Column("released_at", MOMENT, nullable=True),
-        sa.Column("bundle_sha256", sa.String(length=64), nullable=True),
+        sa.Column("bundle_sha256", words(64), nullable=True),
         sa.Column("bundle_size", sa.BigInteger(), nullable=True),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("changed_at", MOMENT, nullable=False),
@@ -45,14 +50,14 @@ def export_files() -> None:
     """Create `export_files`."""
     op.create_table(
         "export_files",
-        sa.Column("request", sa.String(length=20), nullable=False),
-        sa.Column("path", sa.String(length=1024), nullable=False),
-        sa.Column("group", sa.String(length=100), nullable=False),
+        sa.Column("request", words(20), nullable=False),
+        sa.Column("path", words(1024), nullable=False),
+        sa.Column("group", words(100), nullable=False),
         sa.Column("place", sa.Integer(), nullable=False),
-        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("sha256", words(64), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
-        sa.Column("type", sa.String(length=40), nullable=False),
-        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("type", words(40), nullable=False),
+        sa.Column("kind", words(20), nullable=False),
         sa.ForeignKeyConstraint(
             ["request"], ["export_requests.id"], name=op.f("fk_export_files_request_export_requests")
         ),
@@ -65,16 +70,16 @@ def export_findings() -> None:
     """Create `export_findings`."""
     op.create_table(
         "export_findings",
-        sa.Column("request", sa.String(length=20), nullable=False),
-        sa.Column("id", sa.String(length=12), nullable=False),
+        sa.Column("request", words(20), nullable=False),
+        sa.Column("id", words(12), nullable=False),
         sa.Column("place", sa.Integer(), nullable=False),
-        sa.Column("check", sa.String(length=3), nullable=False),
+        sa.Column("check", words(3), nullable=False),
         sa.Column("check_version", sa.Integer(), nullable=False),
-        sa.Column("severity", sa.String(length=1), nullable=False),
-        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("severity", words(1), nullable=False),
+        sa.Column("sha256", words(64), nullable=False),
         sa.Column("locator", sa.JSON(), nullable=False),
-        sa.Column("message", sa.String(length=500), nullable=False),
-        sa.Column("suggestion", sa.String(length=500), nullable=False),
+        sa.Column("message", words(500), nullable=False),
+        sa.Column("suggestion", words(500), nullable=False),
         sa.ForeignKeyConstraint(
             ["request"], ["export_requests.id"], name=op.f("fk_export_findings_request_export_requests")
         ),
@@ -86,8 +91,8 @@ def export_groups() -> None:
     """Create `export_groups`."""
     op.create_table(
         "export_groups",
-        sa.Column("request", sa.String(length=20), nullable=False),
-        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("request", words(20), nullable=False),
+        sa.Column("name", words(100), nullable=False),
         sa.Column("place", sa.Integer(), nullable=False),
         sa.Column("context", sa.Text(), nullable=False),
         sa.Column("controls", sa.Text(), nullable=False),
@@ -102,12 +107,12 @@ def export_reviews() -> None:
     """Create `export_reviews`."""
     op.create_table(
         "export_reviews",
-        sa.Column("request", sa.String(length=20), nullable=False),
+        sa.Column("request", words(20), nullable=False),
         sa.Column("turn", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("checker_issuer", sa.String(length=255), nullable=False),
-        sa.Column("checker_id", sa.String(length=255), nullable=False),
+        sa.Column("checker_issuer", words(255), nullable=False),
+        sa.Column("checker_id", words(255), nullable=False),
         sa.Column("place", sa.Integer(), nullable=False),
-        sa.Column("role", sa.String(length=20), nullable=True),
+        sa.Column("role", words(20), nullable=True),
         sa.Column("submitted_at", MOMENT, nullable=True),
         sa.Column("void", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -121,15 +126,15 @@ def export_votes() -> None:
     """Create `export_votes`."""
     op.create_table(
         "export_votes",
-        sa.Column("request", sa.String(length=20), nullable=False),
+        sa.Column("request", words(20), nullable=False),
         sa.Column("turn", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("checker_issuer", sa.String(length=255), nullable=False),
-        sa.Column("checker_id", sa.String(length=255), nullable=False),
-        sa.Column("path", sa.String(length=1024), nullable=False),
+        sa.Column("checker_issuer", words(255), nullable=False),
+        sa.Column("checker_id", words(255), nullable=False),
+        sa.Column("path", words(1024), nullable=False),
         sa.Column("place", sa.Integer(), nullable=False),
-        sa.Column("sha256", sa.String(length=64), nullable=False),
-        sa.Column("run", sa.String(length=80), nullable=False),
-        sa.Column("choice", sa.String(length=20), nullable=False),
+        sa.Column("sha256", words(64), nullable=False),
+        sa.Column("run", words(80), nullable=False),
+        sa.Column("choice", words(20), nullable=False),
         sa.Column("comment", sa.Text(), nullable=False),
         sa.Column("dispositions", sa.JSON(), nullable=False),
         sa.Column("at", MOMENT, nullable=False),

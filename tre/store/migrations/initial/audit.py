@@ -8,6 +8,11 @@ from alembic import op
 MOMENT = sa.String(27).with_variant(sa.DateTime(timezone=True), "postgresql")
 
 
+def words(length: int) -> sa.String:
+    """Text without a limit on PostgreSQL."""
+    return sa.String(length).with_variant(sa.Text(), "postgresql")
+
+
 def audit_checkpoints() -> None:
     """Create `audit_checkpoints`."""
     op.create_table(
@@ -32,6 +37,42 @@ def audit_checkpoints() -> None:
             "EXISTS (SELECT 1 FROM audit_checkpoints WHERE size = NEW.size) BEGIN SELECT RAISE(ABORT, "
             "'audit_checkpoints is append-only'); END"
         )
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(
+            "CREATE FUNCTION tre_refuse() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog"
+            " AS $$ "
+            "BEGIN\n"
+            "    RAISE EXCEPTION USING\n"
+            "        MESSAGE = TG_TABLE_NAME || ' is append-only', ERRCODE = "
+            "'integrity_constraint_violation'; "
+            "END $$"
+        )
+        op.execute(
+            "CREATE FUNCTION tre_queue() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET "
+            "search_path = pg_catalog AS $$ "
+            "BEGIN\n"
+            "    EXECUTE 'INSERT INTO ' || quote_ident(TG_TABLE_SCHEMA) || '.audit_waiting (number) "
+            "VALUES ($1)' "
+            "        USING NEW.number;\n"
+            "    RETURN NULL;\n"
+            "END $$"
+        )
+        op.execute(
+            "CREATE FUNCTION tre_tell() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog "
+            "AS $$ "
+            "BEGIN\n"
+            "    NOTIFY tre_changes;\n"
+            "    RETURN NULL;\n"
+            "END $$"
+        )
+        op.execute(
+            "CREATE TRIGGER audit_checkpoints_refuse BEFORE UPDATE OR DELETE OR TRUNCATE ON "
+            "audit_checkpoints FOR EACH STATEMENT EXECUTE FUNCTION tre_refuse()"
+        )
+        op.execute(
+            "CREATE TRIGGER audit_checkpoints_tell AFTER INSERT ON audit_checkpoints FOR EACH STATEMENT"
+            " EXECUTE FUNCTION tre_tell()"
+        )
 
 
 def audit_events() -> None:
@@ -39,12 +80,12 @@ def audit_events() -> None:
     op.create_table(
         "audit_events",
         sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
-        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("id", words(32), nullable=False),
         sa.Column("at", MOMENT, nullable=False),
-        sa.Column("kind", sa.String(length=80), nullable=False),
-        sa.Column("actor_issuer", sa.String(length=255), nullable=False),
-        sa.Column("actor_id", sa.String(length=255), nullable=False),
-        sa.Column("object", sa.String(length=600), nullable=False),
+        sa.Column("kind", words(80), nullable=False),
+        sa.Column("actor_issuer", words(255), nullable=False),
+        sa.Column("actor_id", words(255), nullable=False),
+        sa.Column("object", words(600), nullable=False),
         sa.Column("detail", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_audit_events")),
         sa.UniqueConstraint("id", name=op.f("uq_audit_events_id")),
@@ -68,6 +109,18 @@ def audit_events() -> None:
         op.execute(
             "CREATE TRIGGER audit_events_queue AFTER INSERT ON audit_events BEGIN INSERT INTO "
             "audit_waiting (number) VALUES (NEW.number); END"
+        )
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(
+            "CREATE TRIGGER audit_events_refuse BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_events FOR"
+            " EACH STATEMENT EXECUTE FUNCTION tre_refuse()"
+        )
+        op.execute(
+            "CREATE TRIGGER audit_events_queue AFTER INSERT ON audit_events FOR EACH ROW EXECUTE FUNCTION tre_queue()"
+        )
+        op.execute(
+            "CREATE TRIGGER audit_events_tell AFTER INSERT ON audit_events FOR EACH STATEMENT EXECUTE "
+            "FUNCTION tre_tell()"
         )
 
 
@@ -97,6 +150,11 @@ def audit_leaves() -> None:
             "(SELECT 1 FROM audit_leaves WHERE position = NEW.position OR event_number = "
             "NEW.event_number) BEGIN SELECT RAISE(ABORT, 'audit_leaves is append-only'); END"
         )
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(
+            "CREATE TRIGGER audit_leaves_refuse BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_leaves FOR"
+            " EACH STATEMENT EXECUTE FUNCTION tre_refuse()"
+        )
 
 
 def audit_nodes() -> None:
@@ -123,6 +181,11 @@ def audit_nodes() -> None:
             "CREATE TRIGGER audit_nodes_refuse_replace BEFORE INSERT ON audit_nodes WHEN EXISTS (SELECT"
             " 1 FROM audit_nodes WHERE level = NEW.level AND position = NEW.position) BEGIN SELECT "
             "RAISE(ABORT, 'audit_nodes is append-only'); END"
+        )
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(
+            "CREATE TRIGGER audit_nodes_refuse BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_nodes FOR "
+            "EACH STATEMENT EXECUTE FUNCTION tre_refuse()"
         )
 
 

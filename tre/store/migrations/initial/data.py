@@ -8,12 +8,17 @@ from alembic import op
 MOMENT = sa.String(27).with_variant(sa.DateTime(timezone=True), "postgresql")
 
 
+def words(length: int) -> sa.String:
+    """Text without a limit on PostgreSQL."""
+    return sa.String(length).with_variant(sa.Text(), "postgresql")
+
+
 def datasets() -> None:
     """Create `datasets`."""
     op.create_table(
         "datasets",
-        sa.Column("name", sa.String(length=63), nullable=False),
-        sa.Column("title", sa.String(length=300), nullable=False),
+        sa.Column("name", words(63), nullable=False),
+        sa.Column("title", words(300), nullable=False),
         sa.Column("data_group", sa.Integer(), nullable=False),
         sa.Column("deny_version", sa.Integer(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
@@ -26,9 +31,9 @@ def plans() -> None:
     """Create `plans`."""
     op.create_table(
         "plans",
-        sa.Column("digest", sa.String(length=80), nullable=False),
-        sa.Column("dataset", sa.String(length=63), nullable=False),
-        sa.Column("release", sa.String(length=64), nullable=False),
+        sa.Column("digest", words(80), nullable=False),
+        sa.Column("dataset", words(63), nullable=False),
+        sa.Column("release", words(64), nullable=False),
         sa.Column("body", sa.JSON(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_plans")),
@@ -39,11 +44,11 @@ def slices() -> None:
     """Create `slices`."""
     op.create_table(
         "slices",
-        sa.Column("slice_id", sa.String(length=20), nullable=False),
-        sa.Column("dataset", sa.String(length=63), nullable=False),
-        sa.Column("release", sa.String(length=64), nullable=False),
-        sa.Column("plan_digest", sa.String(length=80), nullable=False),
-        sa.Column("content_digest", sa.String(length=80), nullable=False),
+        sa.Column("slice_id", words(20), nullable=False),
+        sa.Column("dataset", words(63), nullable=False),
+        sa.Column("release", words(64), nullable=False),
+        sa.Column("plan_digest", words(80), nullable=False),
+        sa.Column("content_digest", words(80), nullable=False),
         sa.Column("manifest_version", sa.Integer(), nullable=False),
         sa.Column("files", sa.Integer(), nullable=False),
         sa.Column("bytes", sa.BigInteger(), nullable=False),
@@ -58,9 +63,9 @@ def releases() -> None:
     """Create `releases`."""
     op.create_table(
         "releases",
-        sa.Column("dataset", sa.String(length=63), nullable=False),
-        sa.Column("name", sa.String(length=64), nullable=False),
-        sa.Column("index_digest", sa.String(length=80), nullable=False),
+        sa.Column("dataset", words(63), nullable=False),
+        sa.Column("name", words(64), nullable=False),
+        sa.Column("index_digest", words(80), nullable=False),
         sa.Column("counts", sa.JSON(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.ForeignKeyConstraint(["dataset"], ["datasets.name"], name=op.f("fk_releases_dataset_datasets")),
@@ -72,10 +77,10 @@ def withdrawals() -> None:
     """Create `withdrawals`."""
     op.create_table(
         "withdrawals",
-        sa.Column("dataset", sa.String(length=63), nullable=False),
-        sa.Column("pseudonym", sa.String(length=64), nullable=False),
-        sa.Column("level", sa.String(length=10), nullable=False),
-        sa.Column("source", sa.String(length=200), nullable=False),
+        sa.Column("dataset", words(63), nullable=False),
+        sa.Column("pseudonym", words(64), nullable=False),
+        sa.Column("level", words(10), nullable=False),
+        sa.Column("source", words(200), nullable=False),
         sa.Column("received_at", MOMENT, nullable=False),
         sa.Column("deny_version", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["dataset"], ["datasets.name"], name=op.f("fk_withdrawals_dataset_datasets")),

@@ -8,20 +8,25 @@ from alembic import op
 MOMENT = sa.String(27).with_variant(sa.DateTime(timezone=True), "postgresql")
 
 
+def words(length: int) -> sa.String:
+    """Text without a limit on PostgreSQL."""
+    return sa.String(length).with_variant(sa.Text(), "postgresql")
+
+
 def grants() -> None:
     """Create `grants`."""
     op.create_table(
         "grants",
-        sa.Column("name", sa.String(length=63), nullable=False),
+        sa.Column("name", words(63), nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
-        sa.Column("source", sa.String(length=40), nullable=False),
+        sa.Column("source", words(40), nullable=False),
         sa.Column("spec", sa.JSON(), nullable=False),
-        sa.Column("phase", sa.String(length=20), nullable=False),
+        sa.Column("phase", words(20), nullable=False),
         sa.Column("conditions", sa.JSON(), nullable=False),
         sa.Column("evidence_verified", sa.Boolean(), nullable=False),
         sa.Column("activated_at", MOMENT, nullable=True),
         sa.Column("revoked_at", MOMENT, nullable=True),
-        sa.Column("revoked_reason", sa.String(length=500), nullable=False),
+        sa.Column("revoked_reason", words(500), nullable=False),
         sa.Column("confirmed_until", MOMENT, nullable=True),
         sa.Column("warned_minutes", sa.Integer(), nullable=True),
         sa.Column("applied_at", MOMENT, nullable=False),
@@ -35,16 +40,16 @@ def grant_slices() -> None:
     """Create `grant_slices`."""
     op.create_table(
         "grant_slices",
-        sa.Column("grant", sa.String(length=63), nullable=False),
-        sa.Column("name", sa.String(length=63), nullable=False),
-        sa.Column("slice_id", sa.String(length=20), nullable=False),
-        sa.Column("dataset", sa.String(length=63), nullable=False),
-        sa.Column("release", sa.String(length=64), nullable=False),
-        sa.Column("state", sa.String(length=20), nullable=False),
-        sa.Column("reason", sa.String(length=40), nullable=False),
-        sa.Column("message", sa.String(length=500), nullable=False),
-        sa.Column("plan_digest", sa.String(length=80), nullable=True),
-        sa.Column("content_digest", sa.String(length=80), nullable=True),
+        sa.Column("grant", words(63), nullable=False),
+        sa.Column("name", words(63), nullable=False),
+        sa.Column("slice_id", words(20), nullable=False),
+        sa.Column("dataset", words(63), nullable=False),
+        sa.Column("release", words(64), nullable=False),
+        sa.Column("state", words(20), nullable=False),
+        sa.Column("reason", words(40), nullable=False),
+        sa.Column("message", words(500), nullable=False),
+        sa.Column("plan_digest", words(80), nullable=True),
+        sa.Column("content_digest", words(80), nullable=True),
         sa.Column("manifest_version", sa.Integer(), nullable=False),
         sa.Column("files", sa.Integer(), nullable=False),
         sa.Column("data_group", sa.Integer(), nullable=True),
@@ -58,13 +63,13 @@ def suspensions() -> None:
     """Create `suspensions`."""
     op.create_table(
         "suspensions",
-        sa.Column("id", sa.String(length=32), nullable=False),
-        sa.Column("grant", sa.String(length=63), nullable=True),
-        sa.Column("scope", sa.String(length=20), nullable=False),
-        sa.Column("ref", sa.String(length=600), nullable=False),
-        sa.Column("reason", sa.String(length=500), nullable=False),
-        sa.Column("by_issuer", sa.String(length=255), nullable=False),
-        sa.Column("by_id", sa.String(length=255), nullable=False),
+        sa.Column("id", words(32), nullable=False),
+        sa.Column("grant", words(63), nullable=True),
+        sa.Column("scope", words(20), nullable=False),
+        sa.Column("ref", words(600), nullable=False),
+        sa.Column("reason", words(500), nullable=False),
+        sa.Column("by_issuer", words(255), nullable=False),
+        sa.Column("by_id", words(255), nullable=False),
         sa.Column("since", MOMENT, nullable=False),
         sa.Column("until", MOMENT, nullable=True),
         sa.ForeignKeyConstraint(["grant"], ["grants.name"], name=op.f("fk_suspensions_grant_grants")),

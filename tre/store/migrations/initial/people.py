@@ -8,13 +8,18 @@ from alembic import op
 MOMENT = sa.String(27).with_variant(sa.DateTime(timezone=True), "postgresql")
 
 
+def words(length: int) -> sa.String:
+    """Text without a limit on PostgreSQL."""
+    return sa.String(length).with_variant(sa.Text(), "postgresql")
+
+
 def accounts() -> None:
     """Create `accounts`."""
     op.create_table(
         "accounts",
-        sa.Column("name", sa.String(length=255), nullable=False),
-        sa.Column("display_name", sa.String(length=300), nullable=False),
-        sa.Column("password_hash", sa.String(length=300), nullable=False),
+        sa.Column("name", words(255), nullable=False),
+        sa.Column("display_name", words(300), nullable=False),
+        sa.Column("password_hash", words(300), nullable=False),
         sa.Column("roles", sa.JSON(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("disabled_at", MOMENT, nullable=True),
@@ -27,7 +32,7 @@ def login_failures() -> None:
     op.create_table(
         "login_failures",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
-        sa.Column("key", sa.String(length=300), nullable=False),
+        sa.Column("key", words(300), nullable=False),
         sa.Column("at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_login_failures")),
     )
@@ -38,10 +43,10 @@ def people() -> None:
     """Create `people`."""
     op.create_table(
         "people",
-        sa.Column("issuer", sa.String(length=255), nullable=False),
-        sa.Column("subject", sa.String(length=255), nullable=False),
-        sa.Column("display_name", sa.String(length=300), nullable=False),
-        sa.Column("hub_name", sa.String(length=40), nullable=False),
+        sa.Column("issuer", words(255), nullable=False),
+        sa.Column("subject", words(255), nullable=False),
+        sa.Column("display_name", words(300), nullable=False),
+        sa.Column("hub_name", words(40), nullable=False),
         sa.Column("roles", sa.JSON(), nullable=False),
         sa.Column("seen_at", MOMENT, nullable=True),
         sa.PrimaryKeyConstraint("issuer", "subject", name=op.f("pk_people")),
@@ -53,10 +58,10 @@ def sessions() -> None:
     """Create `sessions`."""
     op.create_table(
         "sessions",
-        sa.Column("id", sa.String(length=64), nullable=False),
-        sa.Column("issuer", sa.String(length=255), nullable=False),
-        sa.Column("subject", sa.String(length=255), nullable=False),
-        sa.Column("display_name", sa.String(length=300), nullable=False),
+        sa.Column("id", words(64), nullable=False),
+        sa.Column("issuer", words(255), nullable=False),
+        sa.Column("subject", words(255), nullable=False),
+        sa.Column("display_name", words(300), nullable=False),
         sa.Column("roles", sa.JSON(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("expires_at", MOMENT, nullable=False),
@@ -70,9 +75,9 @@ def tickets() -> None:
     """Create `tickets`."""
     op.create_table(
         "tickets",
-        sa.Column("id", sa.String(length=64), nullable=False),
-        sa.Column("session", sa.String(length=64), nullable=False),
-        sa.Column("host", sa.String(length=300), nullable=False),
+        sa.Column("id", words(64), nullable=False),
+        sa.Column("session", words(64), nullable=False),
+        sa.Column("host", words(300), nullable=False),
         sa.Column("expires_at", MOMENT, nullable=False),
         sa.Column("used_at", MOMENT, nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tickets")),

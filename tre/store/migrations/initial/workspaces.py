@@ -8,12 +8,17 @@ from alembic import op
 MOMENT = sa.String(27).with_variant(sa.DateTime(timezone=True), "postgresql")
 
 
+def words(length: int) -> sa.String:
+    """Text without a limit on PostgreSQL."""
+    return sa.String(length).with_variant(sa.Text(), "postgresql")
+
+
 def workspace_uids() -> None:
     """Create `workspace_uids`."""
     op.create_table(
         "workspace_uids",
         sa.Column("uid", sa.Integer(), nullable=False),
-        sa.Column("workspace", sa.String(length=20), nullable=False),
+        sa.Column("workspace", words(20), nullable=False),
         sa.Column("allocated_at", MOMENT, nullable=False),
         sa.Column("certified_at", MOMENT, nullable=True),
         sa.PrimaryKeyConstraint("uid", name=op.f("pk_workspace_uids")),
@@ -25,14 +30,14 @@ def workspaces() -> None:
     """Create `workspaces`."""
     op.create_table(
         "workspaces",
-        sa.Column("name", sa.String(length=20), nullable=False),
-        sa.Column("grant", sa.String(length=63), nullable=False),
-        sa.Column("issuer", sa.String(length=255), nullable=False),
-        sa.Column("subject", sa.String(length=255), nullable=False),
-        sa.Column("wanted", sa.String(length=20), nullable=False),
-        sa.Column("phase", sa.String(length=20), nullable=False),
-        sa.Column("reason", sa.String(length=40), nullable=False),
-        sa.Column("message", sa.String(length=500), nullable=False),
+        sa.Column("name", words(20), nullable=False),
+        sa.Column("grant", words(63), nullable=False),
+        sa.Column("issuer", words(255), nullable=False),
+        sa.Column("subject", words(255), nullable=False),
+        sa.Column("wanted", words(20), nullable=False),
+        sa.Column("phase", words(20), nullable=False),
+        sa.Column("reason", words(40), nullable=False),
+        sa.Column("message", words(500), nullable=False),
         sa.Column("instance", sa.Integer(), nullable=False),
         sa.Column("uid", sa.Integer(), nullable=True),
         sa.Column("plan", sa.JSON(), nullable=True),

@@ -1,0 +1,104 @@
+"""An installation whose record is on a server: made, used by commands, led by one controller."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.support.databases import Postgres, name_of
+from tre.audit.keys import PRIVATE_KEY_FILE
+from tre.cli.main import app
+from tre.controller.__main__ import NOT_LEADING, Controller
+from tre.domain.errors import TREError
+from tre.store.postgres import password_path
+from tre.system.layout import Layout
+from tre.system.settings import Settings, load_settings
+
+
+class Site:
+    def __init__(self, root: Path, address: str) -> None:
+        self.layout = Layout(root)
+        root.mkdir()
+        (root / "tre.yaml").write_text(f"base: tre.localhost\nlistenPort: 8000\ndatabaseUrl: {address}\n")
+
+    def tre(self, *words: str, typed: str = "", exit_code: int = 0) -> str:
+        done = CliRunner().invoke(app, [*words, "--root", str(self.layout.root)], input=typed)
+        assert done.exit_code == exit_code, (done.output, done.exception)
+        return done.output
+
+    def controller(self) -> Controller:
+        private = self.layout.keys / PRIVATE_KEY_FILE
+        with mock.patch.object(os, "geteuid", return_value=private.stat().st_uid):  # it is the controller's own
+            return Controller(self.layout, load_settings(self.layout.root))
+
+
+@pytest.fixture
+def site(postgres: Postgres, tmp_path: Path) -> Iterator[Site]:
+    name = name_of(postgres.empty(tmp_path))
+    made = Site(tmp_path / "root", postgres.server.setting(name))
+    yield made
+    shutil.rmtree(made.layout.run, ignore_errors=True)
+
+
+def test_an_installation_is_made_and_its_commands_work_without_a_file(site: Site) -> None:
+    site.tre("init")
+    site.tre("init")
+    assert not site.layout.database.exists()
+    site.tre("user", "add", "alice", "--password-stdin", typed="a long enough password\n")
+    assert [item["name"] for item in json.loads(site.tre("user", "list", "--json"))] == ["alice"]
+    assert json.loads(site.tre("grant", "list", "--json")) == []
+
+
+def test_a_password_belongs_to_the_one_program_that_reads_it(site: Site) -> None:
+    site.layout.keys.mkdir()
+    path = password_path(site.layout, "portal")
+    path.write_text("secret")
+    path.chmod(0o644)
+    site.tre("init")
+    assert path.stat().st_mode & 0o777 == 0o600
+    expected = load_settings(site.layout.root).services.portal if os.geteuid() == 0 else os.geteuid()
+    assert path.stat().st_uid == expected
+
+
+def test_of_two_controllers_one_leads_and_the_other_grants_nothing(site: Site) -> None:
+    site.tre("init")
+    one, other = site.controller(), site.controller()
+    with pytest.raises(TREError, match="Nothing new is granted"):
+        one.context.check_log()  # nobody leads yet
+    one.sequence()
+    other.sequence()
+    one.context.check_log()
+    assert (one.log_trouble, other.log_trouble) == (None, NOT_LEADING)
+    with pytest.raises(TREError, match="Nothing new is granted"):
+        other.context.check_log()
+    one.let_go()
+    other.sequence()
+    one.sequence()
+    assert (one.log_trouble, other.log_trouble) == (NOT_LEADING, None)
+    for item in (one, other):
+        item.reconciler._feed.close()
+        item.database.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("mysql://db/tre", "begins with postgresql://"),
+        ("postgresql://alice@db/tre", "do not stand in databaseUrl"),
+        ("postgresql://:secret@db/tre", "do not stand in databaseUrl"),
+        ("postgresql://db/tre?password=secret", "do not stand in databaseUrl"),
+        ("postgresql://db/tre?user=alice", "do not stand in databaseUrl"),
+        ("postgresql://[db/tre", "this is no address"),
+    ],
+)
+def test_an_address_with_a_name_or_a_secret_is_refused(address: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Settings(database_url=address)
+    assert Settings(database_url="postgresql://db.example.org/tre?sslmode=verify-full").database_url is not None

@@ -1,0 +1,287 @@
+"""Roles on PostgreSQL: each may do what its program must, and is refused what it must not.
+
+What the controller and the storekeeper must do is shown by their own suites, which run in their roles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import DBAPIError, ProgrammingError
+
+from tests.support.databases import Postgres, name_of
+from tests.support.factories import ALICE, NOON, access_grant, suspension
+from tests.support.postgres import PREFIX
+from tests.unit.store.conftest import an_event
+from tre.audit.lease import Lease
+from tre.audit.records import status
+from tre.domain.clock import ManualClock
+from tre.domain.errors import Reason, TREError
+from tre.domain.grants.states import GrantPhase
+from tre.domain.people import Person, Role, Subject
+from tre.domain.workspaces.states import Wanted
+from tre.portal.routes import public
+from tre.store import datasets, events, grants, jobs, people, roles, workspaces
+from tre.store.changes import ChangeFeed
+from tre.store.database import Database
+from tre.store.jobs import JobRequest
+from tre.store.migrate import migrate, require_current
+from tre.store.people import Account, NewTicket, StoredSession
+from tre.store.tables import metadata
+
+WRITERS = tuple(role for role in roles.PROGRAMS if role is not roles.Role.public)
+NAME = "nccid-00123"
+
+
+@pytest.fixture
+def owner(postgres: Postgres, path: Path) -> Database:
+    made = postgres.make(path)
+    with made.change(an_event()) as change:
+        grants.apply(change, NAME, access_grant().spec, "signed", NOON)
+        grants.set_phase(change, NAME, GrantPhase.Active, NOON)
+        workspaces.ensure(change, NAME, ALICE, NOON)
+    return made
+
+
+@pytest.fixture
+def sign_in(postgres: Postgres, owner: Database) -> Callable[[str], Database]:
+    return lambda role: postgres.again(owner, role=role)
+
+
+@pytest.mark.parametrize("role", roles.PROGRAMS)
+def test_every_program_knows_whether_the_schema_is_its_own_and_hears_of_changes(
+    owner: Database, sign_in: Callable[[str], Database], role: str
+) -> None:
+    database = sign_in(role)
+    require_current(database)
+    feed = ChangeFeed(database)
+    with owner.change(an_event()):
+        pass
+    assert feed.wait(10)
+    feed.close()
+
+
+@pytest.mark.parametrize("role", WRITERS)
+def test_whoever_changes_something_says_so(owner: Database, sign_in: Callable[[str], Database], role: str) -> None:
+    event = an_event()
+    with sign_in(role).change(event):
+        pass
+    with owner.read() as connection:
+        found = events.by_id(connection, event.id)
+        assert found is not None
+        assert status(connection).waiting == found.number  # queued, though the role may not touch the queue
+
+
+def test_the_portal_does_what_people_do_there(sign_in: Callable[[str], Database]) -> None:
+    portal = sign_in("portal")
+    alice = Person(subject=ALICE, display_name="Alice", roles=frozenset({Role.researcher}))
+    session = StoredSession(
+        id="s",
+        subject=ALICE,
+        display_name="Alice",
+        roles=alice.roles,
+        created_at=NOON,
+        expires_at=NOON.replace(hour=20),
+    )
+    with portal.change(an_event()) as change:
+        people.count_attempt(change, ["a", "b"], NOON)
+        people.keep_person(change, alice, NOON)
+        people.open_session(change, session)
+        people.issue_ticket(change, NewTicket(id="t", session="s", host="h", expires_at=NOON.replace(hour=13)))
+        people.spend_ticket(change, "t", "h", NOON)
+        people.revoke_sessions_of(change, ALICE, NOON)
+        people.forgive(change, "a")
+        people.tidy(change, NOON, NOON)
+        workspaces.want(change, workspaces.ensure(change, NAME, ALICE, NOON), Wanted.Running)
+        identifier = grants.suspend(change, NAME, suspension())
+        grants.resume(change, [identifier], NOON)
+        grants.revoke(change, NAME, "over", NOON)
+        grants.ask_close(change, NAME, NOON)
+        jobs.ask(change, JobRequest(program="checker", kind="k", subject="s", payload={}), NOON)
+    with portal.read() as connection:
+        assert people.password_hash(connection, "alice") is None
+        assert events.of_object(connection, "job/1")
+        assert datasets.all_datasets(connection) == []
+
+
+def test_the_operator_does_what_the_commands_do(sign_in: Callable[[str], Database]) -> None:
+    operator = sign_in("operator")
+    new = Account(name="bob", display_name="Bob", roles=frozenset(), created_at=NOON)
+    with operator.change(an_event()) as change:
+        grants.apply(change, "other", access_grant("other").spec, "signed", NOON)
+        grants.set_evidence(change, "other", verified=True)
+        people.add_account(change, new, "hash")
+        people.set_password(change, "bob", "other")
+        people.disable_account(change, "bob", NOON)
+        people.revoke_sessions_of(change, Subject(issuer="local", id="bob"), NOON)
+        workspaces.want(change, workspaces.ensure(change, "other", ALICE, NOON), Wanted.Stopped)
+    with operator.read() as connection:
+        assert grants.all_names(connection) == [NAME, "other"]
+        assert status(connection).waiting == 2
+
+
+def test_the_public_pages_read_what_they_show(owner: Database, sign_in: Callable[[str], Database]) -> None:
+    with sign_in("public").read() as connection:
+        shown = public.published(connection)
+        assert [grant.name for grant in shown] == [NAME]
+        assert public._project(connection, public._one(connection, NAME)).outputs_released == 0
+        assert len(public.history(connection, shown[0])) == 1
+        assert datasets.all_datasets(connection) == []
+
+
+def refused(database: Database, statement: str) -> None:
+    with pytest.raises(ProgrammingError, match="permission denied"), database.engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+
+
+LOG = ("audit_leaves", "audit_nodes", "audit_checkpoints")
+ADDED = {
+    "audit_leaves": "(7, 7, '')",
+    "audit_nodes": "(7, 7, '')",
+    "audit_checkpoints": "(7, '', now(), '')",
+}
+
+
+@pytest.mark.parametrize("table", LOG)
+@pytest.mark.parametrize("role", roles.PROGRAMS)
+def test_nobody_but_the_controller_adds_to_the_signed_log(
+    sign_in: Callable[[str], Database], role: str, table: str
+) -> None:
+    statement = f"INSERT INTO {table} VALUES {ADDED[table]}"
+    if role != "controller":
+        refused(sign_in(role), statement)
+        return
+    with sign_in(role).engine.begin() as connection:
+        assert connection.exec_driver_sql(statement).rowcount == 1
+
+
+@pytest.mark.parametrize("role", roles.PROGRAMS)
+def test_nobody_changes_or_removes_what_the_log_holds(sign_in: Callable[[str], Database], role: str) -> None:
+    database = sign_in(role)
+    for table in ("audit_events", *LOG):
+        refused(database, f"DELETE FROM {table}")
+        refused(database, f"TRUNCATE {table}")
+    refused(database, "UPDATE audit_events SET kind = 'a.b'")
+    refused(database, "UPDATE audit_leaves SET position = 1")
+    refused(database, "UPDATE audit_checkpoints SET size = 1")
+    refused(database, "UPDATE audit_nodes SET level = 1")
+    with pytest.raises(DBAPIError, match="must be owner"), database.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE audit_events DISABLE TRIGGER ALL")
+    refused(database, "CREATE TABLE mine (x int)")
+    refused(database, "SET session_replication_role = replica")
+
+
+@pytest.mark.parametrize("role", WRITERS)
+def test_nobody_chooses_an_events_number(sign_in: Callable[[str], Database], role: str) -> None:
+    values = "'a', now(), 'a.b', 'x', 'y', 'z/1', '{}'"
+    columns = "id, at, kind, actor_issuer, actor_id, object, detail"
+    refused(sign_in(role), f"INSERT INTO audit_events (number, {columns}) VALUES (1000, {values})")
+    refused(sign_in(role), "SELECT setval('audit_events_number_seq', 1000)")
+    with sign_in(role).engine.begin() as connection:
+        assert connection.exec_driver_sql(f"INSERT INTO audit_events ({columns}) VALUES ({values})").rowcount == 1
+
+
+FORBIDDEN = {
+    "public": (
+        *(f'INSERT INTO "{table}" DEFAULT VALUES' for table in metadata.tables),
+        *(f'SELECT * FROM "{t}"' for t in ("accounts", "sessions", "tickets", "people", "jobs", "workspaces")),
+        "SELECT detail FROM audit_events",
+        "SELECT actor_id FROM audit_events",
+        "SELECT revoked_reason FROM grants",
+        "SELECT reason FROM suspensions",
+        "SELECT path FROM export_files",
+        "SELECT message FROM export_findings",
+        "LOCK TABLE writing_turn IN EXCLUSIVE MODE",
+        "UPDATE grants SET phase = 'Active'",
+    ),
+    "portal": (
+        "INSERT INTO grants DEFAULT VALUES",
+        "DELETE FROM grants",
+        "UPDATE grant_slices SET state = 'Ready'",
+        "UPDATE accounts SET password_hash = ''",
+        "INSERT INTO workspace_uids VALUES (1, 'w', now())",
+        "DELETE FROM audit_waiting",
+        "INSERT INTO audit_waiting VALUES (1)",
+        "UPDATE leases SET token = 9",
+        "INSERT INTO withdrawals DEFAULT VALUES",
+    ),
+    "storekeeper": (
+        "SELECT * FROM grants",
+        "UPDATE grants SET phase = 'Active'",
+        "SELECT * FROM accounts",
+        "SELECT * FROM sessions",
+        "SELECT * FROM export_files",
+        "SELECT detail FROM audit_events",
+        "INSERT INTO jobs DEFAULT VALUES",
+        "DELETE FROM withdrawals",
+        "UPDATE releases SET index_digest = ''",
+        "UPDATE leases SET token = 9",
+    ),
+    "controller": (
+        "SELECT password_hash FROM accounts",
+        "SELECT * FROM tickets",
+        "INSERT INTO grants DEFAULT VALUES",
+        "INSERT INTO sessions DEFAULT VALUES",
+        "UPDATE people SET roles = '[]'",
+        "DELETE FROM workspace_uids",
+        "DELETE FROM withdrawals",
+    ),
+    "operator": ("DELETE FROM grants", "UPDATE leases SET token = 9", "DELETE FROM audit_waiting"),
+}
+
+
+@pytest.mark.parametrize("role", FORBIDDEN)
+def test_a_role_is_refused_what_its_program_has_no_business_with(sign_in: Callable[[str], Database], role: str) -> None:
+    database = sign_in(role)
+    for statement in FORBIDDEN[role]:
+        refused(database, statement)
+
+
+def test_only_the_controller_leads(sign_in: Callable[[str], Database]) -> None:
+    assert Lease(sign_in("controller"), ManualClock(NOON)).keep()
+    with pytest.raises(DBAPIError, match="permission denied"):
+        Lease(sign_in("portal"), ManualClock(NOON)).keep()
+
+
+def test_rights_given_by_hand_are_taken_back_at_the_next_migration(postgres: Postgres) -> None:
+    database = postgres.own()
+    name = name_of(database)
+    postgres.server.run(f'GRANT ALL ON accounts, audit_events TO "{PREFIX}public"; GRANT ALL ON jobs TO PUBLIC', name)
+    public_pages = postgres.again(database, role="public")
+    with public_pages.engine.begin() as connection:
+        connection.exec_driver_sql("SELECT * FROM accounts")
+        connection.exec_driver_sql("SELECT * FROM jobs")
+    migrate(database, PREFIX)
+    for table in ("accounts", "audit_events", "jobs"):
+        refused(public_pages, f"SELECT * FROM {table}")
+
+
+def test_a_missing_role_is_named_and_nothing_is_changed(postgres: Postgres) -> None:
+    database = postgres.empty(Path())
+    with pytest.raises(TREError, match="no role nobody_controller, nobody_operator") as caught:
+        migrate(database, "nobody_")
+    assert caught.value.reason is Reason.SetupIncomplete
+    assert "python -m tre.store.roles nobody_" in caught.value.remedy
+    with pytest.raises(TREError, match="revision none"):
+        require_current(database)
+
+
+def test_every_table_has_somebody_who_writes_it() -> None:
+    """A table that nobody was given is a table that somebody forgot."""
+    given: set[str] = set()
+    for rights in roles.RIGHTS.values():
+        given |= {name for name, what in rights.items() if "INSERT" in what or "UPDATE" in what}
+    assert set(metadata.tables) - given == {"settings"}  # kept for later, written by nobody yet
+    assert roles.creation("x_")[0].startswith('CREATE ROLE "x_owner" LOGIN NOSUPERUSER')
+
+
+def test_a_server_that_keeps_text_otherwise_is_refused(postgres: Postgres) -> None:
+    server = postgres.server
+    server.run(f"CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' OWNER {PREFIX}owner")
+    database = Database(server.url("latin"))
+    with pytest.raises(TREError, match="keeps text as LATIN1"):
+        migrate(database)
+    database.close()
+    server.drop("latin")

@@ -1,0 +1,184 @@
+"""One role for each program on a PostgreSQL server, with just its rights.
+
+    python -m tre.store.roles [PREFIX]    prints what an administrator of the server runs once
+
+Guarantees: `RIGHTS` is all that the roles may do, by table and, where that is less, by column: every migration takes
+everything away and gives this again, in its transaction. Nobody but the controller adds leaves, checkpoints or hashes;
+nobody changes or removes an event, a leaf or a checkpoint; the public pages write nothing, cannot even stop others
+from writing, and see neither accounts, sessions and people nor what an export holds; who may add an event cannot
+choose its number.
+
+Does not guarantee: that a program in its role tells the truth (the portal may write what any person at the portal may
+bring about), nor anything against the owner of the tables, which only migrations use.
+
+Threat: a program that was taken over and speaks to the database itself.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from enum import StrEnum
+
+from sqlalchemy import Connection, text
+
+from tre.domain.errors import Reason, TREError
+from tre.store.tables import metadata
+
+
+class Role(StrEnum):
+    """Who signs in. `operator` is the person at the command line, `owner` the migrations."""
+
+    owner = "owner"
+    controller = "controller"
+    portal = "portal"
+    public = "public"
+    storekeeper = "storekeeper"
+    operator = "operator"
+
+
+PROGRAMS = tuple(role for role in Role if role is not Role.owner)
+Rights = dict[str, str]
+"""By table: privileges as GRANT takes them, `SELECT, INSERT (id, at)`."""
+
+_READ, _ADD, _KEEP = "SELECT", "SELECT, INSERT", "SELECT, INSERT, UPDATE"
+_ALL = "SELECT, INSERT, UPDATE, DELETE"
+_SAY = "INSERT (id, at, kind, actor_issuer, actor_id, object, detail)"
+_WRITER: Rights = {"alembic_version": _READ, "writing_turn": "UPDATE"}
+"""What every program that writes needs: the turn is the lock of a table, which takes a right to it."""
+
+_READS_LOG: Rights = dict.fromkeys(("audit_waiting", "audit_leaves", "audit_nodes", "audit_checkpoints"), _READ)
+_EXPORTS = ("export_requests", "export_groups", "export_files", "export_findings", "export_reviews", "export_votes")
+_DATA: Rights = dict.fromkeys(("datasets", "releases", "plans", "slices", "withdrawals"), _READ)
+_DESK: Rights = {
+    "grants": "SELECT, UPDATE",
+    "suspensions": _KEEP,
+    "grant_slices": _READ,
+    "workspaces": _KEEP,
+    "workspace_uids": _READ,
+    "jobs": _KEEP,
+    "people": _KEEP,
+    **dict.fromkeys(_EXPORTS, _ALL),
+}
+
+RIGHTS: dict[Role, Rights] = {
+    Role.controller: _WRITER
+    | _DATA
+    | {
+        "audit_events": f"SELECT, {_SAY}",
+        "audit_waiting": "SELECT, INSERT, DELETE",
+        "audit_leaves": _ADD,
+        "audit_nodes": _ADD,
+        "audit_checkpoints": _ADD,
+        "leases": _KEEP,
+        "grants": "SELECT, UPDATE",
+        "suspensions": _READ,
+        "grant_slices": "SELECT, UPDATE",
+        "workspaces": "SELECT, UPDATE",
+        "workspace_uids": _KEEP,
+        "jobs": _KEEP,
+        "people": _READ,
+        "sessions": "SELECT (id, issuer, subject, expires_at, revoked_at)",
+        **dict.fromkeys(_EXPORTS, _ALL),
+    },
+    Role.portal: _WRITER
+    | _READS_LOG
+    | _DATA
+    | _DESK
+    | {
+        "audit_events": f"SELECT, {_SAY}",
+        "accounts": _READ,
+        "sessions": _ALL,
+        "tickets": _ALL,
+        "login_failures": _ALL,
+    },
+    Role.storekeeper: _WRITER
+    | {
+        "audit_events": f"SELECT (number, id), {_SAY}",
+        "datasets": _KEEP,
+        "releases": _ADD,
+        "plans": _ADD,
+        "slices": _ALL,
+        "withdrawals": _ADD,
+        "jobs": "SELECT, UPDATE",
+        "grants": "SELECT (name, phase)",
+    },
+    Role.operator: _WRITER
+    | _READS_LOG
+    | _DESK
+    | {
+        "audit_events": f"SELECT, {_SAY}",
+        "datasets": _KEEP,
+        "releases": _ADD,
+        "plans": _ADD,
+        "slices": _ALL,
+        "withdrawals": _ADD,
+        "grants": _KEEP,
+        "grant_slices": _KEEP,
+        "accounts": _KEEP,
+        "sessions": "SELECT, UPDATE",
+        "leases": _READ,
+    },
+    Role.public: {
+        "alembic_version": _READ,
+        "audit_events": "SELECT (number, at, kind, object)",
+        "datasets": "SELECT",
+        "grants": "SELECT (name, generation, spec, phase, evidence_verified, activated_at, revoked_at)",
+        "grant_slices": _READ,
+        "export_requests": "SELECT (id, grant, state)",
+        "export_files": "SELECT (request, kind)",
+    },
+}
+
+_NUMBERED = {"audit_events": "audit_events_number_seq", "login_failures": "login_failures_id_seq"}
+"""Tables whose rows the server numbers: who adds one needs the sequence too."""
+
+
+def creation(prefix: str) -> list[str]:
+    """What an administrator of the server runs once; passwords are given there too, where the server asks for any."""
+    return [f'CREATE ROLE "{prefix}{role}" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION' for role in Role]
+
+
+def rights(prefix: str) -> Iterator[str]:
+    """The statements that make the roles' rights those of `RIGHTS`, whatever they were before."""
+    tables = [*metadata.tables, "alembic_version"]
+    everybody = ["PUBLIC", *(f'"{prefix}{role}"' for role in PROGRAMS)]
+    yield "REVOKE EXECUTE ON FUNCTION tre_refuse(), tre_queue(), tre_tell() FROM PUBLIC"
+    yield "REVOKE CREATE ON SCHEMA public FROM PUBLIC"
+    for who in everybody:
+        yield f"REVOKE ALL ON {', '.join(_quoted(name) for name in tables)} FROM {who}"
+        yield f"REVOKE ALL ON SEQUENCE {', '.join(_NUMBERED.values())} FROM {who}"
+    for role, tables_of in RIGHTS.items():
+        who = f'"{prefix}{role}"'
+        yield f"GRANT USAGE ON SCHEMA public TO {who}"
+        for name, what in tables_of.items():
+            yield f"GRANT {_columns_quoted(what)} ON {_quoted(name)} TO {who}"
+            if name in _NUMBERED and "INSERT" in what:
+                yield f"GRANT USAGE ON SEQUENCE {_NUMBERED[name]} TO {who}"
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+def _columns_quoted(what: str) -> str:
+    return what.replace("(id, grant, state)", '(id, "grant", state)')
+
+
+def apply(connection: Connection, prefix: str) -> None:
+    """Give the roles their rights; raises `TREError(SetupIncomplete)` naming those that the server does not know."""
+    wanted = {f"{prefix}{role}" for role in PROGRAMS}
+    known = set(connection.execute(text("SELECT rolname FROM pg_roles")).scalars())
+    if missing := sorted(wanted - known):
+        raise TREError(
+            Reason.SetupIncomplete,
+            f"The database server knows no role {', '.join(missing)}.",
+            why="Each program signs in as a role of its own.",
+            remedy=f"Have its administrator run what `python -m tre.store.roles {prefix}` prints, then `tre init`.",
+        )
+    for statement in rights(prefix):
+        connection.exec_driver_sql(statement)
+
+
+if __name__ == "__main__":
+    sys.stdout.write("".join(f"{line};\n" for line in creation(*(sys.argv[1:] or ["tre_"]))))
