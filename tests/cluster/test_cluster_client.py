@@ -32,9 +32,7 @@ class TestRealServer(ClientContract):
         yield Site(connected, place.name)
 
 
-def test_many_pages_make_one_list(
-    connected: KubernetesClient, place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_pages_make_one_list(connected: KubernetesClient, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PAGE", 3)
     site = Site(connected, place.name)
     for number in range(10):

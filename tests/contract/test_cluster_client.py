@@ -106,6 +106,18 @@ class ClientContract:
         assert kept is not None
         assert kept["data"] == {"x": "2"}
 
+    def test_an_identity_in_what_is_applied_is_a_precondition(self, site: Site) -> None:
+        first = site.client.apply(CONFIG_MAP, site.item("a"))["metadata"]["uid"]
+        site.client.apply(CONFIG_MAP, site.item("a", {"x": "1"}, uid=first))
+        site.client.delete(CONFIG_MAP, site.key("a"))
+        with pytest.raises(ClusterError) as caught:
+            site.client.apply(CONFIG_MAP, site.item("a", uid=first))
+        assert caught.value.code == 409
+        site.client.create(CONFIG_MAP, site.item("a"))
+        with pytest.raises(ClusterError) as caught:
+            site.client.apply(CONFIG_MAP, site.item("a", uid=first))
+        assert caught.value.code == 409
+
     def test_a_finalizer_keeps_what_was_deleted_until_it_is_taken_off(self, site: Site) -> None:
         made = site.client.apply(CONFIG_MAP, site.item("a", finalizers=["tre.research/test"]))
         assert site.client.delete(CONFIG_MAP, site.key("a")) is True

@@ -206,9 +206,11 @@ def _identity(item: Object) -> tuple[str, int]:
 
 
 def _check_version(before: Object | None, item: Object) -> None:
-    wanted = item["metadata"].get("resourceVersion")
-    if wanted is not None and (before is None or wanted != before["metadata"]["resourceVersion"]):
-        raise refusal_of(409, {"message": "the object has been modified"}, f"{key_of(item).name} was changed.")
+    have = {} if before is None else before["metadata"]
+    for name in ("uid", "resourceVersion"):
+        wanted = item["metadata"].get(name)
+        if wanted is not None and wanted != have.get(name):
+            raise refusal_of(409, {"message": "the object has been modified"}, f"{key_of(item).name} was changed.")
 
 
 def _fixed(before: Object) -> Object:

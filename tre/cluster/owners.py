@@ -17,7 +17,9 @@ Owners = dict[str, frozenset[Path]]
 
 _KEYED = {"conditions": "type", "slices": "name"}
 _SETS = frozenset({"finalizers"})
-_NOT_OWNED = frozenset({("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace")})
+_NOT_OWNED = frozenset(
+    {("apiVersion",), ("kind",), *(("metadata", name) for name in ("name", "namespace", "uid", "resourceVersion"))}
+)
 
 
 def first(item: Object, manager: str) -> Owners:

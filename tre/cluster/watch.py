@@ -198,15 +198,17 @@ class Watcher:
             for event in events:
                 if (key := self.cache.take(event)) is not None:
                     self._tell(key)
+        self.trouble = None
         WATCHES.labels(self._kind.kind, "ended").inc()
 
     def _failed(self, error: ClusterError) -> float:
         WATCHES.labels(self._kind.kind, error.reason.value).inc()
-        self.trouble = str(error)
+        before, self.trouble = self.trouble, str(error)
         if isinstance(error, WatchExpiredError):
             self._list_at = None
             return 0.0 if self._failures == 0 else self._pause(error)
-        log.warning("watch-failed", kind=self._kind.kind, reason=error.reason.value, error=str(error))
+        if before != self.trouble:  # said once, not each time it is tried again
+            log.warning("watch-failed", kind=self._kind.kind, reason=error.reason.value, error=str(error))
         return self._pause(error)
 
     def _pause(self, error: ClusterError) -> float:
