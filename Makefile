@@ -59,8 +59,9 @@ fix: ready ## Repair what a machine can repair
 soak: ready ## Run the long variants of the tests
 	@$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
 
-docs: ready ## Write the pages of docs/ anew that follow from the code
+docs: ready ## Write anew what follows from the code: pages of docs/, definitions of helm/tre/crds/
 	@$(BIN)/python tools/generate_docs.py
+	@$(BIN)/python tools/generate_crds.py
 
 pins: ready ## Compile requirements/*.txt anew from *.in (PINS_ARGS=--upgrade for newer versions)
 	@cd requirements && for name in services workspace dev; do \

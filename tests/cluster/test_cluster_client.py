@@ -28,8 +28,8 @@ class TestRealServer(ClientContract):
     """The API server of the cluster."""
 
     @pytest.fixture
-    def site(self, connected: KubernetesClient, place: Place) -> Iterator[Site]:
-        yield Site(connected, place.name)
+    def site(self, connected: KubernetesClient, place: Place) -> Site:
+        return Site(connected, place.name)
 
 
 def test_many_pages_make_one_list(connected: KubernetesClient, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +47,7 @@ class ClientContract:
     """What every implementation does; a subclass gives the site."""
 
     @pytest.fixture
-    def site(self) -> Iterator[Site]:
+    def site(self) -> Site:
         raise NotImplementedError
 
     def test_what_is_not_there_is_none_and_gone_already(self, site: Site) -> None:
@@ -214,8 +213,8 @@ class TestMemory(ClientContract):
     """The API server in memory."""
 
     @pytest.fixture
-    def site(self) -> Iterator[Site]:
-        yield Site(MemoryCluster(), f"tre-test-{secrets.token_hex(4)}")
+    def site(self) -> Site:
+        return Site(MemoryCluster(), f"tre-test-{secrets.token_hex(4)}")
 
     def test_a_watch_from_a_forgotten_version_has_expired(self, site: Site) -> None:
         assert isinstance(site.client, MemoryCluster)

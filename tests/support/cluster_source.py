@@ -130,6 +130,19 @@ class SourceWorld:
         with self.database.read() as connection:
             return list(connection.execute(select(audit_events.c.kind).order_by(audit_events.c.number)).scalars())
 
+    def applied(self) -> list[int]:
+        """The generations of the resource that came into force, in order."""
+        return [int(detail["generation"]) for detail in self._applied()]
+
+    def first_uid(self) -> str | None:
+        """The identity of the resource that first came into force."""
+        return next((str(detail["uid"]) for detail in self._applied()), None)
+
+    def _applied(self) -> list[dict[str, Any]]:
+        query = select(audit_events.c.detail).where(audit_events.c.kind == "grant.applied")
+        with self.database.read() as connection:
+            return list(connection.execute(query.order_by(audit_events.c.number)).scalars())
+
     def activate(self) -> None:
         """What the controller does with a grant whose slices are built."""
         with self.database.read() as connection:

@@ -1,4 +1,4 @@
-"""An API server that fails in every way that one can: slow, forgetful, twice, in the wrong order, yesterday's answer."""
+"""An API server that fails in every way: silent, forgetful, twice, in the wrong order, with yesterday's answer."""
 
 from __future__ import annotations
 

@@ -206,7 +206,8 @@ class Watcher:
         before, self.trouble = self.trouble, str(error)
         if isinstance(error, WatchExpiredError):
             self._list_at = None
-            return 0.0 if self._failures == 0 else self._pause(error)
+            pause = self._pause(error)
+            return 0.0 if self._failures == 1 else pause
         if before != self.trouble:  # said once, not each time it is tried again
             log.warning("watch-failed", kind=self._kind.kind, reason=error.reason.value, error=str(error))
         return self._pause(error)

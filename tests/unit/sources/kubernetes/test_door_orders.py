@@ -153,6 +153,8 @@ class Play:
                 event("somebody is let in")
                 assert self.truth.permits(person, now), person
         assert not self.world.allows(EVE)
+        applied = self.world.applied()
+        assert applied == sorted(applied), "an older state came into force after a newer one"
 
     def calm(self) -> None:
         """Nothing fails any more: the record follows what is there."""
@@ -164,6 +166,11 @@ class Play:
             self.world.settle(4)
         item = self.world.item()
         if item is None or "deletionTimestamp" in item["metadata"]:
+            assert not any(self.world.allows(person) for person in PEOPLE)
+            return
+        first = self.world.first_uid()
+        if first is not None and first != item["metadata"]["uid"]:
+            event("settled: made anew")
             assert not any(self.world.allows(person) for person in PEOPLE)
             return
         named = self.signed.get(item["metadata"]["uid"], frozenset())
