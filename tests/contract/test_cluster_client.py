@@ -115,7 +115,7 @@ class ClientContract:
         site.client.create(CONFIG_MAP, site.item("a"))
         with pytest.raises(ClusterError) as caught:
             site.client.apply(CONFIG_MAP, site.item("a", uid=first))
-        assert caught.value.code == 409
+        assert caught.value.code in {409, 422}  # to a real server another identity is a field that cannot change
 
     def test_a_finalizer_keeps_what_was_deleted_until_it_is_taken_off(self, site: Site) -> None:
         made = site.client.apply(CONFIG_MAP, site.item("a", finalizers=["tre.research/test"]))
