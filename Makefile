@@ -62,8 +62,9 @@ fix: ready ## Repair what a machine can repair
 soak: ready ## Run the long variants of the tests
 	@$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
 
-docs: ready ## Write the pages of docs/ anew that follow from the code
+docs: ready ## Write anew what follows from the code: pages of docs/, definitions of helm/tre/crds/
 	@$(BIN)/python tools/generate_docs.py
+	@$(BIN)/python tools/generate_crds.py
 
 screenshots: ready ## Take a picture of every page into SHOTS=screenshots (SHOTS_ARGS=--documentation: docs/images too)
 	@$(BIN)/python tools/screenshots.py $(SHOTS) $(SHOTS_ARGS)

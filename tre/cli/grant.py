@@ -19,6 +19,7 @@ from tre.cli.installing import GRANT_KEY
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import AccessGrant, GrantRecord, Suspension, SuspensionScope
 from tre.domain.grants.policies import effective_end
+from tre.sources.admission import admit
 from tre.sources.grantfile import locate_grants, read_grants
 from tre.sources.signed import SOURCE, is_evidence_good, load_signers, sign
 from tre.store import grant_slices, workspaces
@@ -105,18 +106,7 @@ def put_into_force(here: Installation, grants: list[AccessGrant], verified: dict
     with here.database.change(*events) as change:
         for grant in grants:
             name = grant.metadata.name
-            before = store.get(change.connection, name)
-            if before is not None and before.evidence_verified and not verified[name]:
-                raise TREError(
-                    Reason.EvidenceUnverified,
-                    f"The grant {name!r} runs on verified evidence; this file carries none that verifies.",
-                    why="Without a signature, or changed after it was signed, anybody could have written it.",
-                    remedy="Sign the file with `tre grant sign`; nothing was changed.",
-                )
-            generation = store.apply(change, name, grant.spec, SOURCE, here.clock.now())
-            store.set_evidence(change, name, verified=verified[name])
-            for member in grant.spec.members:
-                workspaces.ensure(change, name, member.subject, here.clock.now())
+            generation = admit(change, grant, SOURCE, here.clock.now(), verified=verified[name])
             results.append({"name": name, "generation": generation, "evidenceVerified": verified[name]})
     return results
 

@@ -66,6 +66,7 @@ WORDS: dict[Reason, Words] = {
     R.HomeFull: Words("Your home has no room left.", "Delete what you no longer need."),
     R.IsolationFailed: Words("The workspace could not be proven sealed, so it was stopped.", _ASK),
     R.IsolationUnavailable: Words("This machine cannot seal workspaces, so none is started.", _ASK),
+    R.LeadershipLost: Words("Another copy of this service has taken over.", "Try again in a minute."),
     R.LegalBasisEnded: Words("The law that allowed this use of the data no longer does.", _RENEWAL),
     R.LoginFailed: Words("The sign-in did not succeed.", "Try again."),
     R.LoginRequired: Words("You are not signed in.", "Sign in, then try again."),
@@ -76,6 +77,7 @@ WORDS: dict[Reason, Words] = {
     R.NotAMember: Words("The approval does not name you.", "Ask the lead of the project to have you added."),
     R.NotPermitted: Words("You may not do this.", "Go back to your projects."),
     R.NotYetValid: Words("The approval begins at a later date.", _WAIT),
+    R.ObjectNotFound: Words("The cluster has no such object.", _ASK),
     R.OrganisationSuspended: Words("All projects of the organisation are suspended for now.", _WAIT),
     R.PlanNotCovered: Words(
         "The data differ from what the committee approved.", "The committee has to approve the data as they are now."

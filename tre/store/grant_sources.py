@@ -1,0 +1,93 @@
+"""Where grants came from, and until when their source vouches for them.
+
+Guarantees: which resource a grant came from is read from the audit event that put it into force, so nobody who can
+write to a cluster can claim to be it; a confirmation never shortens another one, only `unconfirm` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, or_, select, update
+
+from tre.domain.grants.states import ENDED_PHASES
+from tre.store.database import Change
+from tre.store.tables.audit import audit_events
+from tre.store.tables.grants import grants
+
+APPLIED = "grant.applied"
+_MANY = 500
+
+
+class Origin(NamedTuple):
+    """The resource that a grant came from: its identity, and the generation and content that are in force."""
+
+    uid: str
+    generation: int
+    digest: str
+
+
+def _origin(detail: object) -> Origin | None:
+    if not isinstance(detail, dict) or "uid" not in detail:
+        return None
+    return Origin(str(detail["uid"]), int(detail["generation"]), str(detail["digest"]))
+
+
+def source_of(connection: Connection, name: str) -> str | None:
+    """Which source a grant belongs to; `None` where there is no such grant."""
+    found = connection.execute(select(grants.c.source).where(grants.c.name == name)).scalar()
+    return None if found is None else str(found)
+
+
+def origin_of(connection: Connection, name: str) -> Origin | None:
+    """The resource that was last put into force under this name."""
+    detail = connection.execute(
+        select(audit_events.c.detail)
+        .where(audit_events.c.object == f"grant/{name}", audit_events.c.kind == APPLIED)
+        .order_by(audit_events.c.number.desc())
+        .limit(1)
+    ).scalar()
+    return _origin(detail)
+
+
+def origins(connection: Connection) -> dict[str, Origin]:
+    """The resources of all grants that came from one, by the grant's name."""
+    rows = connection.execute(
+        select(audit_events.c.object, audit_events.c.detail)
+        .where(audit_events.c.kind == APPLIED)
+        .order_by(audit_events.c.number)
+    )
+    last = {row.object.removeprefix("grant/"): row.detail for row in rows}
+    return {name: found for name, detail in last.items() if (found := _origin(detail)) is not None}
+
+
+def was_in_force(connection: Connection, name: str, digest: str) -> bool:
+    """Whether content of this digest was put into force under this name at any time."""
+    details = connection.execute(
+        select(audit_events.c.detail).where(audit_events.c.object == f"grant/{name}", audit_events.c.kind == APPLIED)
+    ).scalars()
+    return any(isinstance(detail, dict) and detail.get("digest") == digest for detail in details)
+
+
+def open_names(connection: Connection, source: str) -> list[str]:
+    """Names of a source's grants that have not ended."""
+    query = select(grants.c.name).where(grants.c.source == source, grants.c.phase.not_in(sorted(ENDED_PHASES)))
+    return list(connection.execute(query.order_by(grants.c.name)).scalars())
+
+
+def confirm(change: Change, names: Sequence[str], until: datetime) -> None:
+    """Keep that the source vouches for these grants until then."""
+    for start in range(0, len(names), _MANY):
+        change.connection.execute(
+            update(grants)
+            .where(grants.c.name.in_(names[start : start + _MANY]))
+            .where(or_(grants.c.confirmed_until.is_(None), grants.c.confirmed_until < until))
+            .values(confirmed_until=until)
+        )
+
+
+def unconfirm(change: Change, name: str, now: datetime) -> None:
+    """Keep that the source no longer vouches for a grant."""
+    change.connection.execute(update(grants).where(grants.c.name == name).values(confirmed_until=now))
