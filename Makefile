@@ -61,6 +61,7 @@ soak: ready ## Run the long variants of the tests
 
 docs: ready ## Write the pages of docs/ anew that follow from the code
 	@$(BIN)/python tools/generate_docs.py
+	@$(BIN)/python tools/render_guards.py
 
 pins: ready ## Compile requirements/*.txt anew from *.in (PINS_ARGS=--upgrade for newer versions)
 	@cd requirements && for name in services workspace dev; do \

@@ -33,6 +33,7 @@ CHECKS: dict[str, list[str]] = {
     "sizes": [sys.executable, str(CHECKOUT / "tools" / "check_sizes.py")],
     "leaks": [sys.executable, str(CHECKOUT / "tools" / "check_leaks.py")],
     "generated pages of docs/": [sys.executable, str(CHECKOUT / "tools" / "generate_docs.py"), "--check"],
+    "guards of policies/kubernetes/": [sys.executable, str(CHECKOUT / "tools" / "render_guards.py"), "--check"],
 }
 
 

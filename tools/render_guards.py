@@ -1,4 +1,4 @@
-"""Writes the guards of `policies/kubernetes/` in the forms in which clusters take them.
+"""Writes the guards of `policies/kubernetes/` in the forms in which clusters take them, and the page about them.
 
     .venv/bin/python tools/render_guards.py [--check] [--namespace NAME] [--output DIRECTORY]
 
@@ -23,6 +23,9 @@ STATIC = KUBERNETES / "static"
 TEMPLATES = guards.CHECKOUT / "helm" / "tre" / "templates"
 ROLES = KUBERNETES / "roles.yaml"
 FLOOR = KUBERNETES / "floor.yaml"
+PAGE = guards.CHECKOUT / "docs" / "kubernetes.md"
+TABLE = guards.CHECKOUT / "tests" / "assets" / "kubernetes" / "forbidden.yaml"
+BEGIN, END = "<!-- rules: made by tools/render_guards.py -->\n", "<!-- end of rules -->\n"
 NAMESPACE = "tre-system"
 ACCOUNT = "tre-controller"
 NOTICE = "# Made by tools/render_guards.py from policies/kubernetes/. Do not edit.\n"
@@ -64,9 +67,28 @@ def _template(condition: str, text: str) -> str:
     return f"{NOTICE}{{{{- if .Values.{condition} }}}}\n{body}\n{{{{- end }}}}\n"
 
 
+def page(text: str) -> str:
+    """The page with its tables made anew: rule, what breaks without it, what was tried."""
+    before, _, rest = text.partition(BEGIN)
+    after = rest.partition(END)[2]
+    attempts: dict[str, list[str]] = {}
+    for row in yaml.safe_load(TABLE.read_text("utf-8")):
+        for name in row["guards"]:
+            attempts.setdefault(name, []).append(row["name"])
+    parts = []
+    for guard in guards.load():
+        lines = [f"\n### {guard.name}\n\n{guard.about}\n", "| rule | says | without it | tried |", "|---|---|---|---|"]
+        for rule in guard.rules:
+            tried = "; ".join(attempts[guards.identifier(guard, rule)])
+            lines.append(f"| `{rule.id}` | {rule.message} | {rule.without} | {tried} |")
+        parts.append("\n".join(lines) + "\n")
+    return f"{before}{BEGIN}{''.join(parts)}\n{END}{after}"
+
+
 def wanted() -> dict[Path, str]:
     """Every file that the checkout holds, and what it must say."""
     found = {STATIC / name: text for name, text in static().items()}
+    found[PAGE] = page(PAGE.read_text("utf-8"))
     return found | {TEMPLATES / name: text for name, text in templates().items()}
 
 

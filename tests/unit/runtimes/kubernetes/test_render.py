@@ -24,8 +24,10 @@ from tre.runtimes.kubernetes.render.workspace import (
     MARGIN_SECONDS,
     Moment,
     deadline_seconds,
-    instruction as told,
     objects_for_workspace,
+)
+from tre.runtimes.kubernetes.render.workspace import (
+    instruction as told,
 )
 
 GOLDEN = Path(__file__).parents[3] / "assets" / "kubernetes" / "golden"

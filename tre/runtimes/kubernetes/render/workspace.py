@@ -33,7 +33,7 @@ from tre.runtimes.kubernetes.render.vocabulary import (
 from tre.runtimes.kubernetes.render.volumes import place, volume_objects
 
 MARGIN_SECONDS = 2
-"""Between reading the clock and the creation of the pod; without it the guard on deadlines would refuse now and then."""
+"""Between reading the clock and creating the pod; without it the guard on deadlines would refuse now and then."""
 
 
 @dataclass(frozen=True)
