@@ -10,8 +10,9 @@ import pytest
 from tests.cluster.conftest import Reach
 from tests.cluster.guarded import Ground, Variant, guards
 from tests.cluster.harness.basics import CHECKOUT, wait_until
+from tests.cluster.harness.client import ApiError, Client
 from tests.cluster.harness.running import Running
-from tests.support.forbidden import Row, rows
+from tests.support.forbidden import COLLECTIONS, Object, Row, rows
 
 ROWS = rows()
 RULES = {guards.identifier(guard, rule) for guard in guards.load() for rule in guard.rules}
@@ -89,6 +90,36 @@ def test_everything_rendered_is_admitted_under_all_guards(ground: Ground) -> Non
     await_guards(ground, frozenset())
     for what in ground.scenes[frozenset()].objects:
         assert ground.refusal(Row("as rendered", (), what=what), frozenset()) == "", what
+
+
+def test_a_namespace_comes_and_goes_under_all_guards(ground: Ground) -> None:
+    """Nobody is refused what the cluster itself does there: its own objects are made, and everything is removed."""
+    await_guards(ground, frozenset())
+    fresh = frozenset({"nothing"})
+    ground.furnish(fresh, len(ground.scenes))
+    scene = ground.scenes[fresh]
+    namespace = f"/api/v1/namespaces/{scene.namespace}"
+    for made in ("serviceaccounts/default", "configmaps/kube-root-ca.crt"):
+        wait_until(lambda made=made: ground.client.find(f"{namespace}/{made}"), f"{made} should be made", 60, 0.05)
+    controller = ground.someone("controller")
+    for name in ("claim", "instruction", "pod"):
+        kind = scene.objects[name]["kind"]
+        path = COLLECTIONS[kind].format(ns=scene.namespace)
+        wait_until(lambda path=path, name=name: made_or_there(controller, path, scene.objects[name]), name, 60, 0.05)
+    controller.delete(namespace)
+    wait_until(lambda: ground.client.find(namespace) is None, "the namespace should be gone", 90, 0.1)
+
+
+def made_or_there(client: Client, path: str, content: Object) -> bool:
+    """Create; a quota that is not yet counted refuses for a moment."""
+    try:
+        client.create(path, content)
+    except ApiError as error:
+        if "status unknown for quota" in str(error):
+            return False
+        if error.reason != "AlreadyExists":
+            raise
+    return True
 
 
 def test_files_for_the_api_servers_disk_hold_from_there(ground: Ground, ours: Running) -> None:

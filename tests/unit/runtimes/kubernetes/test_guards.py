@@ -62,8 +62,7 @@ class Evaluator:
         self._module, self._data = module, data
 
     def _value(self, text: str, data: Object) -> Any:
-        value = compiled(self._module, text).eval(data=data).plain_value()
-        return value
+        return compiled(self._module, text).eval(data=data).plain_value()
 
     def failed(self, guard: guards.Guard) -> set[str]:
         """The rules that refuse; an expression that cannot be evaluated refuses too, as in a cluster."""
