@@ -65,6 +65,7 @@ soak: ready ## Run the long variants of the tests
 docs: ready ## Write anew what follows from the code: pages of docs/, definitions of helm/tre/crds/
 	@$(BIN)/python tools/generate_docs.py
 	@$(BIN)/python tools/generate_crds.py
+	@$(BIN)/python tools/render_guards.py
 
 screenshots: ready ## Take a picture of every page into SHOTS=screenshots (SHOTS_ARGS=--documentation: docs/images too)
 	@$(BIN)/python tools/screenshots.py $(SHOTS) $(SHOTS_ARGS)

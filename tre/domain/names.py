@@ -93,6 +93,20 @@ def slice_id(grant: str, slice_name: str) -> str:
     return f"s-{short_hash('slice', grant, slice_name)}"
 
 
+GRANT_NAMESPACE_PREFIX = "tre-grant-"
+"""What the Kubernetes namespace of every grant begins with, and no other namespace."""
+
+
+def grant_namespace(grant: str) -> str:
+    """The Kubernetes namespace of a grant: at most 63 characters, as a DNS label wants it."""
+    return f"{GRANT_NAMESPACE_PREFIX}{slug(grant, room=40)}"
+
+
+def volume_name(kind: str, name: str = "") -> str:
+    """A volume of a pod: its kind, for slices followed by a readable and unique form of the slice's name."""
+    return f"{kind}-{slug(name, room=20)}" if name else kind
+
+
 def event_id(*parts: str) -> str:
     """An event identifier that is the same however often the same ending is written down: 128 bits of SHA-256."""
     hasher = hashlib.sha256()

@@ -13,11 +13,13 @@ from tre.domain.names import (
     check_release_name,
     check_resource_name,
     event_id,
+    grant_namespace,
     hub_user_name,
     is_resource_name,
     short_hash,
     slice_id,
     slug,
+    volume_name,
     workspace_name,
 )
 
@@ -139,3 +141,21 @@ def test_names_stay_what_they_are() -> None:
     assert hub_user_name("local", "alice") == "alice-gaxpdwzafcq2"
     assert slice_id("nccid-00123", "cxr") == "s-in5i5nkwd5yc"
     assert event_id("workspace.ended", "x") == "f89bd6b14505fe78ecae1584cc09c371"
+
+
+@given(ANY)
+def test_namespaces_of_grants_are_labels_with_one_beginning(text: str) -> None:
+    assert HOST_LABEL.fullmatch(grant_namespace(text))
+    assert grant_namespace(text).startswith("tre-grant-")
+
+
+def test_namespaces_of_grants_differ_where_grants_do() -> None:
+    assert len({grant_namespace(text) for text in NASTY}) == len(NASTY)
+    assert grant_namespace("a" * 60) != grant_namespace("a" * 61)
+
+
+@given(ANY)
+def test_volumes_are_labels(text: str) -> None:
+    assert HOST_LABEL.fullmatch(volume_name("slice", text))
+    assert volume_name("home") == "home"
+    assert volume_name("slice", "a-b") != volume_name("slice", "a_b")

@@ -1,0 +1,197 @@
+"""What is rendered for a cluster: compared whole with files that people read, and in what matters one by one."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from tests.support import kubernetes as given
+from tre.domain.errors import Reason, TREError
+from tre.domain.workspaces.models import Mount, MountKind
+from tre.runtimes.init import instruction
+from tre.runtimes.kubernetes.render.facts import ClusterFacts, HostPath, Images, StorageArea
+from tre.runtimes.kubernetes.render.grant import objects_for_grant
+from tre.runtimes.kubernetes.render.vocabulary import INSTRUCTION_FILE, Object
+from tre.runtimes.kubernetes.render.workspace import (
+    MARGIN_SECONDS,
+    Moment,
+    deadline_seconds,
+    objects_for_workspace,
+)
+from tre.runtimes.kubernetes.render.workspace import (
+    instruction as told,
+)
+
+GOLDEN = Path(__file__).parents[3] / "assets" / "kubernetes" / "golden"
+MOMENT = Moment(given.NOW, given.SMALL_PROBE)
+
+CASES: dict[str, list[Object]] = {
+    "grant": objects_for_grant(given.place(), given.facts()),
+    "workspace-host-path": objects_for_workspace(given.plan(), given.facts(), MOMENT),
+    "workspace-nfs-csi": objects_for_workspace(given.plan(), given.nfs_and_csi(), MOMENT),
+    "workspace-gpu-gvisor": objects_for_workspace(given.plan(profile="gpu"), given.facts(), MOMENT),
+}
+
+
+def as_text(objects: list[Object]) -> str:
+    """As people read it: one document an object, JSON inside a ConfigMap spread out."""
+    return "---\n".join(yaml.safe_dump(readable(one), sort_keys=False, width=110) for one in objects)
+
+
+def readable(one: Object) -> Object:
+    """An object whose instructions are no longer one long line."""
+    if one["kind"] != "ConfigMap":
+        return one
+    return one | {"data": {name: json.loads(text) for name, text in one["data"].items()}}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_rendered_objects_are_the_golden_ones(case: str) -> None:
+    """`GOLDEN=write` writes the files anew, to be read before they are committed."""
+    path, text = GOLDEN / f"{case}.yaml", as_text(CASES[case])
+    if os.environ.get("GOLDEN") == "write":
+        path.write_text(text, encoding="utf-8")
+    wanted = path.read_text(encoding="utf-8")
+    difference = difflib.unified_diff(wanted.splitlines(), text.splitlines(), path.name, "rendered", lineterm="", n=1)
+    assert wanted == text, "\n" + "\n".join(list(difference)[:40])
+
+
+@pytest.mark.parametrize("version", ["1.35", "1.36", "1.37"])
+@pytest.mark.parametrize("case", CASES)
+def test_the_schemas_of_supported_versions_know_every_field(case: str, version: str) -> None:
+    for one in CASES[case]:
+        kubernetes_validate.validate(one, version, strict=True)
+
+
+def the(kind: str, objects: list[Object]) -> list[Object]:
+    """The objects of a kind."""
+    return [one for one in objects if one["kind"] == kind]
+
+
+def pod(**changes: Any) -> Object:
+    """The pod of a changed plan."""
+    spec: Object = the("Pod", objects_for_workspace(given.plan(**changes), given.facts(), MOMENT))[0]["spec"]
+    return spec
+
+
+def test_the_order_is_that_of_safety() -> None:
+    kinds = [one["kind"] for one in CASES["grant"]]
+    assert kinds[:2] == ["Namespace", "NetworkPolicy"]
+    assert CASES["grant"][1]["metadata"]["name"] == "deny-all"
+    assert [one["kind"] for one in CASES["workspace-host-path"]][-2:] == ["ConfigMap", "Pod"]
+
+
+def test_rendering_twice_gives_the_same() -> None:
+    assert objects_for_workspace(given.plan(), given.facts(), MOMENT) == CASES["workspace-host-path"]
+
+
+def test_the_first_process_takes_its_instruction() -> None:
+    config = the("ConfigMap", CASES["workspace-host-path"])[0]
+    order = instruction.parse(config["data"][INSTRUCTION_FILE].encode())
+    assert order.workspace == given.plan().identity
+    assert order.end == given.END.timestamp()
+    assert json.loads(config["data"][INSTRUCTION_FILE]) == told(given.plan(), MOMENT)
+
+
+def test_the_deadline_is_the_earlier_of_end_and_cap() -> None:
+    by_end = given.plan(cap_seconds=10**6)
+    assert deadline_seconds(by_end, given.NOW) == 8 * 3600 - MARGIN_SECONDS
+    assert deadline_seconds(given.plan(cap_seconds=60), given.NOW) == 60
+    assert deadline_seconds(by_end, given.END - timedelta(seconds=MARGIN_SECONDS + 1)) == 1
+    with pytest.raises(TREError) as caught:
+        deadline_seconds(by_end, given.END - timedelta(seconds=MARGIN_SECONDS))
+    assert caught.value.reason is Reason.DeadlineReached
+
+
+def test_user_namespaces_where_everything_allows_them() -> None:
+    assert pod()["hostUsers"] is False
+    assert "hostUsers" not in pod(profile="gpu")
+    assert "hostUsers" not in pod(uid=70000)
+    assert "hostUsers" not in pod(data_groups=(65536,))
+    assert "hostUsers" not in the("Pod", CASES["workspace-nfs-csi"])[0]["spec"]
+    without = objects_for_workspace(given.plan(), given.facts(user_namespaces=False), MOMENT)
+    assert "hostUsers" not in the("Pod", without)[0]["spec"]
+
+
+def test_only_what_is_read_only_is_mounted_so() -> None:
+    mounts = {one["mountPath"]: one for one in pod()["containers"][0]["volumeMounts"]}
+    for path in ("/data/cxr", "/inbox"):
+        assert mounts[path]["readOnly"] is True
+        assert mounts[path]["recursiveReadOnly"] == "Enabled"
+    for path in ("/home/researcher", "/shared", "/outbox"):
+        assert mounts[path]["readOnly"] is False
+        assert "recursiveReadOnly" not in mounts[path]
+
+
+def test_each_volume_and_its_claim_name_each_other() -> None:
+    objects = CASES["workspace-host-path"]
+    claims = {one["metadata"]["name"]: one for one in the("PersistentVolumeClaim", objects)}
+    volumes = the("PersistentVolume", objects)
+    assert len(volumes) == len(claims) == len(given.MOUNTS)
+    for volume in volumes:
+        claim = claims[volume["spec"]["claimRef"]["name"]]
+        assert claim["spec"]["volumeName"] == volume["metadata"]["name"]
+        assert claim["metadata"]["namespace"] == volume["spec"]["claimRef"]["namespace"]
+        assert claim["spec"]["accessModes"] == volume["spec"]["accessModes"]
+
+
+def test_two_runs_share_no_object() -> None:
+    first, second = (objects_for_workspace(given.plan(instance=n), given.facts(), MOMENT) for n in (1, 2))
+    named = [{(one["kind"], one["metadata"]["name"]) for one in objects} for objects in (first, second)]
+    assert not named[0] & named[1]
+
+
+def test_no_object_names_a_person() -> None:
+    assert "alice" not in json.dumps(CASES["workspace-host-path"]).replace(given.WORKSPACE, "")
+    assert "local" not in [item["metadata"].get("annotations") for item in CASES["workspace-host-path"]]
+
+
+def test_a_path_outside_every_area_is_refused() -> None:
+    elsewhere = Mount(kind=MountKind.slice, name="x", source="/srv/tre/database", target="/data/x")
+    with pytest.raises(TREError, match="No storage area") as caught:
+        objects_for_workspace(given.plan(mounts=(elsewhere,)), given.facts(), MOMENT)
+    assert caught.value.reason is Reason.SetupIncomplete
+
+
+def test_an_unknown_profile_is_refused() -> None:
+    with pytest.raises(TREError, match="no profile 'huge'") as caught:
+        objects_for_workspace(given.plan(profile="huge"), given.facts(), MOMENT)
+    assert caught.value.reason is Reason.SetupIncomplete
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "workspace:latest",
+        "workspace",
+        f"workspace@sha256:{'a' * 63}",
+        f"Workspace@sha256:{'a' * 64}",
+        "@sha256:" + "a" * 64,
+    ],
+)
+def test_images_are_named_by_digest(image: str) -> None:
+    with pytest.raises(ValidationError, match="pattern"):
+        Images(workspace=image, door=given.IMAGES.door)
+
+
+def test_areas_do_not_hold_each_other() -> None:
+    inner = StorageArea(mounted_at="/srv/tre/data", volume=HostPath(path="/a"))
+    outer = StorageArea(mounted_at="/srv/tre", volume=HostPath(path="/b"))
+    with pytest.raises(ValidationError, match="holds another area"):
+        given.facts(areas=(inner, outer))
+
+
+def test_facts_are_read_strictly() -> None:
+    plain = given.nfs_and_csi().as_plain()
+    assert ClusterFacts.model_validate(plain) == given.nfs_and_csi()
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        ClusterFacts.model_validate(plain | {"privileged": "yes"})

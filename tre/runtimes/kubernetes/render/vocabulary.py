@@ -1,0 +1,37 @@
+"""Names and numbers that the renderer, the guards and the door share.
+
+Guarantees: whatever an admission policy compares with stands here once; a test holds the policies against it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Object = dict[str, Any]
+"""A Kubernetes object as plain JSON: never a generated model, which would drop fields that it does not know."""
+
+GRANT_LABEL = "tre.research/grant"
+WORKSPACE_LABEL = "tre.research/workspace"
+END_ANNOTATION = "tre.research/end"
+GRANT_ANNOTATION = "tre.research/grant-name"
+MANAGED_BY = {"app.kubernetes.io/managed-by": "tre-controller", "app.kubernetes.io/part-of": "tre"}
+
+SERVICE_ACCOUNT = "workspace"
+WORKSPACE_CONTAINER = "workspace"
+DOOR_CONTAINER = "door"
+
+DOOR_PORT = 8443
+HEALTH_PORT = 8081
+"""The door answers the kubelet here; the network policy lets only the node reach it, as it always may."""
+
+INSTRUCTION_DIRECTORY = "/run/instruction"
+INSTRUCTION_FILE = "instruction.json"
+DOOR_INSTRUCTION_FILE = "door.json"
+KEYS_DIRECTORY = "/run/keys"
+DOOR_DIRECTORY = "/run/door"
+REPORT_SOCKET = f"{DOOR_DIRECTORY}/report.sock"
+DOOR_PROGRAM = "tre.runtimes.door"
+
+GRACE_SECONDS = 1
+"""The first process kills everything at once when told to stop. Not 0: then the API server forgets the pod before
+the node has killed it, and the object's going would prove nothing."""
