@@ -8,9 +8,9 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 PYTHON ?= $(shell for p in /usr/bin/python3 python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 BIN := .venv/bin
-# More options for pytest, such as PYTEST_ARGS='-k airlock -x'; WORKERS=2 runs tests in as many processes.
+# More options for pytest, such as PYTEST_ARGS='-k airlock -x'. Tests run in WORKERS processes, 0 in the very one.
 PYTEST_ARGS ?=
-WORKERS ?= 0
+WORKERS ?= 2
 # Where the pictures of the pages go, and more options for the program that takes them.
 SHOTS ?= screenshots
 SHOTS_ARGS ?=
@@ -40,8 +40,8 @@ ready: python
 demo: ready ## Show the whole way from an approval to its end on this machine (ONCE=1, BREAK=...)
 	@$(BIN)/tre demo
 
-test: ready ## Run every test that needs no cluster (WORKERS=2, PYTEST_ARGS=...)
-	@$(BIN)/python -m pytest -m 'not soak' -n $(WORKERS) $(PYTEST_ARGS)
+test: ready ## Run every test that needs no cluster (WORKERS=0, PYTEST_ARGS=...)
+	@$(BIN)/python -m pytest -m 'not soak' -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
 
 cluster: ready ## Build, once, and start a real one-node Kubernetes for tests (TIER=api without root)
 	@$(BIN)/python -m tests.cluster up --tier $(TIER)

@@ -11,6 +11,17 @@ import structlog
 from tests.support.databases import KINDS, Backend, Postgres, Sqlite, backend_of, server_or_skip
 from tests.support.postgres import PostgresServer
 
+ONE_WORLD = ("tests/system", "tests/unit/demodata")
+"""Trees whose tests share something that takes long to make: with several workers, one of them runs each tree."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Say what one worker runs: a file as a whole, since its tests share fixtures, or a whole tree."""
+    for item in items:
+        path = item.path.relative_to(config.rootpath).as_posix()
+        group = next((tree for tree in ONE_WORLD if path.startswith(f"{tree}/")), path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
 
 @pytest.fixture(autouse=True)
 def log_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:

@@ -30,6 +30,7 @@ CHECKS: dict[str, list[str]] = {
         "tools",
     ],
     "dangerous calls (bandit)": [str(BIN / "bandit"), "-q", "-r", "-c", "pyproject.toml", "tre"],
+    "branches of tre/domain": [str(BIN / "python"), str(CHECKOUT / "tools" / "check_branches.py")],
     "sizes": [sys.executable, str(CHECKOUT / "tools" / "check_sizes.py")],
     "leaks": [sys.executable, str(CHECKOUT / "tools" / "check_leaks.py")],
     "generated pages of docs/": [sys.executable, str(CHECKOUT / "tools" / "generate_docs.py"), "--check"],

@@ -211,23 +211,21 @@ def test_a_private_key_that_is_no_file_is_refused(tmp_path: Path, put: Callable[
     assert caught.value.reason is Reason.SetupIncomplete
 
 
-def damaged_private() -> list[str]:
-    line = SIGNER.line()
-    other = keys.generate("other").line()
-    return [
-        "",
-        "\xff",
-        line.removeprefix("PRIVATE+KEY+"),
-        line[:-4],
-        line.replace("tre.example", "tre.other"),
-        line.rpartition("+")[0] + "+" + other.rpartition("+")[2],
-        SIGNER.public.line(),
-        "PRIVATE+KEY+a+xyz+AAAA",
-        "PRIVATE+KEY+a+01020304+!!!!",
-    ]
+LINE = SIGNER.line()
+DAMAGED = {
+    "empty": "",
+    "no text": "\xff",
+    "no sign of a private key": LINE.removeprefix("PRIVATE+KEY+"),
+    "cut off": LINE[:-4],
+    "another name": LINE.replace("tre.example", "tre.other"),
+    "another key's secret": LINE.rpartition("+")[0] + "+" + keys.generate("other").line().rpartition("+")[2],
+    "the public key": SIGNER.public.line(),
+    "no number": "PRIVATE+KEY+a+xyz+AAAA",
+    "no secret": "PRIVATE+KEY+a+01020304+!!!!",
+}
 
 
-@pytest.mark.parametrize("text", damaged_private())
+@pytest.mark.parametrize("text", DAMAGED.values(), ids=DAMAGED)
 def test_a_damaged_private_key_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "key"
     path.write_text(text, encoding="latin-1")
@@ -244,7 +242,11 @@ def test_a_file_of_public_keys_may_hold_several_and_comments(tmp_path: Path) -> 
     assert load_public(path) == (SIGNER.public, other)
 
 
-@pytest.mark.parametrize("text", ["", "# nothing\n", "rubbish", SIGNER.public.line() + "A", SIGNER.line()])
+@pytest.mark.parametrize(
+    "text",
+    ["", "# nothing\n", "rubbish", SIGNER.public.line() + "A", LINE],
+    ids=["empty", "a comment", "rubbish", "too long", "a private key"],
+)
 def test_a_damaged_file_of_public_keys_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "keys.pub"
     path.write_text(text)
