@@ -20,7 +20,7 @@ TIER ?= best
 COMPILE_PINS := env -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS -u PIP_FIND_LINKS UV_NO_CONFIG=1 \
 	../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --only-binary :all: --no-emit-index-url --no-emit-find-links --no-annotate \
-	--custom-compile-command 'make pins' $(PINS_ARGS)
+	--override without.txt --custom-compile-command 'make pins' $(PINS_ARGS)
 
 .PHONY: help setup demo test cluster cluster-down test-cluster check fix soak docs screenshots pins clean python ready
 
