@@ -42,6 +42,7 @@ class FaultyCluster:
     calls: list[tuple[str, str]] = field(default_factory=list)
 
     def get(self, kind: Kind, key: Key) -> Object | None:
+        self.calls.append(("get", kind.kind))
         return self.behind.get(kind, key)
 
     def list(self, kind: Kind, namespace: str = "", selector: Selector = EVERYTHING) -> Listing:
