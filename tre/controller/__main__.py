@@ -91,10 +91,8 @@ class Controller:
         self.sequencer = Sequencer(self.database, signer, self.context.clock, terms)
         self.mended = False
         self.endings = SpoolReader(layout.endings, self.database, self.context.clock)
-        spool = Spool(layout.checker_spool)
-        spool.sweep_jobs()
-        sweep_unfinished(witness_path(layout.root).parent)
-        self.relay = CheckerRelay(self.context, spool)
+        self.spool = Spool(layout.checker_spool)
+        self.relay = CheckerRelay(self.context, self.spool)
         exports = ExportReconciler(self.context, signer)
         self.relay.appliers |= exports.appliers
         self.reconciler = Reconciler(self.context, self.tapped)
@@ -115,6 +113,9 @@ class Controller:
         while not self.leadership.began.wait(0.1):
             if self.stop.is_set():
                 return
+        # What another controller is just writing looks like what one left unfinished: only the leader sweeps.
+        self.spool.sweep_jobs()
+        sweep_unfinished(witness_path(self.layout.root).parent)
         if self.loop is not None:
             self.loop.call_soon_threadsafe(self.leading.set)
         with self._source():

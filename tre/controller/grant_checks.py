@@ -123,7 +123,7 @@ def _of_members(terms: CheckTerms, connection: Connection, grant: AccessGrant) -
         if subject.issuer != issuer:
             text = f"nobody signs in here by {subject.issuer!r}; people sign in by {issuer!r}"
             yield Problem(Reason.MemberNotFound, (*place, "issuer"), text)
-        elif oidc is None and people.account(connection, subject.id) is None:
+        elif oidc is None and people.by_subject(connection, subject) is None:  # made with the account
             text = f"there is no local account {subject.id!r}; make it with `tre user add {subject.id}`"
             yield Problem(Reason.MemberNotFound, (*place, "id"), text)
 
