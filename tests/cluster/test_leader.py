@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -46,7 +46,7 @@ def started(site: ControllerSite) -> tuple[ControllerProcess, ControllerProcess]
 def test_the_other_goes_on_when_the_leader_is_killed_in_mid_work(
     site: ControllerSite,
     client: KubernetesClient,  # noqa: F811
-    record_property: pytest.RecordProperty,
+    record_property: Callable[[str, object], None],
 ) -> None:
     first, second = started(site)
     for name in NAMES:
@@ -67,7 +67,7 @@ def test_the_other_goes_on_when_the_leader_is_killed_in_mid_work(
 
 
 def test_a_clean_exit_hands_over_at_once_and_each_way_round(
-    site: ControllerSite, record_property: pytest.RecordProperty
+    site: ControllerSite, record_property: Callable[[str, object], None]
 ) -> None:
     leader, other = started(site)
     assert other.answer("/healthz")[0] == 200
