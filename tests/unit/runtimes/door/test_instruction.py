@@ -25,7 +25,7 @@ def test_a_whole_instruction_is_read(tmp_path: Path) -> None:
 def test_nothing_may_be_missing(missing: str) -> None:
     given = told(Path("/x"))
     del given[missing]
-    with pytest.raises(InstructionError, match="missing|version"):
+    with pytest.raises(InstructionError, match=r"missing|version"):
         parse(given)
 
 

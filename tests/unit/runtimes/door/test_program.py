@@ -114,6 +114,13 @@ class Program:
             stream.close()
 
 
+def received(held: ssl.SSLSocket) -> bytes:
+    try:
+        return held.recv(1)
+    except (ConnectionError, ssl.SSLError):
+        return b""  # cut without a goodbye
+
+
 def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
@@ -141,6 +148,17 @@ def test_from_the_first_report_to_a_lost_proof(program: Program, lab: None) -> N
     program.await_said(event="serving")
     program.await_said(event="server-answers")
     program.await_said(event="isolation", probe="network", proven=True)
+    assert not program.is_ready()
+    assert program.asks() == b""
+    reporting = program.report(*SEALED)
+    program.await_said(event="isolation", probe="sealed", proven=True)
+    assert program.is_ready()
+    assert program.asks() == b"HTTP/1.1 200 OK"
+    assert not (program.directory / "report.sock").exists()
+    with program.dial() as held, socket.create_server(("127.0.0.1", program.ports[2])):
+        lost = program.await_said(event="isolation", probe="network", proven=False)
+        assert lost["failed"] == ["tcp api"]
+        assert received(held) == b""
     assert not program.is_ready()
     assert program.asks() == b""
     reporting = program.report(*SEALED)
