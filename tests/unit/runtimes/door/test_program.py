@@ -161,20 +161,6 @@ def test_from_the_first_report_to_a_lost_proof(program: Program, lab: None) -> N
         assert received(held) == b""
     assert not program.is_ready()
     assert program.asks() == b""
-    reporting = program.report(*SEALED)
-    program.await_said(event="isolation", probe="sealed", proven=True)
-    assert program.is_ready()
-    assert program.asks() == b"HTTP/1.1 200 OK"
-    assert not (program.directory / "report.sock").exists()
-    with program.dial() as held, socket.create_server(("127.0.0.1", program.ports[2])):
-        lost = program.await_said(event="isolation", probe="network", proven=False)
-        assert lost["failed"] == ["tcp api"]
-        try:
-            assert held.recv(1) == b""
-        except OSError as cut:
-            assert isinstance(cut, ConnectionError | ssl.SSLError)
-    assert not program.is_ready()
-    assert program.asks() == b""
     reporting.close()
 
 

@@ -102,9 +102,9 @@ class ClusterFacts(Record):
     """One cluster: what its operators decided and what it offers.
 
     `cpu_request_millis` is small on purpose: requests reserve, limits bound. `pod_security_version` pins the rules
-    of the restricted profile, so that an upgrade of the cluster cannot change them under us. `interpreter` is the Python of
-    the workspace's image that runs the first process, `door_interpreter` the one of the door's image that knows this
-    program; `x86` says whether nodes have 32-bit calls, which the seal is then tried against.
+    of the restricted profile, so that an upgrade of the cluster cannot change them under us. `interpreter` is the
+    Python of the workspace's image that runs the first process, `door_interpreter` the one of the door's image that
+    knows this program; `x86` says whether nodes have 32-bit calls, which the seal is then tried against.
     """
 
     images: Images
