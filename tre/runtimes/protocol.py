@@ -16,6 +16,7 @@ from typing import Protocol
 from tre.domain.errors import Reason
 from tre.domain.model import Line, Record, UtcTime
 from tre.domain.workspaces.models import WorkspacePlan
+from tre.domain.workspaces.routes import Door
 
 
 class RunPhase(StrEnum):
@@ -30,9 +31,9 @@ class RunPhase(StrEnum):
 class Observation(Record):
     """One run and what is known of it.
 
-    `socket` is where its server listens; `end` until when it runs (the plan's end, or an earlier one it was given
-    since); `boottime_end_ms` the same on the machine's boot-time clock; `means` says by what each limit is enforced;
-    `isolation` is the probe's result with its control; `reason` and `detail` say how it ended.
+    `socket` or `door` is where its server listens; `end` until when it runs (the plan's end, or an earlier one it was
+    given since); `boottime_end_ms` the same on the machine's boot-time clock; `means` says by what each limit is
+    enforced; `isolation` is the probe's result with its control; `reason` and `detail` say how it ended.
     """
 
     identity: Line
@@ -42,6 +43,7 @@ class Observation(Record):
     reason: Reason | None = None
     detail: Line = ""
     socket: str | None = None
+    door: Door | None = None
     end: UtcTime
     boottime_end_ms: int = 0
     means: dict[str, str] = {}
