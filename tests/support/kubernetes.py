@@ -20,7 +20,7 @@ from tre.runtimes.kubernetes.render.facts import (
     StorageArea,
 )
 from tre.runtimes.kubernetes.render.grant import GrantPlace
-from tre.runtimes.kubernetes.render.probe import Address, Transport
+from tre.runtimes.kubernetes.render.probe import ProbeAddress
 from tre.runtimes.kubernetes.render.workspace import Keys, Moment
 
 GRANT = "nccid-00123"
@@ -34,8 +34,8 @@ IMAGES = Images(
 LIMITS = Limits(memory_bytes=2**30, cpu_millis=1000)
 KEYS = Keys(certificate="CERTIFICATE", key="KEY", gateway="GATEWAY")
 ADDRESSES = (
-    Address(name="API server", address="10.96.0.1", port=443),
-    Address(name="name server", address="10.96.0.10", port=53, transport=Transport.dns),
+    ProbeAddress(name="API server", address="10.96.0.1", port=443),
+    ProbeAddress(name="name server", address="10.96.0.10", port=53, kind="dns"),
 )
 ANSWERED = frozenset({"tcp API server 10.96.0.1 443"})
 

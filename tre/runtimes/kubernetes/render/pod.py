@@ -162,7 +162,7 @@ def _door(spec: PodSpec) -> Object:
             "httpGet": {"path": "/ready", "port": HEALTH_PORT, "scheme": "HTTP"},
             "periodSeconds": 1,
             "timeoutSeconds": 1,
-            "failureThreshold": 3,
+            "failureThreshold": 1,
         },
         "terminationMessagePolicy": "File",
         "resources": _resources({"cpu": f"{DOOR_MILLIS}m", "memory": DOOR_MEMORY}, 10, {}),

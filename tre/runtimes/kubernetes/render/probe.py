@@ -10,11 +10,11 @@ Does not guarantee: that an address that operators forgot is closed. The seal do
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from tre.domain.model import Line, Record
 from tre.domain.workspaces.models import MountKind, WorkspacePlan
@@ -31,38 +31,54 @@ EVERY_SECONDS = 3.0
 
 _READ_ONLY = ("/usr", ENVIRONMENT, INIT)
 _REACHED_WITHOUT_A_NAME = ("tcp", "udp", "dns")
+_QUESTION = "kubernetes.default.svc.cluster.local"
 
 
-class Transport(StrEnum):
-    """How an address is tried."""
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError as error:
+        msg = "an address of IPv4 or IPv6 is due, no name"
+        raise ValueError(msg) from error
 
-    tcp = "tcp"
-    udp = "udp"
-    dns = "dns"
 
-
-class Address(Record):
-    """A place of the cluster that no workspace may reach: the API server, a kubelet, the name server, …"""
+class ProbeAddress(Record):
+    """An address that the controller's own pod reaches and that no workspace may."""
 
     name: Line
-    address: Line
+    """What people call it: `API server`, `name server`."""
+
+    kind: Literal["tcp", "udp", "dns"] = "tcp"
+    """How it is tried; `dns` asks it a question."""
+
+    address: Annotated[Line, AfterValidator(_address)]
+    """Where it is, as a number: names need a name server."""
+
     port: Annotated[int, Field(ge=1, le=65535)]
-    transport: Transport = Transport.tcp
-    question: Line = "kubernetes.default.svc.cluster.local"
+    """Its port."""
+
+    optional: bool = False
+    """Whether isolation is proven also where nobody answers here, the controller neither (a metadata service that
+    this cluster has not)."""
+
+    @property
+    def item(self) -> str:
+        """What it is called in a proof."""
+        return f"{self.kind} {self.name} {self.address} {self.port}"
 
     def target(self) -> Object:
         """As probes take it."""
         found: Object = {
-            "item": f"{self.transport} {self.name} {self.address} {self.port}",
-            "kind": self.transport.value,
+            "item": self.item,
+            "kind": self.kind,
             "address": self.address,
             "port": self.port,
-            "optional": False,
+            "optional": self.optional,
         }
-        return found | ({"name": self.question} if self.transport is Transport.dns else {})
+        return found | ({"name": _QUESTION} if self.kind == "dns" else {})
 
 
-def network(addresses: Iterable[Address]) -> list[Object]:
+def network(addresses: Iterable[ProbeAddress]) -> list[Object]:
     """What the door and the controller try: the cluster's addresses, and the way out into the world.
 
     A name is not among them: the door and the controller have different name servers, or none.
@@ -74,7 +90,7 @@ def network(addresses: Iterable[Address]) -> list[Object]:
     ]
 
 
-def sealed(plan: WorkspacePlan, facts: ClusterFacts, addresses: Iterable[Address]) -> list[Object]:
+def sealed(plan: WorkspacePlan, facts: ClusterFacts, addresses: Iterable[ProbeAddress]) -> list[Object]:
     """What the first process tries."""
     slices = [mount.target for mount in plan.mounts if mount.kind is MountKind.slice]
     surroundings = targets.Surroundings(

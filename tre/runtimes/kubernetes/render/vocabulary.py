@@ -22,6 +22,12 @@ RUN_END_ANNOTATION = "tre.research/run-end"
 ENDING_ANNOTATION = "tre.research/ending"
 """Why a run was ended by us: written before it is deleted, so that whoever looks next knows."""
 
+ISOLATION_ANNOTATION = "tre.research/isolation"
+"""The proof of isolation, once there was one: a controller without memory need not read logs again."""
+
+ASKED_ANNOTATION = "tre.research/pod-asked-for"
+"""On an instruction: a pod was asked for, so that one which is gone without proof is missed."""
+
 PROOF_FINALIZER = "tre.research/proof"
 """Keeps a deleted pod's object until its node said that every container has terminated."""
 

@@ -23,7 +23,7 @@ from tre.runtimes.kubernetes.render import probe
 from tre.runtimes.kubernetes.render.facts import ClusterFacts, PodProfile
 from tre.runtimes.kubernetes.render.grant import labels
 from tre.runtimes.kubernetes.render.pod import PodSpec, pod_spec
-from tre.runtimes.kubernetes.render.probe import Address
+from tre.runtimes.kubernetes.render.probe import ProbeAddress
 from tre.runtimes.kubernetes.render.vocabulary import (
     CERTIFICATE_ANNOTATION,
     CERTIFICATE_FILE,
@@ -65,7 +65,7 @@ class Moment:
 
     now: datetime
     keys: Keys
-    addresses: tuple[Address, ...] = ()
+    addresses: tuple[ProbeAddress, ...] = ()
     answered: frozenset[str] = frozenset()
 
 
