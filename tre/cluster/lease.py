@@ -226,10 +226,10 @@ class FencedClient:
         return self._client.list(kind, namespace, selector)
 
     def watch(
-        self, kind: Kind, namespace: str, version: int
+        self, kind: Kind, namespace: str, version: int, selector: Selector = EVERYTHING
     ) -> contextlib.AbstractContextManager[Iterator[WatchEvent]]:
         """Changes after a version."""
-        return self._client.watch(kind, namespace, version)
+        return self._client.watch(kind, namespace, version, selector)
 
     def create(self, kind: Kind, item: Object) -> Object:
         """A new object. Raises `TREError(LeadershipLost)`, as every write."""
@@ -245,6 +245,15 @@ class FencedClient:
         """What the launcher reports of an object."""
         self._check()
         return self._client.apply_status(kind, item)
+
+    def patch(self, kind: Kind, key: Key, change: Object) -> Object:
+        """Change just these fields."""
+        self._check()
+        return self._client.patch(kind, key, change)
+
+    def log(self, key: Key, container: str, lines: int) -> str:
+        """The last lines that a container of a pod printed."""
+        return self._client.log(key, container, lines)
 
     def delete(self, kind: Kind, key: Key, how: Deletion = PLAINLY) -> bool:
         """Ask for an object's deletion."""

@@ -51,18 +51,22 @@ class Observation(Record):
 
 
 class DeathProof(Record):
-    """What an independent look found of a run: nothing, or what still lives."""
+    """What an independent look found of a run: nothing, or what still lives.
+
+    `unproven` says of what the end could not be observed, and where to look: a machine that does not report.
+    """
 
     identity: Line
     at: UtcTime
     processes: tuple[int, ...] = ()
     mounts: tuple[str, ...] = ()
     answers: bool = False
+    unproven: tuple[Line, ...] = ()
 
     @property
     def dead(self) -> bool:
-        """Whether nothing of the run was found."""
-        return not (self.processes or self.mounts or self.answers)
+        """Whether nothing of the run was found, and everything could be seen."""
+        return not (self.processes or self.mounts or self.answers or self.unproven)
 
 
 class Runtime(Protocol):

@@ -8,47 +8,18 @@ Does not guarantee: that it is true of the cluster. `doctor` and the isolation p
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from tre.domain.errors import Reason, TREError
-from tre.domain.model import Line, Record
 from tre.runtimes.kubernetes.render.facts import ClusterFacts, Label
+from tre.runtimes.kubernetes.render.probe import ProbeAddress
 from tre.system.layout import Layout
 from tre.system.resources import read_record
 
 CLUSTER_FILE = "cluster.yaml"
-
-
-def _address(text: str) -> str:
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError as error:
-        msg = "an address of IPv4 or IPv6 is due, no name"
-        raise ValueError(msg) from error
-
-
-class ProbeAddress(Record):
-    """An address that the controller's own pod reaches and that no workspace may."""
-
-    name: Line
-    """What people call it: `API server`, `name server`."""
-
-    kind: Literal["tcp", "udp", "dns"] = "tcp"
-    """How it is tried; `dns` asks it a question."""
-
-    address: Annotated[Line, AfterValidator(_address)]
-    """Where it is, as a number: names need a name server."""
-
-    port: Annotated[int, Field(ge=1, le=65535)]
-    """Its port."""
-
-    optional: bool = False
-    """Whether isolation is proven also where nobody answers here, the controller neither (a metadata service that
-    this cluster has not)."""
 
 
 class ClusterSettings(ClusterFacts):
