@@ -29,6 +29,7 @@ from tests.cluster.harness.basics import CHECKOUT, wait_until
 from tests.support.databases import Postgres, name_of
 from tests.support.factories import NOON, access_grant
 from tests.support.kubernetes import facts
+from tests.unit.gateway.doors import make_pair
 from tre.cli.main import app
 from tre.cluster.protocol import Object
 from tre.domain.canonical import digest_of_bytes
@@ -113,6 +114,7 @@ class ControllerSite:
         (self.root / CLUSTER_FILE).write_text(yaml.safe_dump(content))
         self.tre("init")
         make_keys(Layout(self.root))
+        make_pair(self.root / "keys", "gateway-door")
         self.committee = Ed25519PrivateKey.generate()
         public = self.committee.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo

@@ -40,7 +40,7 @@ from tre.controller.metrics import RecordNumbers
 from tre.controller.mirror import keep_mirror
 from tre.controller.publisher import Publisher
 from tre.controller.reconciler import Reconciler
-from tre.controller.runtimes import runtime_of
+from tre.controller.runtimes import RunTerms, runs_of
 from tre.domain.errors import TREError
 from tre.store.database import Database
 from tre.store.migrate import require_current
@@ -73,6 +73,8 @@ class Controller:
         self.database.fence(self.leadership.fence)
         self.log_trouble: str | None = NOT_LEADING if self.database.is_postgres else None
         self.publisher = Publisher(self.keeps_up)
+        terms = RunTerms(layout, settings, self.database, SystemClock(), self.leadership.check)
+        self.runs = runs_of(terms, self.cluster)
         self.tapped, self.stop = threading.Event(), threading.Event()
         self.changed, self.leading = asyncio.Event(), asyncio.Event()
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -81,14 +83,15 @@ class Controller:
             layout=layout,
             settings=settings,
             clock=SystemClock(),
-            runtime=runtime_of(layout, self.cluster),
+            runtime=self.runs.runtime,
             publish=self.publish,
-            own_users=settings.services.controller == os.geteuid(),
+            own_users=self.cluster is not None or settings.services.controller == os.geteuid(),
+            clear_grant=self.runs.clear_grant,
             log_trouble=lambda: self.log_trouble,
         )
         signer = load_private(layout.keys / PRIVATE_KEY_FILE)
-        terms = Terms(witness=FileWitness(witness_path(layout.root)), lease=self.leadership.lease)
-        self.sequencer = Sequencer(self.database, signer, self.context.clock, terms)
+        sequencing = Terms(witness=FileWitness(witness_path(layout.root)), lease=self.leadership.lease)
+        self.sequencer = Sequencer(self.database, signer, self.context.clock, sequencing)
         self.mended = False
         self.endings = SpoolReader(layout.endings, self.database, self.context.clock)
         self.spool = Spool(layout.checker_spool)
@@ -118,6 +121,7 @@ class Controller:
         sweep_unfinished(witness_path(self.layout.root).parent)
         if self.loop is not None:
             self.loop.call_soon_threadsafe(self.leading.set)
+        self.runs.watch(self.stop, self.tapped.set)
         with self._source():
             self.greeting.say()
             self.reconciler.run(self.stop)
