@@ -330,6 +330,8 @@ def _measure(node: ast.Call, path: Path) -> Measure | None:
 
 _WHO_MEASURES = {
     "controller": "Controller",
+    "sources": "Controller: resources of a cluster",
+    "cluster": "Controller: the cluster's API server",
     "gateway": "Gateway",
     "portal": "Portal and public pages",
     "runtimes": "Launcher",

@@ -33,7 +33,7 @@ WAITING = 500
 KNOWN = 4096
 """Objects and things said that are remembered."""
 
-TOLD = Counter("tre_cluster_events_total", "Events for kubectl", ["outcome"])
+TOLD = Counter("tre_cluster_events", "Events for kubectl", ["outcome"])
 
 
 @dataclass(frozen=True)

@@ -46,8 +46,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 SHORTEST_WATCH = 1.0
 """A server that ends every watch at once is asked once a second."""
 
-LISTS = Counter("tre_cluster_lists_total", "Complete lists of a kind", ["kind", "outcome"])
-WATCHES = Counter("tre_cluster_watches_total", "Watches of a kind that ended", ["kind", "outcome"])
+LISTS = Counter("tre_cluster_lists", "Complete lists of a kind", ["kind", "outcome"])
+WATCHES = Counter("tre_cluster_watches", "Watches of a kind that ended", ["kind", "outcome"])
 
 
 def slimmed(item: Object) -> Object:

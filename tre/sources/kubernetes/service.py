@@ -45,7 +45,7 @@ PASSING = frozenset({Reason.AuditBroken, Reason.ClockOutOfStep, Reason.Leadershi
 """What lies with us and not with the resource, and passes."""
 KINDS: dict[str, Kind] = {"grant": ACCESS_GRANT, "workspace": WORKSPACE, "dataset": DATASET}
 
-LOOKED = Counter("tre_source_reconciled_total", "Looks at a resource", ["kind", "outcome"])
+LOOKED = Counter("tre_source_reconciled", "Looks at a resource", ["kind", "outcome"])
 WAITING = Gauge("tre_source_queue", "Resources waiting to be looked at")
 SKEW = Gauge("tre_cluster_clock_skew_seconds", "How far the API server's clock is surely ahead")
 
