@@ -74,7 +74,15 @@ def run_tests(starter: Starter, given: str, arguments: list[str]) -> int:
     """Start if needed, run the tests, remove what was started here; tests that cannot run are skipped."""
     ours = os.environ.get("CLUSTER", "") != "mine" and (starter.tier() is None or starter.is_orphan())
     named = [argument for argument in arguments if argument.startswith("tests/")]
-    command = [sys.executable, "-m", "pytest", *([] if named else ["tests/cluster"]), "-m", "cluster", *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        *([] if named else ["tests/cluster"]),
+        "-m",
+        "cluster and not soak",
+        *arguments,
+    ]
     try:
         if ours:
             up_if_possible(Starter(starter.where, os.getpid()), given)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -38,6 +39,7 @@ from tre.domain.errors import TREError
 from tre.domain.events import Event, program
 from tre.domain.grants.models import GrantRecord
 from tre.domain.slices.plan import Counts
+from tre.runtimes.kubernetes.render.facts import HostPath, StorageArea
 from tre.runtimes.kubernetes.settings import CLUSTER_FILE
 from tre.sources.signed import sign
 from tre.store import datasets, grants, jobs
@@ -102,15 +104,15 @@ class ControllerProcess:
 class ControllerSite:
     """One record, one namespace of a cluster, and as many controllers as a test starts."""
 
-    def __init__(self, postgres: Postgres, kubeconfig: Path, namespace: str, path: Path) -> None:
+    def __init__(self, postgres: Postgres, kubeconfig: Path, namespace: str, path: Path, *settings: str) -> None:
         self.root, self.path, self.namespace = path / "root", path, namespace
         self.root.mkdir()
         name = name_of(postgres.empty(path))
-        lines = [f"databaseUrl: {postgres.server.setting(name)}", "runtime: kubernetes"]
+        lines = [f"databaseUrl: {postgres.server.setting(name)}", "runtime: kubernetes", *settings]
         if os.geteuid() == 0:
             lines.append("services: {controller: 0}")  # so that this user's processes can read its keys
         (self.root / "tre.yaml").write_text("\n".join(["base: tre.localhost", *lines, ""]))
-        content = facts().as_plain() | {"namespace": namespace, "kubeconfig": str(kubeconfig)}
+        content = facts(areas=_areas(path)).as_plain() | {"namespace": namespace, "kubeconfig": str(kubeconfig)}
         (self.root / CLUSTER_FILE).write_text(yaml.safe_dump(content))
         self.tre("init")
         make_keys(Layout(self.root))
@@ -157,6 +159,11 @@ class ControllerSite:
             rows = connection.execute(select(table.c.phase, func.count()).group_by(table.c.phase)).all()
         return {str(phase): int(count) for phase, count in rows}
 
+    def counted(self, name: str, label: str) -> float:
+        """A figure of the controller that was started last."""
+        found = re.search(rf"^{name}\{{{label}\}} (\S+)$", self.controllers[-1].metrics(), re.M)
+        return float(found[1]) if found else 0.0
+
     def events(self, kind: str) -> list[str]:
         """What every event of a kind is about, in order."""
         query = select(audit_events.c.object).where(audit_events.c.kind == kind).order_by(audit_events.c.number)
@@ -174,13 +181,14 @@ class ControllerSite:
         except Exception as error:
             raise AssertionError(f"{error}\n{self.phases()}\n{self.logs()}") from error
 
-    def _event(self, kind: str, subject: str) -> Event:
+    def event(self, kind: str, subject: str) -> Event:
+        """An event of the test's own."""
         return Event(id=new_id(), at=NOON, actor=program("test"), kind=kind, object=subject)
 
     def _fill(self) -> None:
         for person in ("alice", "bob"):
             self.tre("user", "add", person, "--password-stdin", typed="a long enough password\n")
-        with self.database.change(self._event("dataset.registered", "dataset/nccid")) as change:
+        with self.database.change(self.event("dataset.registered", "dataset/nccid")) as change:
             datasets.register(change, Dataset(name="nccid", title="Chest", data_group=60100, created_at=NOON))
             index = digest_of_bytes(b"index")
             release = Release(dataset="nccid", name="2026-10-01", index_digest=index, counts=COUNTS, created_at=NOON)
@@ -192,7 +200,7 @@ class ControllerSite:
             with self.database.read() as connection:
                 waiting = jobs.waiting(connection, "storekeeper", NOON, 500)
             for job in waiting:
-                with self.database.change(self._event("job.done", job.subject)) as change:
+                with self.database.change(self.event("job.done", job.subject)) as change:
                     if jobs.take(change, job.id, NOON):
                         jobs.finish(change, job.id, _answer(job), NOON)
 
@@ -205,6 +213,18 @@ class ControllerSite:
         self._keeper.join(10.0)
         self.database.close()
         shutil.rmtree(Layout(self.root).run, ignore_errors=True)
+
+
+REPLICAS = 8
+
+
+def _areas(path: Path) -> tuple[StorageArea, ...]:
+    """Where a node would find what each controller names by its own root."""
+    return tuple(
+        StorageArea(mounted_at=f"{path}/replica-{number}/{area}", volume=HostPath(path=f"{path}/root/{area}"))
+        for number in range(REPLICAS)
+        for area in ("data", "work")
+    )
 
 
 COUNTS = Counts(patients=7, studies=7, series=7, instances=7, bytes=7)

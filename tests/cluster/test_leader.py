@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cluster.conftest import Reach
 from tests.cluster.controllers import ControllerProcess, ControllerSite, measured
+from tests.cluster.harness.basics import say
 from tests.cluster.place import Place
 from tests.cluster.test_custom_resources import client  # noqa: F401 - the definitions, once
 from tests.support.databases import Postgres
@@ -46,7 +47,6 @@ def started(site: ControllerSite) -> tuple[ControllerProcess, ControllerProcess]
 def test_the_other_goes_on_when_the_leader_is_killed_in_mid_work(
     site: ControllerSite,
     client: KubernetesClient,  # noqa: F811
-    record_property: Callable[[str, object], None],
 ) -> None:
     first, second = started(site)
     for name in NAMES:
@@ -57,7 +57,7 @@ def test_the_other_goes_on_when_the_leader_is_killed_in_mid_work(
         assert site.phases()["Active"] < MANY, "it was killed too late to be in the middle"
         site.await_that(second.leads, "the second should lead", 25)
     site.await_that(lambda: site.phases() == {"Active": MANY}, "every grant should be active", 60)
-    record_property("fail-over after kill -9", f"{took[0]:.1f} s")
+    say(f"fail-over after kill -9: {took[0]:.1f} s")
     assert took[0] <= 20.0
     for kind in ("grant.applied", "grant.activated"):
         assert Counter(site.events(kind)) == Counter(f"grant/{name}" for name in NAMES), kind
@@ -66,9 +66,7 @@ def test_the_other_goes_on_when_the_leader_is_killed_in_mid_work(
     site.tre("audit", "verify")
 
 
-def test_a_clean_exit_hands_over_at_once_and_each_way_round(
-    site: ControllerSite, record_property: Callable[[str, object], None]
-) -> None:
+def test_a_clean_exit_hands_over_at_once_and_each_way_round(site: ControllerSite) -> None:
     leader, other = started(site)
     assert other.answer("/healthz")[0] == 200
     assert other.answer("/v1/stream")[0] == 503
@@ -80,7 +78,7 @@ def test_a_clean_exit_hands_over_at_once_and_each_way_round(
         took += each
         leader, other = other, site.start()
         site.await_that(other.stands_by, "a new one should stand by")
-    record_property("fail-over after a clean exit", f"{max(took):.2f} s")
+    say(f"fail-over after a clean exit: {max(took):.2f} s")
     assert max(took) <= 3.0
 
 

@@ -27,6 +27,7 @@ from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 from kubernetes.utils.keepalive import tcp_keepalive_socket_options
+from prometheus_client import Counter
 
 from tre.cluster.protocol import (
     EVERYTHING,
@@ -47,6 +48,8 @@ from tre.cluster.protocol import (
     refusal_of,
 )
 from tre.domain.errors import Reason, TREError
+
+REQUESTS = Counter("tre_cluster_requests", "Requests to the API server, by verb; a watch is one.", ["verb"])
 
 JSON, APPLY, MERGE = "application/json", "application/apply-patch+yaml", "application/merge-patch+json"
 LONGEST_LOG = 2**20
@@ -226,6 +229,7 @@ class KubernetesClient:
     ) -> urllib3.BaseHTTPResponse:
         headers = {"Accept": JSON, "Content-Type": content_type, "User-Agent": MANAGER}
         ready = self._api.param_serialize(method, path, header_params=headers, auth_settings=["BearerToken"])
+        REQUESTS.labels(method.lower()).inc()
         begun = self._clock()
         # Patches go as text: given values, the connection would write them out in its own way.
         sent: Any = json.dumps(body) if content_type == APPLY else body
