@@ -221,7 +221,7 @@ REPLICAS = 8
 def _areas(path: Path) -> tuple[StorageArea, ...]:
     """Where a node would find what each controller names by its own root."""
     return tuple(
-        StorageArea(mounted_at=f"{path}/replica-{number}/{area}", volume=HostPath(path=f"{path}/root/{area}"))
+        StorageArea(mounted_at=f"{path}/replica-{number}/{area}", volume=HostPath(path=str(path / "root" / area)))
         for number in range(REPLICAS)
         for area in ("data", "work")
     )
