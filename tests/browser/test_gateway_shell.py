@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, Error, Frame, FrameLocator, Page, expect
@@ -45,7 +46,7 @@ async def blank_lab(request: web.BaseRequest) -> web.StreamResponse:
     return web.Response(text=page if request.path == "/lab" else "{}", content_type="text/html")
 
 
-@pytest.fixture(scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
     async with launched() as found:
         yield found
