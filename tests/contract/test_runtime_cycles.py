@@ -54,7 +54,7 @@ def run_cycles(root: Path, names: int, runs: int, *, server: str) -> tuple[Machi
     """`names` workspaces, each started and ended `runs` times, two at a time."""
     with running_machine(root, server=server) as machine:
         before = open_by_launcher(machine)
-        first = [machine.plan(f"cycle{chr(97 + number)}") for number in range(names)]
+        first = [machine.plan(f"cycle{chr(97 + number)}", seconds=3600) for number in range(names)]
         lives = [[plan.model_copy(update={"instance": n}) for n in range(1, runs + 1)] for plan in first]
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda plans: [cycle(machine, plan) for plan in plans], lives))
