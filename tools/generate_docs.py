@@ -233,7 +233,7 @@ def settings_page() -> str:
         fields(settings.Settings),
         *parts,
         f"## {cluster.CLUSTER_FILE}",
-        "With `runtime: kubernetes` a second file says what the cluster is: see [Kubernetes](../kubernetes.md); and this:",
+        "With `runtime: kubernetes` a second file says what the cluster is ([Kubernetes](../kubernetes.md)), and this:",
         fields(cluster.ClusterSettings, own=True),
         "### probe",
         fields(ProbeAddress),
