@@ -53,6 +53,7 @@ class KeyQueue(Generic[T]):
         self._clock = clock
         self._wake = threading.Condition()
         self._ready: dict[T, None] = {}
+        self._first: dict[T, None] = {}
         self._working: set[T] = set()
         self._again: set[T] = set()
         self._due: dict[T, float] = {}
@@ -65,12 +66,23 @@ class KeyQueue(Generic[T]):
     def __len__(self) -> int:
         """How many wait to be looked at now."""
         with self._wake:
-            return len(self._ready)
+            return len(self._ready) + len(self._first)
 
     def add(self, key: T) -> None:
         """Have it looked at as soon as somebody is free."""
         with self._wake:
             self._add(key)
+
+    def add_first(self, key: T) -> None:
+        """The same, before everything that only waits its turn: for what ends something."""
+        with self._wake:
+            if key in self._working or self._closed:
+                self._add(key)
+                return
+            self._due.pop(key, None)
+            self._ready.pop(key, None)
+            self._first[key] = None
+            self._wake.notify()
 
     def add_after(self, key: T, seconds: float) -> None:
         """Have it looked at in so many seconds, unless it is anyway."""
@@ -97,9 +109,9 @@ class KeyQueue(Generic[T]):
         with self._wake:
             while not self._closed:
                 self._promote()
-                if self._ready:
-                    key = next(iter(self._ready))
-                    del self._ready[key]
+                if waiting := self._first or self._ready:
+                    key = next(iter(waiting))
+                    del waiting[key]
                     self._working.add(key)
                     return key
                 if (pause := min(until, self._next_due(until)) - self._clock()) <= 0:
@@ -125,12 +137,12 @@ class KeyQueue(Generic[T]):
         self._due.pop(key, None)
         if key in self._working:
             self._again.add(key)
-        elif not self._closed:
+        elif not self._closed and key not in self._first:
             self._ready[key] = None
             self._wake.notify()
 
     def _add_at(self, key: T, moment: float) -> None:
-        if key in self._ready or self._due.get(key, float("inf")) <= moment:
+        if key in self._ready or key in self._first or self._due.get(key, float("inf")) <= moment:
             return
         self._due[key] = moment
         self._count += 1

@@ -28,6 +28,26 @@ def test_a_key_waits_once() -> None:
     assert drained(queue) == ["a", "b"]
 
 
+def test_what_comes_first_overtakes_what_waits_and_is_still_one() -> None:
+    _, queue = made()
+    for key in ("a", "b", "c"):
+        queue.add(key)
+    queue.add_first("c")
+    queue.add("c")
+    assert len(queue) == 3
+    assert drained(queue) == ["c", "a", "b"]
+
+
+def test_what_comes_first_while_it_is_worked_on_comes_again() -> None:
+    _, queue = made()
+    queue.add("a")
+    assert queue.get(0.0) == "a"
+    queue.add_first("a")
+    assert queue.get(0.0) is None
+    queue.done("a")
+    assert drained(queue) == ["a"]
+
+
 def test_a_key_that_is_worked_on_comes_again_afterwards_and_not_before() -> None:
     _, queue = made()
     queue.add("a")

@@ -3,7 +3,8 @@
 Guarantees: level-triggered: each look at a resource reads it and the record anew, so it may come at any time and any
 number of times. A resource has our finalizer before its content is looked at, so that a deletion is never missed, and
 loses it when nobody has access by it any more: `kubectl delete` returns when access is gone. What fails is tried again,
-later each time, and delays nothing else. Without the lease nothing is written, neither to the cluster nor the record.
+later each time, and delays nothing else; what ends comes before what only waits its turn. Without the lease nothing is
+written, neither to the cluster nor the record.
 
 Does not guarantee: that the window shows the last second. The record's own ways of ending access never wait for it.
 """
@@ -37,6 +38,8 @@ from tre.store.changes import objects_changed_after
 log = structlog.get_logger()
 
 HEAR_SECONDS = 1.0
+WORKERS = 3
+"""Looks at a time beside the first: they wait for the API server, not for each other."""
 SOON_SECONDS = 0.2
 AGAIN_SECONDS = 60.0
 """How soon a resource is looked at again that names what is not there (a person, a dataset): it may come."""
@@ -95,11 +98,17 @@ class KubernetesSource:
             threading.Thread(target=watcher.run, args=(stop,), name=f"watch-{word}", daemon=True)
             for word, watcher in self.watchers.items()
         ]
+        threads += [threading.Thread(target=self._work, args=(stop,), name="look", daemon=True) for _ in range(WORKERS)]
         for thread in threads:
             thread.start()
         while not stop.is_set():
             self.step(HEAR_SECONDS)
         self.queue.close()
+
+    def _work(self, stop: threading.Event) -> None:
+        while not stop.is_set():
+            if (look := self.queue.get(HEAR_SECONDS)) is not None:
+                self._look(look)
 
     def step(self, seconds: float = 0.0) -> None:
         """Hear what changed in the record, vouch for what is there, look at everything that waits."""
@@ -109,11 +118,12 @@ class KubernetesSource:
             self._confirm()
         except Exception as error:  # the loop must outlive anything, and say what is wrong
             log.warning("source-step-failed", error=str(error), exc_info=not isinstance(error, TREError))
+        until = self._clock.boottime() + HEAR_SECONDS  # however much waits, the record is heard again
         look = self.queue.get(seconds)
         while look is not None:
-            WAITING.set(len(self.queue))
             self._look(look)
-            look = self.queue.get(0.0)
+            look = self.queue.get(0.0) if self._clock.boottime() < until else None
+        WAITING.set(len(self.queue))
         self._terms.recorder.flush()
         SKEW.set(self._client.skew())
 
@@ -138,7 +148,12 @@ class KubernetesSource:
             self.queue.done(look)
 
     def _teller(self, word: str) -> Callable[[Key], None]:
-        return lambda key: self.queue.add(Look(word, key.name))
+        def tell(key: Key) -> None:
+            item = self.watchers[word].cache.get(key)
+            ends = word == "grant" and (item is None or "deletionTimestamp" in item["metadata"])
+            (self.queue.add_first if ends else self.queue.add)(Look(word, key.name))
+
+        return tell
 
     def _hear(self) -> None:
         """Have looked at what changed in the record since the last time; at everything, the first time."""

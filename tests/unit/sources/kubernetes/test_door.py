@@ -20,6 +20,7 @@ from tre.domain.errors import Reason, TREError
 from tre.domain.workspaces.models import Workspace, WorkspacePlan
 from tre.domain.workspaces.states import WorkspacePhase
 from tre.sources.admission import admit
+from tre.sources.kubernetes.service import Look
 from tre.sources.signed import SOURCE, sign
 from tre.store import datasets, grants, workspaces
 
@@ -361,3 +362,16 @@ def test_workspaces_and_datasets_are_shown_and_strangers_removed(world: SourceWo
     assert shown[Workspace.name_for(NAME, ALICE)]["status"]["phase"] == "Stopped"
     (dataset,) = world.cluster.list(DATASET, NAMESPACE).items
     assert dataset["spec"]["title"] == "Chest images"
+
+
+def test_a_deletion_overtakes_everything_that_waits(world: SourceWorld) -> None:
+    for number in range(20):
+        world.write(world.signed(name=f"waits-{number}"))
+    world.write(world.signed())
+    world.settle()
+    watcher = world.source.watchers["grant"]
+    for number in range(20):
+        world.source.queue.add(Look("grant", f"waits-{number}"))
+    world.delete()
+    watcher.step()
+    assert world.source.queue.get(0.0) == Look("grant", NAME)
