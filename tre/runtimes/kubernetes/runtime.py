@@ -37,7 +37,7 @@ from tre.runtimes.kubernetes.render.vocabulary import (
     DOOR_PORT,
     ENDING_ANNOTATION,
     GRACE_SECONDS,
-    GRANT_LABEL,
+    MANAGED_BY,
     RUN_END_ANNOTATION,
     WORKSPACE_LABEL,
 )
@@ -46,7 +46,7 @@ from tre.runtimes.protocol import DeathProof, Observation, RunPhase
 
 log = structlog.get_logger()
 
-_OURS = Selector(labels=GRANT_LABEL)
+_OURS = Selector(labels=",".join(f"{name}={value}" for name, value in MANAGED_BY.items()))
 _MEANS = {
     "memory": "limit of the container",
     "cpu": "limit of the container",
