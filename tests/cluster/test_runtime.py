@@ -115,11 +115,12 @@ def test_a_revoked_kernel_that_ignores_every_signal_is_dead_within_seconds(free:
         startup = home / ".ipython" / "profile_default" / "startup"
         startup.mkdir(parents=True, exist_ok=True)
         (startup / "00.py").write_text(STUBBORN)
-        shutil.chown(home / ".ipython", plan.uid, plan.uid)
+        for path in (home / ".ipython", *(home / ".ipython").rglob("*")):
+            shutil.chown(path, plan.uid, plan.uid)
         run = free.start(plan)
         assert free.post(run, "/api/kernels")["answer"].startswith("HTTP/1.1 201 ")
         uid = free.uid(plan)
-        wait_until(partial(has_processes, free, uid), "the kernel should have its children", 30)
+        wait_until(partial(has_processes, free, uid), "the kernel should have its children", 60)
         began = time.monotonic()
         free.runtime.end(plan.identity, Reason.GrantRevoked)
         free.await_dead(plan)
@@ -247,6 +248,7 @@ def test_a_renewed_grant_gets_a_new_namespace_once_nothing_runs(free: Pods) -> N
     before = free.client.get(NAMESPACE, key)
     assert before is not None
     later = plan.model_copy(update={"end": free.end + timedelta(minutes=30)})
+    free.plans[:] = [later]
     free.end += timedelta(hours=1)
     free.start(later)
     after = free.client.get(NAMESPACE, key)
