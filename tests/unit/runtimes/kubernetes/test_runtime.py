@@ -414,6 +414,36 @@ def test_a_run_is_dead_when_its_node_says_so_of_both_containers(site: Site) -> N
     assert site.runtime.verify_dead(PLAN).dead
 
 
+def test_what_the_watch_still_shows_of_a_forgotten_run_is_not_observed(site: Site) -> None:
+    site.ready(PLAN)
+    site.runtime.end(PLAN.identity, Reason.Requested)
+    site.ended(PLAN)
+    site.runtime.forget(PLAN.identity)
+    assert site.runtime.watcher.cache.get(site.key(PLAN)) is not None
+    assert not site.runtime.observe()
+    site.look()
+    assert not site.runtime.observe()
+    assert site.runtime.verify_dead(PLAN).dead
+
+
+def test_a_look_goes_on_where_an_end_fails(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.ready(PLAN)
+    site.door_says(PLAN, {"event": "isolation", "probe": "network", "proven": False, "failed": ["tcp x"]})
+    site.later(5)
+    site.says(PLAN, {"running": {}}, {"running": {}})
+
+    def broken(*_: object) -> bool:
+        raise TREError(Reason.LeadershipLost, "Another controller leads.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(site.cluster, "delete", broken)
+        assert len(site.runtime.observe()) == 1
+    assert "deletionTimestamp" not in pod_of(site)["metadata"]
+    site.later(5)
+    site.observation(PLAN)
+    assert "deletionTimestamp" in pod_of(site)["metadata"]
+
+
 def test_other_runs_keep_what_is_theirs(site: Site) -> None:
     other = given.plan(instance=33)  # begins like the run that is forgotten
     site.start(other)
