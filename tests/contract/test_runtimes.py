@@ -70,7 +70,7 @@ def test_a_supervisor_that_died_before_its_first_word_leaves_nothing(machine: Ma
 
 
 def test_the_end_is_observed_and_nothing_is_left(machine: Machine) -> None:
-    plan = machine.plan("ending")
+    plan = machine.plan("closing")
     machine.start(plan)
     assert not machine.runtime.verify_dead(plan).dead
     if os.geteuid() == 0:
