@@ -22,6 +22,8 @@ from tests.support.forbidden import COLLECTIONS, Object, Row, Scene
 sys.path.insert(0, str(CHECKOUT / "tools"))
 import guards
 
+__all__ = ["Ground", "Variant", "guards"]
+
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 RUN, WITHOUT = "tests.tre.research/run", "tests.tre.research/without"

@@ -71,13 +71,13 @@ def test_of_two_controllers_one_leads_and_the_other_grants_nothing(site: Site) -
     site.tre("init")
     one, other = site.controller(), site.controller()
     with pytest.raises(TREError, match="Nothing new is granted"):
-        one.context.check_log()  # nobody leads yet
+        one.context.check_granting()  # nobody leads yet
     one.sequence()
     other.sequence()
-    one.context.check_log()
+    one.context.check_granting()
     assert (one.log_trouble, other.log_trouble) == (None, NOT_LEADING)
     with pytest.raises(TREError, match="Nothing new is granted"):
-        other.context.check_log()
+        other.context.check_granting()
     one.let_go()
     other.sequence()
     one.sequence()
