@@ -84,9 +84,12 @@ class Pods:
     members: int = 8
     addresses: tuple[ProbeAddress, ...] = ()
     clock: SystemClock = field(default_factory=SystemClock)
+    user: str = ""
 
     def __post_init__(self) -> None:
         self.client: KubernetesClient = connect(self.running.where.kubeconfig)
+        if self.user:  # the administrator's connection, used as somebody else
+            self.client._api.set_default_header("Impersonate-User", self.user)  # type: ignore[no-untyped-call]
         self.grant = f"pods-{self.token}"
         self.end = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=2)
         self.gateway = self_signed("gateway", datetime.now(UTC), self.end)

@@ -26,6 +26,7 @@ CORE = "/api/v1"
 COLLECTIONS = {
     "Pod": f"{CORE}/namespaces/{{ns}}/pods",
     "ConfigMap": f"{CORE}/namespaces/{{ns}}/configmaps",
+    "Secret": f"{CORE}/namespaces/{{ns}}/secrets",
     "ServiceAccount": f"{CORE}/namespaces/{{ns}}/serviceaccounts",
     "ResourceQuota": f"{CORE}/namespaces/{{ns}}/resourcequotas",
     "LimitRange": f"{CORE}/namespaces/{{ns}}/limitranges",
