@@ -236,6 +236,7 @@ def settings_page() -> str:
         "With `runtime: kubernetes` a second file says what the cluster is ([Kubernetes](../kubernetes.md)), and this:",
         fields(cluster.ClusterSettings, own=True),
         "### probe",
+        " ".join(inspect.cleandoc(ProbeAddress.__doc__ or "").split()),
         fields(ProbeAddress),
     )
 
