@@ -10,10 +10,10 @@ Does not guarantee: anything on a file server that squashes root. Let the job's 
 from __future__ import annotations
 
 import os
-from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tre.cli.cluster_keys import ADMINISTRATOR
 from tre.domain.errors import Reason, TREError
@@ -56,7 +56,7 @@ def make_roles(layout: Layout, settings: Settings) -> None:
     Raises `TREError(ServiceUnavailable)` where the server does not answer (yet): the job is started again.
     """
     assert settings.database_url is not None
-    prefix, name = settings.database_role_prefix, urlsplit(settings.database_url).path.strip("/")
+    prefix, name = settings.database_role_prefix, str(conninfo_to_dict(settings.database_url)["dbname"])
     owner = f"{prefix}{Role.owner}"
     try:
         with _connect(layout, settings, "postgres") as connection:
@@ -76,16 +76,9 @@ def make_roles(layout: Layout, settings: Settings) -> None:
 
 
 def _connect(layout: Layout, settings: Settings, name: str) -> psycopg.Connection[tuple[object, ...]]:
-    parts = urlsplit(str(settings.database_url))
-    return psycopg.connect(
-        host=parts.hostname or "",
-        port=parts.port or 5432,
-        dbname=name,
-        user="postgres",
-        password=(layout.keys / ADMINISTRATOR).read_text("ascii").strip(),
-        connect_timeout=CONNECT_SECONDS,
-        autocommit=True,
-    )
+    password = (layout.keys / ADMINISTRATOR).read_text("ascii").strip()
+    where = make_conninfo(str(settings.database_url), dbname=name, user="postgres", password=password)
+    return psycopg.connect(where, connect_timeout=CONNECT_SECONDS, autocommit=True)
 
 
 def _give_password(connection: psycopg.Connection[tuple[object, ...]], role: str, password: str) -> None:
