@@ -34,6 +34,7 @@ from tre.domain.transitions import TransitionTable
 from tre.domain.workspaces import states as workspaces
 from tre.portal.export_words import OWNERS
 from tre.portal.words import WORDS
+from tre.runtimes.kubernetes import settings as cluster
 from tre.system import settings
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -201,16 +202,14 @@ def _default(field: FieldInfo) -> str:
     return "none" if field.default is None else code(field.default)
 
 
-def fields(model: type[BaseModel]) -> str:
-    """Every key of a section."""
+def fields(model: type[BaseModel], *, own: bool = False) -> str:
+    """Every key of a section; with `own`, only those that the model adds to the one it builds upon."""
     texts = descriptions(model)
-    missing = sorted(set(model.model_fields) - {name for name, text in texts.items() if text})
+    known = {name: field for name, field in model.model_fields.items() if not own or name in model.__annotations__}
+    missing = sorted(set(known) - {name for name, text in texts.items() if text})
     if missing:
         raise SystemExit(f"{model.__name__} lacks a description of {', '.join(missing)}")
-    rows = [
-        (code(field.alias or name), _default(field), _kind(field), texts[name])
-        for name, field in model.model_fields.items()
-    ]
+    rows = [(code(field.alias or name), _default(field), _kind(field), texts[name]) for name, field in known.items()]
     return table(("key", "default", "value", "meaning"), rows)
 
 
@@ -232,6 +231,13 @@ def settings_page() -> str:
         "Secrets are never settings: they are files in `keys/`. After a change, start `tre up` again.",
         fields(settings.Settings),
         *parts,
+        f"## {cluster.CLUSTER_FILE}",
+        "With `runtime: kubernetes` a second file says what the cluster is. Beside what pods are rendered from (see "
+        "[Kubernetes](../kubernetes.md)) it holds:",
+        fields(cluster.ClusterSettings, own=True),
+        "### probe",
+        " ".join(inspect.cleandoc(cluster.ProbeAddress.__doc__ or "").split()),
+        fields(cluster.ProbeAddress),
     )
 
 

@@ -16,8 +16,8 @@ import yaml
 
 from tests.cluster.harness.basics import CHECKOUT, wait_until
 from tests.cluster.harness.client import MERGE, ApiError, Client
+from tests.support import kubernetes as given
 from tests.support.forbidden import COLLECTIONS, Object, Row, Scene
-from tre.runtimes.kubernetes.render.workspace import Moment
 
 sys.path.insert(0, str(CHECKOUT / "tools"))
 import guards
@@ -88,7 +88,7 @@ class Ground:
 
     def furnish(self, variant: Variant, number: int) -> None:
         """A namespace with everything that a grant's has, but for what the variant lacks."""
-        moment = Moment(datetime.now(UTC))
+        moment = given.moment(datetime.now(UTC))
         scene = Scene.of(f"{self.token}-{number}", moment)
         marks = {RUN: self.token, WITHOUT: str(number)}
         for one in scene.objects.values():

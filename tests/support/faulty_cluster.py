@@ -42,6 +42,7 @@ class FaultyCluster:
     calls: list[tuple[str, str]] = field(default_factory=list)
 
     def get(self, kind: Kind, key: Key) -> Object | None:
+        self.calls.append(("get", kind.kind))
         return self.behind.get(kind, key)
 
     def list(self, kind: Kind, namespace: str = "", selector: Selector = EVERYTHING) -> Listing:
@@ -53,11 +54,13 @@ class FaultyCluster:
         return before if fault == "stale" else found
 
     @contextlib.contextmanager
-    def watch(self, kind: Kind, namespace: str, version: int) -> Iterator[Iterator[WatchEvent]]:
+    def watch(
+        self, kind: Kind, namespace: str, version: int, selector: Selector = EVERYTHING
+    ) -> Iterator[Iterator[WatchEvent]]:
         self.calls.append(("watch", kind.kind))
         fault = self.watches.pop() if self.watches else ""
         _fail(fault)
-        with self.behind.watch(kind, namespace, version) as events:
+        with self.behind.watch(kind, namespace, version, selector) as events:
             yield self._spoilt(list(events), fault)
 
     def _spoilt(self, events: list[WatchEvent], fault: str) -> Iterator[WatchEvent]:
@@ -89,6 +92,12 @@ class FaultyCluster:
     def delete(self, kind: Kind, key: Key, how: Deletion = PLAINLY) -> bool:
         self.calls.append(("delete", kind.kind))
         return self.behind.delete(kind, key, how)
+
+    def patch(self, kind: Kind, key: Key, change: Object) -> Object:
+        return self._written("patch", kind, lambda: self.behind.patch(kind, key, change))
+
+    def log(self, key: Key, container: str, lines: int) -> str:
+        return self.behind.log(key, container, lines)
 
     def skew(self) -> float:
         return 0.0

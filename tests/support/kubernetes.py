@@ -20,6 +20,8 @@ from tre.runtimes.kubernetes.render.facts import (
     StorageArea,
 )
 from tre.runtimes.kubernetes.render.grant import GrantPlace
+from tre.runtimes.kubernetes.render.probe import ProbeAddress
+from tre.runtimes.kubernetes.render.workspace import Keys, Moment
 
 GRANT = "nccid-00123"
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -30,7 +32,12 @@ IMAGES = Images(
     workspace=f"registry.example/workspace@sha256:{'a1' * 32}", door=f"registry.example/tre@sha256:{'b2' * 32}"
 )
 LIMITS = Limits(memory_bytes=2**30, cpu_millis=1000)
-SMALL_PROBE = {"targets": [{"item": "tcp internet", "kind": "tcp", "optional": False}], "seconds": 1.2}
+KEYS = Keys(certificate="CERTIFICATE", key="KEY", gateway="GATEWAY")
+ADDRESSES = (
+    ProbeAddress(name="API server", address="10.96.0.1", port=443),
+    ProbeAddress(name="name server", address="10.96.0.10", port=53, kind="dns"),
+)
+ANSWERED = frozenset({"tcp API server 10.96.0.1 443"})
 
 MOUNTS = (
     Mount(kind=MountKind.slice, name="cxr", source="/srv/tre/data/slices/s-1", target="/data/cxr"),
@@ -56,6 +63,11 @@ def plan(**changes: Any) -> WorkspacePlan:
         "cap_seconds": 8 * 3600,
     }
     return WorkspacePlan(**content | changes)
+
+
+def moment(now: datetime = NOW) -> Moment:
+    """A start at some time, of which one address answered the controller."""
+    return Moment(now, KEYS, ADDRESSES, ANSWERED)
 
 
 def place(**changes: Any) -> GrantPlace:

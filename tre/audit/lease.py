@@ -6,6 +6,9 @@ clocks need agree, and at once where the leader went in order. Each change of le
 the sequencer confirms its token in its own transaction: a leader that was stopped, cut off or put to sleep and wakes
 later finds another token and writes nothing.
 
+Every change of the leader's own may be fenced in the same way (`verify`): writers queue, so whoever has the turn and
+still finds its token there is the leader until it commits.
+
 Does not guarantee: that somebody leads. Right after a leader was killed nobody does, for the length of the lease.
 
 Threat: two sequencers, one of them from the past; a clock that runs ahead.
@@ -47,6 +50,32 @@ class Lease:
         self._beat_at = 0.0
         self._seen: _Seen | None = None
         self._seen_at = 0.0
+
+    @property
+    def token(self) -> int | None:
+        """Which change of leader made this program lead; `None` where it does not."""
+        return self._token
+
+    def observe(self) -> None:
+        """Look who leads without wanting to: so the time in which nobody gave a sign of life counts already."""
+        with self._database.read() as connection:
+            row = self._row(connection)
+        if row is not None:
+            self._is_silent((row.token, row.beats), self._clock.boottime())
+
+    def verify(self, connection: Connection) -> None:
+        """Look within a writing transaction whether this program still leads.
+
+        Raises `TREError(LeadershipLost)` where it does not; the transaction must not be committed then.
+        """
+        row, token = self._row(connection), self._token
+        if row is None or token is None or (row.token, row.holder) != (token, self.holder):
+            raise TREError(
+                Reason.LeadershipLost,
+                "This controller does not lead, so it changes nothing.",
+                why="Another one leads, or will.",
+                remedy="Nothing needs to be done: another one takes over.",
+            )
 
     def keep(self) -> bool:
         """Lead on, or take over where that is due; whether this program leads now."""

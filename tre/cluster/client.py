@@ -48,7 +48,9 @@ from tre.cluster.protocol import (
 )
 from tre.domain.errors import Reason, TREError
 
-JSON, APPLY = "application/json", "application/apply-patch+yaml"
+JSON, APPLY, MERGE = "application/json", "application/apply-patch+yaml", "application/merge-patch+json"
+LONGEST_LOG = 2**20
+_POD = Kind("", "v1", "Pod", "pods")
 _BROKEN = (urllib3.exceptions.HTTPError, ApiException, OSError)
 
 
@@ -129,11 +131,7 @@ class KubernetesClient:
     def list(self, kind: Kind, namespace: str = "", selector: Selector = EVERYTHING) -> Listing:
         """A whole collection at one moment, in pages."""
         items: list[Object] = []
-        query = {"limit": str(PAGE)}
-        if selector.labels:
-            query["labelSelector"] = selector.labels
-        if selector.fields:
-            query["fieldSelector"] = selector.fields
+        query = {"limit": str(PAGE)} | _selecting(selector)
         while True:
             page = self._call("GET", f"{kind.path(Key(namespace, ''))}?{urlencode(query)}")
             items += page.get("items") or []
@@ -143,14 +141,16 @@ class KubernetesClient:
             query["continue"] = metadata["continue"]
 
     @contextlib.contextmanager
-    def watch(self, kind: Kind, namespace: str, version: int) -> Iterator[Iterator[WatchEvent]]:
+    def watch(
+        self, kind: Kind, namespace: str, version: int, selector: Selector = EVERYTHING
+    ) -> Iterator[Iterator[WatchEvent]]:
         """Changes after a version, until the server ends the stream."""
         query = {
             "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": str(version),
             "timeoutSeconds": str(self._limits.watch_seconds),
-        }
+        } | _selecting(selector)
         path = f"{kind.path(Key(namespace, ''))}?{urlencode(query)}"
         answer = self._send("GET", path, None, JSON, self._limits.silence)
         try:
@@ -170,6 +170,19 @@ class KubernetesClient:
     def apply_status(self, kind: Kind, item: Object) -> Object:
         """What the launcher reports of an object."""
         return self._apply(kind, kind.path(key_of(item), "status"), item, STATUS_MANAGER)
+
+    def patch(self, kind: Kind, key: Key, change: Object) -> Object:
+        """Change just these fields."""
+        query = urlencode({"fieldManager": MANAGER, "fieldValidation": "Strict"})
+        return self._call("PATCH", f"{kind.path(key)}?{query}", change, MERGE)
+
+    def log(self, key: Key, container: str, lines: int) -> str:
+        """The last lines that a container of a pod printed."""
+        query = urlencode({"container": container, "tailLines": str(lines), "limitBytes": str(LONGEST_LOG)})
+        path = f"{_POD.path(key, 'log')}?{query}"
+        answer = self._send("GET", path, None, JSON, self._limits.write)
+        self._refuse("GET", path, answer)
+        return _body("GET", path, answer).decode(errors="replace")
 
     def delete(self, kind: Kind, key: Key, how: Deletion = PLAINLY) -> bool:
         """Ask for an object's deletion."""
@@ -263,6 +276,11 @@ def check_skew(client: Any, most: float) -> None:
             why="Approvals end by the clock; nothing new is granted while two clocks disagree.",
             remedy="Have both machines keep their time by the same time server.",
         )
+
+
+def _selecting(selector: Selector) -> dict[str, str]:
+    found = {"labelSelector": selector.labels, "fieldSelector": selector.fields}
+    return {name: text for name, text in found.items() if text}
 
 
 def _typed(kind: Kind, item: Object) -> Object:

@@ -3,7 +3,8 @@
 Guarantees: times are those of Kubernetes' own controllers (15 s a lease, 10 s to renew it, a try every 2 s with
 jitter) on a clock that counts sleep and cannot be set back. A renewal counts from before its request was sent.
 `check` raises once the renewal is older than 10 s, whatever this program believes: the 5 s until somebody else may
-lead are longer than a write may take. On a clean exit the lease is given back at once.
+lead are longer than a write may take. On a clean exit the lease is given back at once. Whoever leads asks one request
+of the API server for each renewal; whoever waits looks again in the moment in which a silent holder's time is over.
 
 Does not guarantee: that a write which the API server had taken in already when time ran out has no effect.
 
@@ -54,6 +55,8 @@ class LeaseTerms:
     duration: float = 15.0
     renew_deadline: float = 10.0
     retry: float = 2.0
+    look: float = 1.5
+    """How often somebody looks who waits: what a hand-over takes at most, and less than one request a second."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,8 @@ class Elector:
         self._client, self._terms, self._clock, self._chance = client, terms, clock, chance
         self._renewed_at: float | None = None
         self._seen: _Seen | None = None
+        self._held: Object | None = None
+        self._runs_out: float | None = None
         self._lock = threading.Lock()
 
     def is_leading(self) -> bool:
@@ -98,7 +103,7 @@ class Elector:
 
     def step(self) -> float:
         """One try to get or to renew the lease; return in how many seconds to try again."""
-        began = self._clock.boottime()
+        began, self._runs_out = self._clock.boottime(), None
         try:
             held = self._try(began)
         except ClusterError as error:
@@ -107,7 +112,13 @@ class Elector:
         if held is not None:
             with self._lock:
                 self._renewed_at = began if held else None
-        return self._terms.retry * (1 + JITTER * self._chance())
+        return self._pause()
+
+    def _pause(self) -> float:
+        with self._lock:
+            had = self._renewed_at is not None
+        pause = (self._terms.retry if had else self._terms.look) * (1 + JITTER * self._chance())
+        return pause if self._runs_out is None else max(0.0, min(pause, self._runs_out - self._clock.boottime()))
 
     def run(self, stop: threading.Event, lost: Callable[[], None]) -> None:
         """Try until told to stop, then give the lease back; `lost` is called once if it was lost after it was had."""
@@ -134,20 +145,30 @@ class Elector:
 
     def _try(self, now: float) -> bool | None:
         """Whether the lease is held after this try; `None` where that is as it was."""
+        held, self._held = self._held, None
+        if held is not None:
+            try:
+                self._renew(held)
+            except ClusterError as error:
+                if error.code != 409:
+                    raise
+            else:
+                return True
         found = self._client.get(LEASE, self._terms.key)
         if found is None:
-            self._client.create(LEASE, self._lease({"leaseTransitions": 0, "acquireTime": self._stamp()}))
+            made = self._lease({"leaseTransitions": 0, "acquireTime": self._stamp()})
+            self._held = self._client.create(LEASE, made)
             return True
         holder, mine = _holder(found), _holder(found) == self._terms.identity
         if not mine and holder and not self._has_run_out(found, now):
             return False
-        news: Object = {"leaseTransitions": int(found["spec"].get("leaseTransitions") or 0)}
-        if not mine:
-            news = {"leaseTransitions": news["leaseTransitions"] + 1, "acquireTime": self._stamp()}
-        elif "acquireTime" in found["spec"]:
-            news["acquireTime"] = found["spec"]["acquireTime"]
+        self._runs_out = None
         try:
-            self._write(found, news)
+            if mine:
+                self._renew(found)
+            else:
+                count = int(found["spec"].get("leaseTransitions") or 0)
+                self._write(found, {"leaseTransitions": count + 1, "acquireTime": self._stamp()})
         except ClusterError as error:
             if error.code != 409:
                 raise
@@ -160,12 +181,17 @@ class Elector:
         if self._seen is None or self._seen.version != version:
             self._seen = _Seen(version, now)
         seconds = max(float(found["spec"].get("leaseDurationSeconds") or 0), self._terms.duration)
-        return now >= self._seen.since + seconds
+        self._runs_out = self._seen.since + seconds
+        return now >= self._runs_out
+
+    def _renew(self, found: Object) -> None:
+        kept = {name: found["spec"][name] for name in ("leaseTransitions", "acquireTime") if name in found["spec"]}
+        self._write(found, kept)
 
     def _write(self, found: Object, news: Object) -> None:
         lease = self._lease(news)
         lease["metadata"]["resourceVersion"] = found["metadata"]["resourceVersion"]
-        self._client.apply(LEASE, lease)
+        self._held = self._client.apply(LEASE, lease)
 
     def _lease(self, news: Object) -> Object:
         spec: Object = {
@@ -200,10 +226,10 @@ class FencedClient:
         return self._client.list(kind, namespace, selector)
 
     def watch(
-        self, kind: Kind, namespace: str, version: int
+        self, kind: Kind, namespace: str, version: int, selector: Selector = EVERYTHING
     ) -> contextlib.AbstractContextManager[Iterator[WatchEvent]]:
         """Changes after a version."""
-        return self._client.watch(kind, namespace, version)
+        return self._client.watch(kind, namespace, version, selector)
 
     def create(self, kind: Kind, item: Object) -> Object:
         """A new object. Raises `TREError(LeadershipLost)`, as every write."""
@@ -219,6 +245,15 @@ class FencedClient:
         """What the launcher reports of an object."""
         self._check()
         return self._client.apply_status(kind, item)
+
+    def patch(self, kind: Kind, key: Key, change: Object) -> Object:
+        """Change just these fields."""
+        self._check()
+        return self._client.patch(kind, key, change)
+
+    def log(self, key: Key, container: str, lines: int) -> str:
+        """The last lines that a container of a pod printed."""
+        return self._client.log(key, container, lines)
 
     def delete(self, kind: Kind, key: Key, how: Deletion = PLAINLY) -> bool:
         """Ask for an object's deletion."""

@@ -58,6 +58,7 @@ class MemoryCluster:
         self._owners: dict[tuple[Kind, Key], owners.Owners] = {}
         self._history: list[_Change] = []
         self._oldest = 0
+        self.logs: dict[tuple[Key, str], str] = {}
 
     def get(self, kind: Kind, key: Key) -> Object | None:
         """One object; `None` where there is none."""
@@ -75,12 +76,14 @@ class MemoryCluster:
             return Listing(found, self._version)
 
     @contextlib.contextmanager
-    def watch(self, kind: Kind, namespace: str, version: int) -> Iterator[Iterator[WatchEvent]]:
+    def watch(
+        self, kind: Kind, namespace: str, version: int, selector: Selector = EVERYTHING
+    ) -> Iterator[Iterator[WatchEvent]]:
         """Changes after a version."""
         with self._changed:
             if version < self._oldest:
                 raise refusal_of(410, {"message": "too old resource version"}, "The history is gone.")
-        yield self._follow(kind, namespace, version)
+        yield self._follow(kind, namespace, version, selector)
 
     def create(self, kind: Kind, item: Object) -> Object:
         """A new object."""
@@ -107,6 +110,28 @@ class MemoryCluster:
                 raise refusal_of(404, {}, f"There is no {kind.kind} {key_of(item).name}.")
             _check_version(before, item)
             return self._applied(kind, before, {"status": item.get("status", {})}, STATUS_MANAGER)
+
+    def patch(self, kind: Kind, key: Key, change: Object) -> Object:
+        """Change just these fields."""
+        with self._changed:
+            before = self._objects.get((kind, key))
+            if before is None:
+                raise refusal_of(404, {}, f"There is no {kind.kind} {key.name}.")
+            _check_version(before, {"metadata": {"name": key.name} | change.get("metadata", {})})
+            after = _merged(copy.deepcopy(before), change)
+            after["metadata"] |= _fixed(before)
+            if "deletionTimestamp" in after["metadata"] and not after["metadata"].get("finalizers"):
+                self._remove(kind, after)
+                return after
+            return self._store(kind, after, EventType.MODIFIED)
+
+    def log(self, key: Key, container: str, lines: int) -> str:
+        """What a test had a container say."""
+        with self._changed:
+            said = self.logs.get((key, container))
+        if said is None:
+            raise refusal_of(400, {"message": "container is waiting to start"}, f"{key.name} says nothing yet.")
+        return "\n".join(said.splitlines()[-lines:])
 
     def delete(self, kind: Kind, key: Key, how: Deletion = PLAINLY) -> bool:
         """Ask for an object's deletion."""
@@ -140,7 +165,7 @@ class MemoryCluster:
         with self._changed:
             self._remove(kind, self._objects[kind, key])
 
-    def _follow(self, kind: Kind, namespace: str, version: int) -> Iterator[WatchEvent]:
+    def _follow(self, kind: Kind, namespace: str, version: int, selector: Selector) -> Iterator[WatchEvent]:
         seen = version
         while True:
             with self._changed:
@@ -151,7 +176,8 @@ class MemoryCluster:
                 fresh = [change for change in self._history if change.version > seen]
                 seen = self._version
             for change in fresh:
-                if change.kind == kind and namespace in ("", key_of(change.event.object).namespace):
+                at_home = change.kind == kind and namespace in ("", key_of(change.event.object).namespace)
+                if at_home and _selected(change.event.object, selector):
                     yield copy.deepcopy(change.event)
         yield WatchEvent(EventType.BOOKMARK, {"metadata": {"resourceVersion": str(seen)}})
 
@@ -199,6 +225,19 @@ class MemoryCluster:
 
     def _stamp(self) -> str:
         return self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _merged(before: Object, change: Object) -> Object:
+    """A merge patch (RFC 7396)."""
+    for name, value in change.items():
+        if value is None:
+            before.pop(name, None)
+        elif isinstance(value, dict):
+            inner = before.get(name)
+            before[name] = _merged(inner if isinstance(inner, dict) else {}, value)
+        else:
+            before[name] = copy.deepcopy(value)
+    return before
 
 
 def _identity(item: Object) -> tuple[str, int]:

@@ -178,7 +178,7 @@ class ClusterClient(Protocol):
         ...
 
     def watch(
-        self, kind: Kind, namespace: str, version: int
+        self, kind: Kind, namespace: str, version: int, selector: Selector = EVERYTHING
     ) -> contextlib.AbstractContextManager[Iterator[WatchEvent]]:
         """Changes after a version, until the server ends the stream.
 
@@ -200,6 +200,17 @@ class ClusterClient(Protocol):
 
     def apply_status(self, kind: Kind, item: Object) -> Object:
         """What the launcher reports of an object that is there. Raises `ClusterError(ObjectNotFound)`."""
+        ...
+
+    def patch(self, kind: Kind, key: Key, change: Object) -> Object:
+        """Change just these fields, `None` takes one off (RFC 7396). Raises `ClusterError(ObjectNotFound)`.
+
+        For what `apply` cannot say: taking off a finalizer, changing one field of an object whose others are fixed.
+        """
+        ...
+
+    def log(self, key: Key, container: str, lines: int) -> str:
+        """The last lines that a container of a pod printed. Raises `ClusterError(BadInput)` where it never ran."""
         ...
 
     def delete(self, kind: Kind, key: Key, how: Deletion = PLAINLY) -> bool:

@@ -22,6 +22,7 @@ import structlog
 from prometheus_client import Counter
 
 from tre.cluster.protocol import (
+    EVERYTHING,
     ClusterClient,
     ClusterError,
     EventType,
@@ -29,6 +30,7 @@ from tre.cluster.protocol import (
     Kind,
     Listing,
     Object,
+    Selector,
     WatchEvent,
     WatchExpiredError,
     key_of,
@@ -157,8 +159,15 @@ class Watcher:
     """Keeps a cache in step with one collection, and tells which objects changed."""
 
     def __init__(
-        self, client: ClusterClient, kind: Kind, namespace: str, tell: Callable[[Key], None], clock: Clock
+        self,
+        client: ClusterClient,
+        kind: Kind,
+        namespace: str,
+        tell: Callable[[Key], None],
+        clock: Clock,
+        selector: Selector = EVERYTHING,
     ) -> None:
+        self._selector = selector
         self._client, self._kind, self._namespace, self._tell, self._clock = client, kind, namespace, tell, clock
         self.cache = Cache()
         self._list_at: float | None = None
@@ -185,7 +194,7 @@ class Watcher:
 
     def _list(self) -> None:
         began = self._clock.now()
-        listing = self._client.list(self._kind, self._namespace)
+        listing = self._client.list(self._kind, self._namespace, self._selector)
         changed = self.cache.replace(listing, began)
         LISTS.labels(self._kind.kind, "ok").inc()
         self._list_at = self._clock.boottime() + RELIST_SECONDS
@@ -194,7 +203,7 @@ class Watcher:
             self._tell(key)
 
     def _watch(self) -> None:
-        with self._client.watch(self._kind, self._namespace, self.cache.version) as events:
+        with self._client.watch(self._kind, self._namespace, self.cache.version, self._selector) as events:
             for event in events:
                 if (key := self.cache.take(event)) is not None:
                     self._tell(key)

@@ -2,22 +2,24 @@
 
 Guarantees: one controller for a root (a second one refuses to start); it may be killed at any line and goes on from
 the record when it is started again; a log that is not what was signed stops it from granting anything new, while
-endings go on.
+endings go on. Where several share a record on a server one leads (`tre.controller.leadership`) and the others stand
+by: they answer that they are well and nothing else. One that led and lost it ends, with exit code 3.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import socket
 import sys
 import threading
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 import structlog
 from prometheus_client import REGISTRY
-from sqlalchemy.exc import SQLAlchemyError
 
 from tre.airlock.spool import Spool
 from tre.audit.intake import SpoolReader
@@ -28,16 +30,18 @@ from tre.audit.sequencer import Sequencer, Terms
 from tre.audit.witness import FileWitness, witness_path
 from tre.controller.api import ControllerApi
 from tre.controller.checker_relay import CheckerRelay
+from tre.controller.cluster import open_cluster, source_of
 from tre.controller.context import Context
 from tre.controller.exports import ExportReconciler
 from tre.controller.greeting import Greeting
 from tre.controller.hub_mirror import HubMirror
+from tre.controller.leadership import Leadership
 from tre.controller.metrics import RecordNumbers
 from tre.controller.mirror import keep_mirror
 from tre.controller.publisher import Publisher
 from tre.controller.reconciler import Reconciler
+from tre.controller.runtimes import RunTerms, runs_of
 from tre.domain.errors import TREError
-from tre.runtimes.bubblewrap.runtime import BubblewrapRuntime
 from tre.store.database import Database
 from tre.store.migrate import require_current
 from tre.store.roles import Role
@@ -46,12 +50,15 @@ from tre.system.files import sweep_unfinished
 from tre.system.hub_keys import CONTROLLER_TOKEN, read_key
 from tre.system.layout import Layout
 from tre.system.nudge import nudge_path
-from tre.system.service import arguments, health_routes, serve_unix, until_told
+from tre.system.service import Check, arguments, health_routes, serve_unix, until_told
 from tre.system.settings import Settings
 
 log = structlog.get_logger()
 
 NOT_LEADING = "This controller does not lead: another one sequences the log, or will."
+SOURCE_SECONDS = 2.0
+LOST = 3
+"""The exit code of a controller that led and does not any more: whoever started it starts it again, to stand by."""
 
 
 class Controller:
@@ -61,43 +68,76 @@ class Controller:
         self.layout, self.settings = layout, settings
         self.database = Database.open(layout, settings, Role.controller)
         require_current(self.database)
+        self.cluster = open_cluster(layout, settings)
+        self.leadership = self._stand(SystemClock())
+        self.database.fence(self.leadership.fence)
         self.log_trouble: str | None = NOT_LEADING if self.database.is_postgres else None
         self.publisher = Publisher(self.keeps_up)
+        terms = RunTerms(layout, settings, self.database, SystemClock(), self.leadership.check)
+        self.runs = runs_of(terms, self.cluster)
         self.tapped, self.stop = threading.Event(), threading.Event()
-        self.changed = asyncio.Event()
+        self.changed, self.leading = asyncio.Event(), asyncio.Event()
         self.loop: asyncio.AbstractEventLoop | None = None
         self.context = Context(
             database=self.database,
             layout=layout,
             settings=settings,
             clock=SystemClock(),
-            runtime=BubblewrapRuntime(layout),
+            runtime=self.runs.runtime,
             publish=self.publish,
-            own_users=settings.services.controller == os.geteuid(),
+            own_users=self.cluster is not None or settings.services.controller == os.geteuid(),
+            clear_grant=self.runs.clear_grant,
             log_trouble=lambda: self.log_trouble,
         )
         signer = load_private(layout.keys / PRIVATE_KEY_FILE)
-        self.lease = Lease(self.database, self.context.clock) if self.database.is_postgres else None
-        terms = Terms(witness=FileWitness(witness_path(layout.root)), lease=self.lease)
-        self.sequencer = Sequencer(self.database, signer, self.context.clock, terms)
+        sequencing = Terms(witness=FileWitness(witness_path(layout.root)), lease=self.leadership.lease)
+        self.sequencer = Sequencer(self.database, signer, self.context.clock, sequencing)
         self.mended = False
         self.endings = SpoolReader(layout.endings, self.database, self.context.clock)
-        spool = Spool(layout.checker_spool)
-        spool.sweep_jobs()
-        sweep_unfinished(witness_path(layout.root).parent)
-        self.relay = CheckerRelay(self.context, spool)
+        self.spool = Spool(layout.checker_spool)
+        self.relay = CheckerRelay(self.context, self.spool)
         exports = ExportReconciler(self.context, signer)
         self.relay.appliers |= exports.appliers
         self.reconciler = Reconciler(self.context, self.tapped)
         self.reconciler.handlers["export"] = exports.reconcile
         self.reconciler.background += [self.take_in_endings, self.relay.step, self.sequence]
         self.greeting = Greeting(self.context, self.publisher)
-        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread = threading.Thread(target=self.run, daemon=True, name="reconciler")
+
+    def _stand(self, clock: SystemClock) -> Leadership:
+        """What this controller needs in order to lead."""
+        if not self.database.is_postgres:
+            return Leadership()
+        lease = Lease(self.database, clock)
+        return Leadership(lease, None if self.cluster is None else self.cluster.elector(lease.holder, clock))
 
     def run(self) -> None:
-        """Let the gateways listen first, then bring everything where it belongs."""
-        self.greeting.say()
-        self.reconciler.run(self.stop)
+        """Once this controller leads: let the gateways listen first, then bring everything where it belongs."""
+        while not self.leadership.began.wait(0.1):
+            if self.stop.is_set():
+                return
+        # What another controller is just writing looks like what one left unfinished: only the leader sweeps.
+        self.spool.sweep_jobs()
+        sweep_unfinished(witness_path(self.layout.root).parent)
+        if self.loop is not None:
+            self.loop.call_soon_threadsafe(self.leading.set)
+        self.runs.watch(self.stop, self.tapped.set)
+        with self._source():
+            self.greeting.say()
+            self.reconciler.run(self.stop)
+
+    @contextlib.contextmanager
+    def _source(self) -> Iterator[None]:
+        """The cluster's resources are taken in meanwhile, where there is a cluster."""
+        if self.cluster is None or self.leadership.lease is None:
+            yield
+            return
+        source = source_of(self.context, self.cluster, self.leadership.check, self.leadership.lease.holder)
+        thread = threading.Thread(target=source.run, args=(self.stop,), daemon=True, name="source")
+        thread.start()
+        yield
+        source.queue.close()
+        thread.join(SOURCE_SECONDS)  # what it may do after that is refused by the fence
 
     def publish(self, message: dict[str, Any]) -> None:
         """Tell the gateways (and wait until they closed their doors on an ending), and have the Hub's mirror look."""
@@ -120,7 +160,7 @@ class Controller:
     def sequence(self) -> bool:
         """Give every event its place in the signed log."""
         try:
-            if self.lease is not None and not self.lease.keep():
+            if not self.leadership.leads():
                 self.mended, self.log_trouble = False, NOT_LEADING
                 return False
             if not self.mended:
@@ -135,46 +175,66 @@ class Controller:
         return False
 
     def let_go(self) -> None:
-        """Let another controller lead at once; where the record cannot be reached it waits for the lease's end."""
-        if self.lease is None or self.thread.is_alive():
-            return
-        try:
-            self.lease.release()
-        except (TREError, SQLAlchemyError) as error:
-            log.warning("lease-not-released", error=str(error))
+        """Let another controller lead at once, unless something of this one may still act: then the lease runs out."""
+        if not self.thread.is_alive():
+            self.leadership.release()
 
     def checks(self) -> dict[str, Any]:
-        """What `/healthz` asks."""
+        """What `/healthz` asks; who stands by is well as long as it answers."""
+
+        def of_leader(check: Check) -> Check:
+            return lambda: check() if self.leadership.began.is_set() else None
+
         return {
-            "loop": lambda: self.reconciler.trouble if self.keeps_up() else "the record is not kept up with",
-            "log": lambda: self.log_trouble,
+            "loop": of_leader(lambda: self.reconciler.trouble if self.keeps_up() else "the record is not kept up with"),
+            "log": of_leader(lambda: self.log_trouble),
         }
 
-    async def serve(self) -> None:
-        """Run until told to end."""
+    async def serve(self) -> int:
+        """Run until told to end, or until another one leads in this one's place; return the exit code."""
         self.loop = asyncio.get_running_loop()
+        lost = asyncio.Event()
         uids = self.settings.services
         own = {0, os.geteuid()}
         callers = {"gateway": frozenset({uids.gateway, *own}), "hub": frozenset({uids.hub, *own})}
-        app = ControllerApi(self.context, self.publisher, callers).app()
+        app = ControllerApi(self.context, self.publisher, callers, self.leadership.leads).app()
         app.add_routes(health_routes(self.checks()))
         REGISTRY.register(RecordNumbers(self.database))
         tap = _listen_for_taps(self.layout, self.loop, self.tapped)
+        self.leadership.start(functools.partial(_set, self.loop, lost))
         self.thread.start()
         runner = await serve_unix(app, self.layout.socket("controller"), mode=0o666)
         mirror = HubMirror(self.layout.socket("hub"), read_key(self.layout, CONTROLLER_TOKEN))
-        mirroring = asyncio.create_task(keep_mirror(self.context, mirror, self.changed))
-        await until_told()
+        mirroring = asyncio.create_task(self._mirror(mirror))
+        await _first_of(until_told(), lost.wait())
         self.stop.set()
         self.tapped.set()
+        await asyncio.to_thread(self.thread.join, 5.0)
+        await asyncio.to_thread(self.let_go)  # before anything that takes time: another one waits for it
         mirroring.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await mirroring
         await runner.cleanup()
         tap.close()
-        self.thread.join(5.0)
-        self.let_go()
+        if self.cluster is not None:
+            self.cluster.close()
         self.database.close()
+        return LOST if lost.is_set() else 0
+
+    async def _mirror(self, mirror: HubMirror) -> None:
+        await self.leading.wait()
+        await keep_mirror(self.context, mirror, self.changed)
+
+
+def _set(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+    loop.call_soon_threadsafe(event.set)
+
+
+async def _first_of(*waits: Coroutine[Any, Any, Any]) -> None:
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
 
 
 def _listen_for_taps(layout: Layout, loop: asyncio.AbstractEventLoop, tapped: threading.Event) -> socket.socket:
@@ -199,11 +259,10 @@ def main() -> int:
     os.umask(0o002)  # the record's files are shared with the group of its writers
     try:
         with FileLock(lock_path(layout.run)).hold():
-            asyncio.run(Controller(layout, settings).serve())
+            return asyncio.run(Controller(layout, settings).serve())
     except TREError as error:
         sys.stderr.write("\n".join(error.lines()) + "\n")
         return 1
-    return 0
 
 
 if __name__ == "__main__":

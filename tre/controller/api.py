@@ -1,7 +1,8 @@
 """What the controller answers on its unix socket: the gateways' stream, their events, the Hub's questions.
 
 Guarantees: only the users of our own services are served, by the kernel's word (`SO_PEERCRED`), each only what it
-needs; events taken in twice are one event; nothing here changes a grant or a workspace.
+needs; events taken in twice are one event; nothing here changes a grant or a workspace. A controller that does not
+lead says so (503), and what a gateway has to tell it keeps for the one that does.
 """
 
 from __future__ import annotations
@@ -26,13 +27,20 @@ from tre.system.sockets import peer_uid
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _MOST_EVENTS = 1000
+_STATUS = {Reason.NotPermitted: 403, Reason.LeadershipLost: 503}
 
 
 class ControllerApi:
     """The handlers, over one record and one publisher."""
 
-    def __init__(self, context: Context, publisher: Publisher, callers: dict[str, frozenset[int]]) -> None:
-        self._context, self._publisher, self._callers = context, publisher, callers
+    def __init__(
+        self,
+        context: Context,
+        publisher: Publisher,
+        callers: dict[str, frozenset[int]],
+        leads: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._context, self._publisher, self._callers, self._leads = context, publisher, callers, leads
 
     def app(self) -> web.Application:
         """The application to serve."""
@@ -41,6 +49,8 @@ class ControllerApi:
         app.router.add_post("/v1/heard", self._only("gateway", self.heard))
         app.router.add_post("/v1/events", self._only("gateway", self.events))
         app.router.add_get("/v1/hub/{user}/{server}", self._only("hub", self.hub_record))
+        app.router.add_get("/readyz", self.readyz)
+        app.router.add_get("/leading", self.leading)
         return app
 
     @web.middleware
@@ -48,7 +58,7 @@ class ControllerApi:
         try:
             return await handler(request)
         except TREError as error:
-            status = 403 if error.reason is Reason.NotPermitted else 400
+            status = _STATUS.get(error.reason, 400)
             return web.json_response(error.as_dict(), status=status)
 
     def _only(self, who: str, handler: Handler) -> Handler:
@@ -57,9 +67,20 @@ class ControllerApi:
             connection: socket.socket | None = transport.get_extra_info("socket") if transport else None
             if connection is None or peer_uid(connection) not in self._callers[who]:
                 raise TREError(Reason.NotPermitted, f"This answer is for the {who} alone.")
+            if who == "gateway" and not self._leads():
+                raise TREError(Reason.LeadershipLost, "This controller stands by; another one leads, or will.")
             return await handler(request)
 
         return guarded
+
+    async def readyz(self, _request: web.Request) -> web.Response:
+        """200 from whoever serves or could at any moment: it says which."""
+        return web.json_response({"status": "leading" if self._leads() else "stand-by"})
+
+    async def leading(self, _request: web.Request) -> web.Response:
+        """200 from the leader alone, 503 from the others: for whoever sends the gateways to the right one."""
+        leads = self._leads()
+        return web.json_response({"leading": leads}, status=200 if leads else 503)
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """Everything a gateway must know, for as long as it listens."""

@@ -43,11 +43,12 @@ class Closing:
         if any(item.phase in ALIVE_PHASES for item in present):
             return now + _LOOK_AGAIN  # each ending wakes this grant by its event
         slices_gone = self._remove_slices(grant, now)
+        cleared = self._context.clear_grant(grant.name)
         due = self._destruction_due(grant)
         if not close_asked and now < due:
             return min(due, now + timedelta(hours=1))
         receipts = [self._destroyed(item, now) for item in present]
-        if slices_gone and all(receipt is not None for receipt in receipts):
+        if slices_gone and cleared and all(receipt is not None for receipt in receipts):
             self._close(grant, present, receipts, now)
             return None
         return now + _LOOK_AGAIN

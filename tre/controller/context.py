@@ -41,6 +41,8 @@ class Context:
     own_users: bool
     log_trouble: Callable[[], str | None] = lambda: None
     """Why the signed log does not go on; `None` while it does."""
+    clear_grant: Callable[[str], bool] = lambda _grant: True
+    """Removes what a runtime keeps for a grant whose runs are all dead; says whether nothing is left."""
 
     def check_granting(self) -> None:
         """Raise `TREError(AuditBroken)` while the signed log is not whole, `TREError(ClockOutOfStep)` while the clock

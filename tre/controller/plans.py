@@ -20,7 +20,7 @@ from tre.domain.quantities import parse_bytes, parse_hourly_bytes
 from tre.domain.workspaces.models import HourlyBudgets, Limits, Mount, MountKind, Workspace, WorkspacePlan
 from tre.store import grant_slices, jobs, workspaces
 from tre.store.grant_slices import SliceState, StoredSlice
-from tre.system.settings import ProfileSettings
+from tre.system.settings import Settings
 
 PROGRAM = "storekeeper"
 PROVISION = "workspace.provision"
@@ -43,7 +43,7 @@ class PlanMaker:
 
         Raises `TREError` for an unknown profile, a slice that is not built, a failed provision.
         """
-        profile = self._profile(grant)
+        limits = limits_of(self._context.settings, grant.spec.workspace.profile)
         uid = self._uid(workspace)
         if not self._provisioned(workspace, uid):
             return None
@@ -59,7 +59,7 @@ class PlanMaker:
             uid=uid,
             data_groups=tuple(sorted({item.data_group for item in slices if item.data_group is not None})),
             mounts=(*self._slice_mounts(slices), *self._own_mounts(workspace)),
-            limits=_limits(profile),
+            limits=limits,
             budgets=_budgets(grant),
             profile=grant.spec.workspace.profile,
             end=end,
@@ -72,17 +72,6 @@ class PlanMaker:
         with self._context.database.read() as connection:
             slices = grant_slices.of_grant(connection, workspace.grant)
         return any(item.name in mounted and item.state is not SliceState.Ready for item in slices)
-
-    def _profile(self, grant: GrantRecord) -> ProfileSettings:
-        name = grant.spec.workspace.profile
-        try:
-            return self._context.settings.profiles[name]
-        except KeyError:
-            raise TREError(
-                Reason.PolicyMissing,
-                f"There is no workspace profile {name!r}.",
-                remedy="Add it under profiles in tre.yaml.",
-            ) from None
 
     def _uid(self, workspace: Workspace) -> int:
         if not self._context.own_users:
@@ -140,7 +129,15 @@ class PlanMaker:
         return [Mount(kind=kind, source=str(path), target=TARGETS[kind]) for kind, path in sources.items()]
 
 
-def _limits(profile: ProfileSettings) -> Limits:
+def limits_of(settings: Settings, name: str) -> Limits:
+    """What a size of workspace may use. Raises `TREError(PolicyMissing)` where there is none of this name."""
+    profile = settings.profiles.get(name)
+    if profile is None:
+        raise TREError(
+            Reason.PolicyMissing,
+            f"There is no workspace profile {name!r}.",
+            remedy="Add it under profiles in tre.yaml.",
+        )
     return Limits(
         memory_bytes=parse_bytes(profile.memory),
         cpu_millis=profile.cpu_millis,

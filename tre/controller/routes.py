@@ -11,7 +11,7 @@ from tre.runtimes.protocol import Observation
 
 
 def route_of(workspace: Workspace, grant: GrantRecord, run: Observation | None) -> Route:
-    """The route of a workspace; it has a socket only while the record says Running."""
+    """The route of a workspace; it leads somewhere only while the record says Running."""
     end = effective_end(grant.spec)
     plan = workspace.plan if workspace.phase in ALIVE_PHASES else None
     running = workspace.phase is WorkspacePhase.Running and run is not None
@@ -25,12 +25,13 @@ def route_of(workspace: Workspace, grant: GrantRecord, run: Observation | None) 
         reason=workspace.reason,
         message=workspace.message,
         socket=run.socket if running and run is not None else None,
+        door=run.door if running and run is not None else None,
         uid=workspace.uid if workspace.uid is not None else (plan.uid if plan else None),
         slices=plan.slices if plan else frozenset(),
         budgets=plan.budgets if plan else HourlyBudgets(),
         progress=workspace.progress,
         end=min(plan.end, end.at, *([run.end] if run else [])) if plan else None,
-        boottime_end_ms=run.boottime_end_ms if running and run is not None else None,
+        boottime_end_ms=run.boottime_end_ms if running and run is not None and run.door is None else None,
         grant_end=end.at,
         grant_end_reason=end.reason,
     )

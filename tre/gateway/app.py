@@ -37,7 +37,7 @@ from tre.gateway.shell import Shell
 from tre.gateway.static import StaticFiles
 from tre.gateway.stream import Stream
 from tre.gateway.table import Table
-from tre.gateway.upstream import Upstreams
+from tre.gateway.upstream import DoorKey, Upstreams
 from tre.gateway.websockets import WebsocketProxy
 from tre.system.layout import Layout
 from tre.system.settings import Settings
@@ -49,7 +49,8 @@ _KI, _MI = 2**10, 2**20
 
 @dataclass(frozen=True)
 class Parts:
-    """What a gateway is made from. `environment` holds the JupyterLab whose static files are served."""
+    """What a gateway is made from. `environment` holds the JupyterLab whose static files are served; `doors` is what
+    it shows to the doors of pods, on a cluster."""
 
     settings: Settings
     layout: Layout
@@ -57,6 +58,7 @@ class Parts:
     key: bytes
     environment: Path
     spool: EventSpool
+    doors: DoorKey | None = None
 
 
 class Gateway:
@@ -69,7 +71,7 @@ class Gateway:
         self.metrics = Metrics()
         self.table = Table(self.settings.stream_staleness_seconds)
         self.openings = Openings()
-        self.upstreams = Upstreams()
+        self.upstreams = Upstreams(parts.doors)
         self.outbox = Outbox(socket("controller"), parts.spool, self.clock, self.metrics)
         self.budgets = Budgets(self.clock, self._tell_alarm)
         signer = Signer(parts.key)
@@ -130,7 +132,7 @@ class Gateway:
         self.shell.bells.ring(workspaces)
         for workspace in workspaces or ():
             route = self.table.route(workspace)
-            if route is None or route.socket is None:
+            if route is None or not route.is_served:
                 self._in_background(self.upstreams.drop(workspace))
 
     def health(self) -> str:

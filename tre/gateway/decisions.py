@@ -109,7 +109,7 @@ def _closed(standing: Standing, moment: Moment) -> Reason | None:
 def _not_running(route: Route) -> Reason | None:
     if route.phase is not WorkspacePhase.Running:
         return Reason.StateForbids if route.reason is Reason.Entitled else route.reason
-    return None if route.socket is not None else Reason.StateForbids
+    return None if route.is_served else Reason.StateForbids
 
 
 def _run_over(standing: Standing, route: Route, moment: Moment) -> Reason | None:

@@ -25,6 +25,7 @@ from tre.domain.errors import TREError
 from tre.gateway.app import Gateway, Parts
 from tre.gateway.sessions import read_session_key
 from tre.gateway.spool import FileSpool
+from tre.gateway.upstream import DoorKey
 from tre.system.certificates import load_pair, pair_for_gateway
 from tre.system.clock import SystemClock
 from tre.system.files import make_directory
@@ -88,6 +89,15 @@ def tls_context(settings: Settings, layout: Layout) -> ssl.SSLContext | None:
     return context
 
 
+def door_key(settings: Settings, layout: Layout) -> DoorKey | None:
+    """What is shown to doors, on a cluster. Raises `TREError(SetupIncomplete)` for files that are no pair."""
+    if settings.runtime != "kubernetes":
+        return None
+    found = DoorKey(layout.door_certificate, layout.door_key)
+    found.context()
+    return found
+
+
 def raise_descriptor_limit() -> None:
     """As many open descriptors as the machine allows: a websocket takes two."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -146,6 +156,7 @@ def main() -> int:
             key=read_session_key(layout.keys),
             environment=workspace_environment(settings),
             spool=FileSpool(layout.endings),
+            doors=door_key(settings, layout),
         )
         raise_descriptor_limit()
         asyncio.run(serve(Gateway(parts), layout))

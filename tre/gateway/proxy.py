@@ -109,11 +109,11 @@ class WorkspaceProxy:
         budget = _budget(request.method, visit.address, request.query_string)
         if budget is not None and self._budgets.left(visit.route, budget) == 0:
             raise self._exhausted(visit, budget)
-        client = await self._upstreams.workspace(visit.route)
+        upstream = await self._upstreams.workspace(visit.route)
         try:
-            async with client.request(
+            async with upstream.client.request(
                 request.method,
-                exact_url(visit.address.target),
+                exact_url(visit.address.target, upstream.origin),
                 headers=_request_headers(request),
                 data=_body(request, LARGEST_UPLOAD),
                 allow_redirects=False,

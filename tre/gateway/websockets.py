@@ -67,10 +67,10 @@ class WebsocketProxy:
 
     async def _connect(self, request: web.BaseRequest, visit: Visit) -> aiohttp.ClientWebSocketResponse[bool]:
         offered = request.headers.get("Sec-WebSocket-Protocol", "").split(",")
-        client = await self._upstreams.workspace(visit.route)
+        upstream = await self._upstreams.workspace(visit.route)
         try:
-            return await client.ws_connect(
-                exact_url(visit.address.target),
+            return await upstream.client.ws_connect(
+                exact_url(visit.address.target, upstream.origin),
                 protocols=[name.strip() for name in offered if name.strip()],
                 timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_SECONDS),
                 headers={"Host": "localhost"},

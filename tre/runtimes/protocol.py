@@ -16,6 +16,7 @@ from typing import Protocol
 from tre.domain.errors import Reason
 from tre.domain.model import Line, Record, UtcTime
 from tre.domain.workspaces.models import WorkspacePlan
+from tre.domain.workspaces.routes import Door
 
 
 class RunPhase(StrEnum):
@@ -30,9 +31,9 @@ class RunPhase(StrEnum):
 class Observation(Record):
     """One run and what is known of it.
 
-    `socket` is where its server listens; `end` until when it runs (the plan's end, or an earlier one it was given
-    since); `boottime_end_ms` the same on the machine's boot-time clock; `means` says by what each limit is enforced;
-    `isolation` is the probe's result with its control; `reason` and `detail` say how it ended.
+    `socket` or `door` is where its server listens; `end` until when it runs (the plan's end, or an earlier one it was
+    given since); `boottime_end_ms` the same on the machine's boot-time clock; `means` says by what each limit is
+    enforced; `isolation` is the probe's result with its control; `reason` and `detail` say how it ended.
     """
 
     identity: Line
@@ -42,6 +43,7 @@ class Observation(Record):
     reason: Reason | None = None
     detail: Line = ""
     socket: str | None = None
+    door: Door | None = None
     end: UtcTime
     boottime_end_ms: int = 0
     means: dict[str, str] = {}
@@ -49,18 +51,22 @@ class Observation(Record):
 
 
 class DeathProof(Record):
-    """What an independent look found of a run: nothing, or what still lives."""
+    """What an independent look found of a run: nothing, or what still lives.
+
+    `unproven` says of what the end could not be observed, and where to look: a machine that does not report.
+    """
 
     identity: Line
     at: UtcTime
     processes: tuple[int, ...] = ()
     mounts: tuple[str, ...] = ()
     answers: bool = False
+    unproven: tuple[Line, ...] = ()
 
     @property
     def dead(self) -> bool:
-        """Whether nothing of the run was found."""
-        return not (self.processes or self.mounts or self.answers)
+        """Whether nothing of the run was found, and everything could be seen."""
+        return not (self.processes or self.mounts or self.answers or self.unproven)
 
 
 class Runtime(Protocol):

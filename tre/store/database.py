@@ -90,6 +90,7 @@ class Database:
         self.is_postgres = known.get_backend_name() == "postgresql"
         self.engine = _make_engine(known, read_only=read_only)
         self._pause = pause
+        self._fence: Callable[[Connection], None] | None = None
 
     @classmethod
     def sqlite(cls, path: Path, *, read_only: bool = False) -> Database:
@@ -120,9 +121,15 @@ class Database:
     def change(self, first: Event, *more: Event) -> Iterator[Change]:
         """A transaction that commits the events together with whatever is done in it, or nothing at all."""
         with self._writing(first.id) as connection:
+            if self._fence is not None:
+                self._fence(connection)
             change = Change(connection, _MAKER)
             change.record(first, *more)
             yield change
+
+    def fence(self, check: Callable[[Connection], None]) -> None:
+        """Have every change begin with a look, in its own transaction, that may refuse it by raising."""
+        self._fence = check
 
     @contextmanager
     def extend_log(self) -> Iterator[Connection]:

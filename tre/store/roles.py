@@ -71,10 +71,10 @@ RIGHTS: dict[Role, Rights] = {
         "audit_nodes": _ADD,
         "audit_checkpoints": _ADD,
         "leases": _KEEP,
-        "grants": "SELECT, UPDATE",
+        "grants": _KEEP,  # it also takes in a cluster's resources, as the operator does files
         "suspensions": _READ,
-        "grant_slices": "SELECT, UPDATE",
-        "workspaces": "SELECT, UPDATE",
+        "grant_slices": _KEEP,
+        "workspaces": _KEEP,
         "workspace_uids": _KEEP,
         "jobs": _KEEP,
         "people": _READ,

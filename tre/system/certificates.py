@@ -44,8 +44,8 @@ def pair_for_gateway(layout: Layout, settings: Settings) -> tuple[Path, Path]:
     return copies if all(path.exists() for path in copies) else pair_of(layout, settings)
 
 
-def load_pair(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
-    """Let a context use a pair. Raises `TREError(SetupIncomplete)` for files that are none."""
+def load_pair(context: ssl.SSLContext, certificate: Path, key: Path, *, where: str = "Under tls in tre.yaml") -> None:
+    """Let a context use a pair. Raises `TREError(SetupIncomplete)` for files that are none, which says `where`."""
     try:
         context.load_cert_chain(certificate, key, password=lambda: "")  # a key with a password must not ask for it
     except (OSError, ValueError) as error:
@@ -54,7 +54,7 @@ def load_pair(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
             Reason.SetupIncomplete,
             f"{certificate} and {key} cannot be used as certificate and key.",
             why=f"{why}.",
-            remedy="Under tls in tre.yaml, name PEM files: the whole chain, and its key without a password.",
+            remedy=f"{where} must be PEM files: the whole chain, and its key without a password.",
         ) from error
 
 

@@ -29,6 +29,16 @@ class Layout:
         return self.root / "keys"
 
     @property
+    def door_certificate(self) -> Path:
+        """What the gateway shows to the doors of pods, on a cluster; doors believe no other."""
+        return self.keys / "gateway-door.crt"
+
+    @property
+    def door_key(self) -> Path:
+        """Its private key, the gateway's alone."""
+        return self.keys / "gateway-door.key"
+
+    @property
     def datasets(self) -> Path:
         """`NAME/store/TIER/…` (each file once) and `NAME/releases/REL/` (indexes only)."""
         return self.root / "data" / "datasets"

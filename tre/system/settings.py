@@ -172,6 +172,10 @@ class Settings(Record):
     the record is one SQLite file. Neither user nor password stands here: each program signs in as its own role, with
     the password in `keys/database-ROLE.password` or as libpq finds it (password file, service, certificate)."""
 
+    runtime: Literal["bubblewrap", "kubernetes"] = "bubblewrap"
+    """Where workspaces run: in sandboxes of this machine, or in pods of the cluster that `cluster.yaml` describes.
+    On a cluster the record is on a server, since programs of several machines share it."""
+
     database_role_prefix: Annotated[Line, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")] = "tre_"
     """What the roles' names on the server begin with: `tre_portal`. Two launchers on one server need two."""
 
@@ -232,6 +236,9 @@ class Settings(Record):
         loopback = self.listen_address in {"127.0.0.1", "::1"}
         if not loopback and self.tls.certificate is None:
             msg = "listenAddress is not this machine's own (127.0.0.1 or ::1): tls.certificate and tls.key are needed"
+            raise ValueError(msg)
+        if self.runtime == "kubernetes" and self.database_url is None:
+            msg = "runtime says kubernetes, and there is no databaseUrl: programs of several machines share the record"
             raise ValueError(msg)
         return self
 

@@ -71,17 +71,20 @@ def test_of_two_controllers_one_leads_and_the_other_grants_nothing(site: Site) -
     site.tre("init")
     one, other = site.controller(), site.controller()
     with pytest.raises(TREError, match="Nothing new is granted"):
-        one.context.check_log()  # nobody leads yet
-    one.sequence()
-    other.sequence()
-    one.context.check_log()
+        one.context.check_granting()  # nobody leads yet
+    for item in (one, other):
+        item.leadership.step()
+        item.sequence()
+    one.context.check_granting()
     assert (one.log_trouble, other.log_trouble) == (None, NOT_LEADING)
     with pytest.raises(TREError, match="Nothing new is granted"):
-        other.context.check_log()
+        other.context.check_granting()
     one.let_go()
-    other.sequence()
-    one.sequence()
+    for item in (other, one):
+        item.leadership.step()
+        item.sequence()
     assert (one.log_trouble, other.log_trouble) == (NOT_LEADING, None)
+    assert [item.checks()["log"]() for item in (one, other)] == [NOT_LEADING, None]
     for item in (one, other):
         item.reconciler._feed.close()
         item.database.close()

@@ -187,3 +187,21 @@ def test_no_write_without_the_lease(pair: Pair, verb: str) -> None:
     pair.advance(10.0)
     with pytest.raises(TREError):
         calls[verb]()
+
+
+def test_who_leads_asks_once_for_each_renewal(pair: Pair) -> None:
+    pair.one.elector.step()
+    before = len(pair.one.client.calls)
+    for _ in range(20):
+        pair.advance(2.0)
+        pair.one.elector.step()
+    assert len(pair.one.client.calls) - before == 20
+
+
+def test_who_waits_looks_again_when_the_silent_holders_time_is_over(pair: Pair) -> None:
+    pair.one.elector.step()
+    pauses = []
+    while not pair.two.leads():
+        pauses.append(pair.two.elector.step())
+        pair.advance(pauses[-1])
+    assert sum(pauses[:-1]) == pytest.approx(15.0)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import web
 
 from tests.unit.gateway import upstreams
+from tests.unit.gateway import world as gateway_world
 from tests.unit.gateway.upstreams import KERNEL, PROTOCOL, echo
 from tests.unit.gateway.world import (
     BASE,
@@ -34,6 +33,12 @@ from tre.domain.clock import ManualClock
 from tre.domain.errors import Reason
 from tre.gateway.decisions import LEAD
 from tre.gateway.sessions import CookieKind
+
+
+@pytest.fixture(params=["socket", "door"], autouse=True)
+def behind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything here holds on one machine and through the door of a pod."""
+    monkeypatch.setattr(gateway_world, "BEHIND", request.param)
 
 
 @pytest.fixture
@@ -312,7 +317,7 @@ async def test_only_the_sockets_of_the_revoked_session_are_cut(world: World) -> 
 async def test_the_end_of_the_run_cuts_without_any_news(world: World) -> None:
     async with socket_to(world) as socket:
         end = utc(seconds=2)
-        await world.news(route_message(socket=str(world.lab_socket), end=as_text(end)))
+        await world.news(world.route(end=as_text(end)))
         assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSED
         assert -LEAD <= time.time() - end.timestamp() < 0.3
     status, _, body = await world.get_lab("/api/me")
@@ -391,42 +396,15 @@ def _again(world: World) -> web.Application:
 # ------------------------------------------------------------------ the workspace's socket is hostile
 
 
-async def test_a_link_in_place_of_the_socket_is_not_followed(world: World) -> None:
-    assert (await world.get_lab("/api/me"))[0] == 200
-    elsewhere = world.lab_socket.with_name("other.sock")
-    world.lab_socket.rename(elsewhere)
-    world.lab_socket.symlink_to(elsewhere)
-    await world.gateway.upstreams.drop(WORKSPACE)
-    assert (await world.get_lab("/api/me"))[0] == 502
-    world.lab_socket.unlink()
-    elsewhere.rename(world.lab_socket)
-    assert (await world.get_lab("/api/me"))[0] == 200
-
-
-async def test_a_socket_of_another_user_is_refused(world: World) -> None:
-    mine = os.geteuid()
-    for owner, status in ((mine, 200), (mine + 1, 502)):
-        await world.news(route_message(socket=str(world.lab_socket), uid=owner, instance=owner + 2))
-        assert (await world.get_lab("/api/me"))[0] == status
-
-
-async def test_a_file_in_place_of_the_socket_is_refused(world: World) -> None:
-    plain = Path(world.lab_socket.with_name("plain"))
-    plain.write_text("no socket")
-    await world.news(route_message(socket=str(plain), instance=2))
-    assert (await world.get_lab("/api/me"))[0] == 502
-
-
 async def test_a_new_run_gets_new_connections(world: World) -> None:
     assert (await world.get_lab("/api/me"))[0] == 200
-    second = world.root / "door2" / "lab.sock"
-    await world.serve_unix(second, web.Server(upstreams.body_of(7)))
-    await world.news(route_message(socket=str(second), instance=2))
+    second = await world.serve_lab(web.Server(upstreams.body_of(7)), "door2")
+    await world.news(route_message(**second, instance=2))
     assert (await world.get_lab("/api/me"))[2] == b"x" * 7
 
 
 async def test_a_server_that_does_not_answer_is_502(world: World) -> None:
-    await world.news(route_message(socket=str(world.root / "nothing"), instance=2))
+    await world.news(route_message(**await world.serve_lab(None, "nothing"), instance=2))
     status, _, body = await world.get_lab("/api/me")
     assert (status, reason_of(body)) == (502, Reason.ServiceUnavailable)
 

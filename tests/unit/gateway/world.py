@@ -21,6 +21,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from tests.unit.gateway.doors import Pair, door_record, make_pair, server_context
 from tre.domain.canonical import digest_of_bytes
 from tre.domain.clock import Clock
 from tre.domain.errors import Reason
@@ -43,6 +44,8 @@ BOB = Subject(issuer="local", id="bob")
 KEY = bytes(range(32))
 CHECKOUT = Path(__file__).resolve().parents[3]
 ENVIRONMENT = CHECKOUT / ".venv-workspace"
+BEHIND = "socket"
+"""What the workspaces' servers are behind: a unix socket, or the `door` of a pod. Tests of both replace it."""
 
 
 def utc(**change: int) -> datetime:
@@ -209,6 +212,8 @@ class World:
     port: int
     layout: Layout
     client: aiohttp.ClientSession
+    keys: tuple[Pair, Pair]
+    way: dict[str, Any] = field(default_factory=dict)
     runners: list[web.BaseRunner] = field(default_factory=list)
 
     @property
@@ -285,6 +290,26 @@ class World:
         await web.UnixSite(runner, str(path)).start()
         self.runners.append(runner)
 
+    async def serve_lab(self, server: web.Server | None, name: str = "door") -> dict[str, Any]:
+        """Put a server in JupyterLab's place; what a route must say to lead there."""
+        if BEHIND == "socket":
+            path = self.root / name / "lab.sock"
+            if server is not None:
+                await self.serve_unix(path, server)
+            return {"socket": str(path)}
+        port = free_port()
+        door, gateway = self.keys
+        if server is not None:
+            runner = web.ServerRunner(server, shutdown_timeout=0.1)
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", port, ssl_context=server_context(door, gateway)).start()
+            self.runners.append(runner)
+        return {"door": door_record(port, door.pem)}
+
+    def route(self, **changes: Any) -> dict[str, Any]:
+        """A route's message that leads to the server in JupyterLab's place."""
+        return route_message(**{**self.way, **changes})
+
     async def synced(self) -> None:
         await until(lambda: self.gateway.stream.connected)
 
@@ -322,6 +347,7 @@ async def make_world(
     port = free_port()
     settings = Settings(base=BASE, listen_port=port)
     spool, controller = Spool(), Controller()
+    keys = (make_pair(root, "door"), make_pair(root, "gateway"))
     layout.socket("controller").parent.mkdir(parents=True)
     gateway = Gateway(
         Parts(
@@ -331,16 +357,15 @@ async def make_world(
             key=KEY,
             environment=environment,
             spool=spool,
+            doors=keys[1].as_key,
         )
     )
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False) as client:
-        world = World(root, gateway, controller, spool, port, layout, client)
-        socket_path = str(world.lab_socket)
-        controller.records = [grant_message(), route_message(**{"socket": socket_path, **route})]
+        world = World(root, gateway, controller, spool, port, layout, client, keys)
         await world.serve_unix(layout.socket("controller"), controller.app)
         await world.serve_unix(layout.socket("gateway"), back(gateway))
-        if upstream is not None:
-            await world.serve_unix(world.lab_socket, web.Server(upstream))
+        world.way = await world.serve_lab(None if upstream is None else web.Server(upstream))
+        controller.records = [grant_message(), world.route(**route)]
         runner = web.ServerRunner(front(gateway), shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()

@@ -222,7 +222,7 @@ FORBIDDEN = {
     "controller": (
         "SELECT password_hash FROM accounts",
         "SELECT * FROM tickets",
-        "INSERT INTO grants DEFAULT VALUES",
+        "DELETE FROM grants",
         "INSERT INTO sessions DEFAULT VALUES",
         "UPDATE people SET roles = '[]'",
         "DELETE FROM workspace_uids",

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from tre.runtimes.door.relay import Upstream
 
@@ -32,18 +33,21 @@ async def answers(upstream: Upstream) -> bool:
         return False  # not there yet
 
 
-def handler(is_ready: Callable[[], bool]) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], asyncio.Future[None]]:
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
+
+
+def handler(is_ready: Callable[[], bool]) -> Handler:
     """What serves one request of the kubelet's."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, TimeoutError, ValueError):
+        with contextlib.suppress(OSError, TimeoutError, ValueError, EOFError):
             async with asyncio.timeout(REQUEST_SECONDS):
                 line = await reader.readuntil(b"\n")
                 writer.write(_answer(line, is_ready()))
                 await writer.drain()
         writer.close()
 
-    return serve  # type: ignore[return-value]
+    return serve
 
 
 def _answer(line: bytes, ready: bool) -> bytes:

@@ -25,9 +25,10 @@ class Instruction:
     """One run's door.
 
     `port` and `health` are TCP ports; `socket` is where the workspace's server will listen, as user `uid`; `report`
-    is where its first process reports. `sealed` are the targets that the first process tries, `network` those that
+    is where its first process reports; `own` is a directory that nobody else sees, and that outlives this process but
+    not the pod. `sealed` are the targets that the first process tries, `network` those that
     the door tries itself every `every` seconds, for `seconds` each time; `answered` names the targets of both lists
-    that answered the controller when it wrote this, which is the control of what no process of a pod can reach.
+    that answered the controller when it wrote this, which is the control of what no process of a pod may reach.
     """
 
     workspace: str
@@ -36,6 +37,7 @@ class Instruction:
     socket: str
     uid: int
     report: str
+    own: str
     sealed: tuple[dict[str, Any], ...]
     network: tuple[dict[str, Any], ...]
     answered: frozenset[str]
@@ -118,6 +120,7 @@ _CHECKS: dict[str, Any] = {
     "socket": _path,
     "uid": _uid,
     "report": _path,
+    "own": _path,
     "sealed": _targets,
     "network": _targets,
     "answered": _names,

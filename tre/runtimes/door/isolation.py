@@ -15,7 +15,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tre.runtimes.door.instruction import Instruction
 from tre.runtimes.init import probe
@@ -26,6 +26,13 @@ from tre.runtimes.init.verdict import verdict
 Answers = list[dict[str, Any]]
 _ON_FILES = frozenset({"append", "chmod", "create", "remount", "unlink"})
 _WAITING = frozenset(probe.WAITING)
+
+
+class Found(NamedTuple):
+    """What a look came to, and whether it differs from the one before."""
+
+    said: dict[str, Any]
+    is_news: bool
 
 
 class Isolation:
@@ -50,7 +57,7 @@ class Isolation:
     def take_sealed(self, inside: Answers, own: Answers) -> dict[str, Any]:
         """Judge the first process' answers by the door's own and the controller's; return what to say of it."""
         found = verdict(inside, [*own, *self._answered(self._told.sealed)])
-        self._sealed = {
+        said = {
             "probe": "sealed",
             "proven": found.holds,
             "provenItems": list(found.proven),
@@ -58,31 +65,34 @@ class Isolation:
             "unproven": list(found.unproven),
             "uncontrolled": list(found.uncontrolled),
         }
-        return self._sealed
+        if self._sealed is not None:  # one report is the first process'; who sends another is somebody else
+            said["proven"] = False
+        self._sealed = said
+        return said
 
     def refuse_sealed(self, why: str) -> dict[str, Any]:
         """The first process could not probe: no proof."""
         self._sealed = {"probe": "sealed", "proven": False, "error": why}
         return self._sealed
 
-    def take_network(self, answers: Answers) -> dict[str, Any] | None:
-        """Judge what the door itself can reach; return what to say where that is news."""
-        reached = tuple(sorted(str(one["item"]) for one in answers if one["outcome"] != CLOSED))
-        if self._network is not None and self._network["proven"]:
-            if not reached or self.lost:
-                return None
-            self.lost = reached
-            return {"probe": "network", "proven": False, "failed": list(reached)}
+    def take_network(self, answers: Answers) -> Found:
+        """Judge what the door itself can reach. An address that opens after the proof ends it for good."""
+        reached = sorted(str(one["item"]) for one in answers if one["outcome"] != CLOSED)
         tried = {str(one["item"]) for one in answers}
         controlled = sorted(tried & self._told.answered - set(reached))
-        self._network = {
-            "probe": "network",
-            "proven": not reached and bool(controlled),
-            "provenItems": controlled,
-            "failed": list(reached),
-            "uncontrolled": sorted(tried - self._told.answered - set(reached)),
-        }
-        return self._network
+        before = self._network
+        if before is not None and before["proven"] and reached:
+            self.lost = tuple(reached)
+        if before is None or before["proven"]:
+            self._network = {
+                "probe": "network",
+                "proven": not reached and bool(controlled),
+                "provenItems": controlled,
+                "failed": reached,
+                "uncontrolled": sorted(tried - self._told.answered - set(reached)),
+            }
+        assert self._network is not None
+        return Found(self._network, before is None or before["proven"] != self._network["proven"])
 
     def _answered(self, targets: Iterable[Mapping[str, Any]]) -> Answers:
         """The controller's part of the control; what did not answer it either proves nothing and is held against
@@ -101,7 +111,7 @@ def _is_local(target: Mapping[str, Any]) -> bool:
 def own_control(instruction: Instruction) -> Answers:
     """The sealed probe's targets, tried without a seal: addresses of this pod, sockets, calls, and files in a
     directory of the door's own in place of those that must not be writable. Waits as long as the probe may."""
-    with tempfile.TemporaryDirectory(dir=Path(instruction.report).parent, prefix=".control-") as scratch:
+    with tempfile.TemporaryDirectory(dir=instruction.own) as scratch:
         Path(scratch, "a-file").touch()
         mine = [
             one | {"path": scratch} if one.get("kind") in _ON_FILES else one

@@ -1,8 +1,9 @@
 """A door from its start to its end.
 
 Guarantees: the workspace's first process can report only once, before it has started anything of the researcher's;
-what the door finds is printed as JSON lines, which the controller reads through the API server; a door that breaks
-relays nothing, and is not ready.
+what the door finds is printed as JSON lines, which the controller reads through the API server, and again every
+half a minute that isolation still holds; a door that breaks relays nothing, and one that was started a second time in
+a pod never relays anything, since by then the researcher's programs run and could report in the first process' place.
 
 Does not guarantee: that the run ends when isolation is lost. It is cut off at once; ending it is the controller's.
 """
@@ -16,9 +17,9 @@ import os
 import signal
 import socket
 import ssl
-import stat
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,9 @@ from tre.system.sockets import listen, peer_uid
 
 LONGEST_REPORT = 2**20
 LOOK_EVERY = 0.1
+AGAIN_EVERY = 30.0
+"""Seconds after which a proof is said again: the controller holds it against its own attempt of the same minute."""
+
 AWAIT_SECONDS = 20.0
 
 
@@ -55,20 +59,25 @@ class Door:
 
     async def watch_network(self) -> None:
         """Try the cluster's addresses now and every few seconds; cut everything the moment one answers."""
+        said_at = 0.0
         while not self.isolation.lost:
-            news = self.isolation.take_network(await asyncio.to_thread(try_network, self._told))
+            tried_at = time.time()
+            found = self.isolation.take_network(await asyncio.to_thread(try_network, self._told))
             if not self.isolation.proven:
                 self.relay.cut()
-            if news is not None:
-                say("isolation", **news)
+            if found.is_news or time.monotonic() > said_at + AGAIN_EVERY:
+                said_at = time.monotonic()
+                say("isolation", triedAt=tried_at, **found.said)
             await asyncio.sleep(self._told.every)
 
     async def hear(self, listening: socket.socket) -> None:
         """Take in what the first process reports, from the first caller that is the workspace's user."""
         loop = asyncio.get_running_loop()
-        connection, _ = await loop.sock_accept(listening)
-        listening.close()
-        Path(self._told.report).unlink(missing_ok=True)
+        try:
+            connection, _ = await loop.sock_accept(listening)
+        finally:
+            listening.close()
+            Path(self._told.report).unlink(missing_ok=True)
         if peer_uid(connection) != self._told.uid:
             connection.close()
             say("isolation", **self.isolation.refuse_sealed("somebody else reported in the first process' place"))
@@ -98,47 +107,85 @@ class Door:
         self.answered = True
         say("server-answers")
 
-    async def run(self, context: ssl.SSLContext, probed: socket.socket, reported: socket.socket) -> None:
-        """Serve until told to end."""
+    async def run(self, listening: Listening) -> None:
+        """Serve until told to end, and leave at once."""
         ended = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, ended.set)
-        await asyncio.start_server(health.handler(self.is_ready), sock=probed)
-        await self.relay.serve(self._told.port, context)
+        probed = await asyncio.start_server(health.handler(self.is_ready), sock=listening.health)
+        relaying = await self.relay.serve(listening.door, listening.context)
         try:
             async with asyncio.TaskGroup() as group:  # whatever breaks ends the door, and with it every connection
-                work = [group.create_task(one) for one in (self.watch_network(), self.hear(reported))]
-                work.append(group.create_task(self.await_server()))
+                work = [
+                    group.create_task(one)
+                    for one in (self.watch_network(), self.hear(listening.report), self.await_server())
+                ]
                 await ended.wait()
                 for task in work:
                     task.cancel()
         finally:
             self.relay.cut()
+            relaying.close()
+            probed.close()
+        sys.stdout.flush()
+        os._exit(0)  # an attempt that waits for an answer would hold the end up for a second
+
+
+@dataclass(frozen=True)
+class Listening:
+    """What a door listens on, before anybody is served."""
+
+    context: ssl.SSLContext
+    door: socket.socket
+    health: socket.socket
+    report: socket.socket
 
 
 def serve(told: Instruction, keys: Path) -> int:
     """Listen first, so that the control has something to reach and the workspace something to report to."""
     context = server_context(keys)
-    probed = socket.create_server(("::", told.health), family=socket.AF_INET6, dualstack_ipv6=True)
-    probed.setblocking(False)
+    door, probed = _on_every_address(told.port), _on_every_address(told.health)
+    started = Path(told.own) / "started"
+    again = started.exists()
+    started.touch()
     control = own_control(told)
-    # Last: the workspace is started when it is there. Its group is the workspace's.
-    reported = listen(Path(told.report), mode=0o660)
-    reported.setblocking(False)
+    reported = _listen_for_reports(Path(told.report))
+    found = Door(told, control)
     say("serving", workspace=told.workspace)
-    asyncio.run(Door(told, control).run(context, probed, reported))
+    if again:
+        say("isolation", **found.isolation.refuse_sealed("the door was started a second time"))
+    asyncio.run(found.run(Listening(context, door, probed, reported)))
     return 0
+
+
+def _on_every_address(port: int) -> socket.socket:
+    try:
+        found = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    except OSError:  # a node without IPv6
+        found = socket.create_server(("", port))
+    found.setblocking(False)
+    return found
+
+
+def _listen_for_reports(path: Path) -> socket.socket:
+    """The workspace is started when this socket is there, so it listens before it has its name.
+
+    Its group is the door's, which is the workspace's.
+    """
+    early = path.with_suffix(".early")
+    found = listen(early, mode=0o660)
+    early.rename(path)
+    found.setblocking(False)
+    return found
 
 
 def await_door(told: Instruction) -> int:
     """Return 0 as soon as a door listens for the first process' reports."""
     until = time.monotonic() + AWAIT_SECONDS
     while time.monotonic() < until:
-        try:
-            if stat.S_ISSOCK(os.stat(told.report).st_mode):
-                return 0
-        except FileNotFoundError:
-            time.sleep(0.01)
+        if Path(told.report).is_socket():
+            return 0
+        time.sleep(0.01)
     sys.stderr.write(f"the door did not listen within {AWAIT_SECONDS:g} s\n")
     return 1
 

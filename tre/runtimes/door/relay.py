@@ -15,18 +15,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tre.system.sockets import connect_untrusted
 
-PART = 2**16
-MOST_CONNECTIONS = 256
-"""Each holds up to four parts of memory, and the door has 64 MiB: browsers of one person need some dozens."""
+PART = 2**15
+MOST_CONNECTIONS = 48
+"""Each costs up to half a megabyte, most of it buffers of TLS, and the door has 64 MiB: one person's browser needs some
+dozens at the most."""
 
 CONNECT_SECONDS = 2.0
+HANDSHAKE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -70,9 +74,11 @@ class Relay:
         self._upstream, self._is_open = upstream, is_open
         self._open: set[asyncio.StreamWriter] = set()
 
-    async def serve(self, port: int, context: ssl.SSLContext, host: str | None = None) -> asyncio.Server:
-        """Listen on every address of the pod (or on one)."""
-        return await asyncio.start_server(self._pass, host, port, ssl=context, limit=PART, backlog=MOST_CONNECTIONS)
+    async def serve(self, listening: socket.socket, context: ssl.SSLContext) -> asyncio.Server:
+        """Take connections from a socket that listens already."""
+        return await asyncio.start_server(
+            self._pass, sock=listening, ssl=context, limit=PART, ssl_handshake_timeout=HANDSHAKE_SECONDS
+        )
 
     def cut(self) -> None:
         """Close everything at once, without a goodbye."""
@@ -106,7 +112,7 @@ class Relay:
                     await end.wait_closed()
 
 
-async def _both(first: asyncio._CoroutineLike[None], second: asyncio._CoroutineLike[None]) -> None:
+async def _both(first: Coroutine[Any, Any, None], second: Coroutine[Any, Any, None]) -> None:
     """Run two directions until one of them ends: TLS has no half-closed connection, and HTTP needs none."""
     tasks = {asyncio.ensure_future(first), asyncio.ensure_future(second)}
     try:

@@ -27,7 +27,7 @@ from tre.cluster.queue import KeyQueue
 from tre.cluster.resources import ACCESS_GRANT, DATASET, FINALIZER, WORKSPACE
 from tre.cluster.watch import Watcher
 from tre.domain.clock import Clock
-from tre.domain.errors import TREError
+from tre.domain.errors import Reason, TREError
 from tre.sources.kubernetes import window
 from tre.sources.kubernetes.door import DoorTerms, GrantDoor, Verdict
 from tre.store import datasets, events, grant_slices, workspaces
@@ -38,6 +38,11 @@ log = structlog.get_logger()
 
 HEAR_SECONDS = 1.0
 SOON_SECONDS = 0.2
+AGAIN_SECONDS = 60.0
+"""How soon a resource is looked at again that names what is not there (a person, a dataset): it may come."""
+PASSING_SECONDS = 2.0
+PASSING = frozenset({Reason.AuditBroken, Reason.ClockOutOfStep, Reason.LeadershipLost})
+"""What lies with us and not with the resource, and passes."""
 KINDS: dict[str, Kind] = {"grant": ACCESS_GRANT, "workspace": WORKSPACE, "dataset": DATASET}
 
 LOOKED = Counter("tre_source_reconciled_total", "Looks at a resource", ["kind", "outcome"])
@@ -188,6 +193,9 @@ class KubernetesSource:
             return True
         verdict = self.door.take(item, cache.confirmed_at)
         self._show(item, verdict)
+        if verdict.evidence.holds and not verdict.accepted.holds:
+            passes = verdict.accepted.reason in PASSING
+            self.queue.add_after(Look("grant", name), PASSING_SECONDS if passes else AGAIN_SECONDS)
         return True
 
     def _leave(self, item: Object) -> bool:

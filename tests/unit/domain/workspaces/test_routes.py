@@ -33,12 +33,30 @@ def route(**changes: Any) -> Route:
     return Route.model_validate(values | changes)
 
 
-def test_a_route_arrives_as_it_was_sent() -> None:
-    sent = route()
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+DOOR = {"address": "10.1.2.3", "port": 8443, "certificate": CERTIFICATE}
+
+
+@pytest.mark.parametrize("way", [{}, {"socket": None}, {"socket": None, "door": DOOR}])
+def test_a_route_arrives_as_it_was_sent(way: dict[str, Any]) -> None:
+    sent = route(**way)
+    assert sent.is_served is (way != {"socket": None})
     assert Route.model_validate(json.loads(json.dumps(sent.as_plain()))) == sent
 
 
-@pytest.mark.parametrize("change", [{"boottime_end_ms": -1}, {"sockets": "/x"}, {"end": "2027-01-01T00:00:00"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"boottime_end_ms": -1},
+        {"sockets": "/x"},
+        {"end": "2027-01-01T00:00:00"},
+        {"door": DOOR},
+        {"socket": None, "door": DOOR | {"address": "hub.tre-system"}},
+        {"socket": None, "door": DOOR | {"port": 0}},
+        {"socket": None, "door": DOOR | {"certificate": "AAAA"}},
+        {"socket": None, "door": DOOR | {"certificate": CERTIFICATE + CERTIFICATE}},
+    ],
+)
 def test_what_is_no_route_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         route(**change)

@@ -19,7 +19,6 @@ from cel_expr_python import cel
 from tests.support import kubernetes as given
 from tests.support.forbidden import Object, Row, Scene, rows
 from tre.runtimes.kubernetes.render import vocabulary
-from tre.runtimes.kubernetes.render.workspace import Moment
 
 CHECKOUT = Path(__file__).parents[4]
 sys.path.insert(0, str(CHECKOUT / "tools"))
@@ -31,7 +30,7 @@ VARIABLES = ("object", "oldObject", "request", "namespaceObject", "variables")
 GUARDS = guards.load()
 RULES = {guards.identifier(guard, rule) for guard in GUARDS for rule in guard.rules}
 BESIDES = {"restricted", "limits", "quota:no-pod-without-deadline", "quota:nothing-else"}
-SCENE = Scene.of(given.GRANT, Moment(given.NOW, given.SMALL_PROBE))
+SCENE = Scene.of(given.GRANT, given.moment())
 ROWS = rows()
 # kind → API group and resource, for objects that no collection of ours names
 GROUPS = {"EndpointSlice": "discovery.k8s.io", "Ingress": "networking.k8s.io", "NetworkPolicy": "networking.k8s.io"}
@@ -117,8 +116,8 @@ def test_just_the_named_guards_refuse(row: Row) -> None:
     "scene",
     [
         SCENE,
-        Scene.of("another-grant", Moment(given.NOW), areas=given.nfs_and_csi().areas),
-        Scene.of("g", Moment(datetime(2027, 6, 30, 23, 0, tzinfo=UTC))),
+        Scene.of("another-grant", given.moment(), areas=given.nfs_and_csi().areas),
+        Scene.of("g", given.moment(datetime(2027, 6, 30, 23, 0, tzinfo=UTC))),
     ],
     ids=["directories", "file server and driver", "an hour before the end"],
 )

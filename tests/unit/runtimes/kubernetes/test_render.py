@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import json
 import os
@@ -16,23 +17,29 @@ from pydantic import ValidationError
 
 from tests.support import kubernetes as given
 from tre.domain.errors import Reason, TREError
-from tre.domain.workspaces.models import Mount, MountKind
+from tre.domain.workspaces.models import Mount, MountKind, WorkspacePlan
+from tre.runtimes.door import instruction as door
 from tre.runtimes.init import instruction
 from tre.runtimes.kubernetes.render.facts import ClusterFacts, HostPath, Images, StorageArea
 from tre.runtimes.kubernetes.render.grant import objects_for_grant
-from tre.runtimes.kubernetes.render.vocabulary import INSTRUCTION_FILE, Object
+from tre.runtimes.kubernetes.render.vocabulary import (
+    CERTIFICATE_ANNOTATION,
+    DOOR_INSTRUCTION_FILE,
+    DOOR_PORT,
+    HEALTH_PORT,
+    INSTRUCTION_FILE,
+    PLAN_ANNOTATION,
+    PROOF_FINALIZER,
+    Object,
+)
 from tre.runtimes.kubernetes.render.workspace import (
     MARGIN_SECONDS,
-    Moment,
     deadline_seconds,
     objects_for_workspace,
 )
-from tre.runtimes.kubernetes.render.workspace import (
-    instruction as told,
-)
 
 GOLDEN = Path(__file__).parents[3] / "assets" / "kubernetes" / "golden"
-MOMENT = Moment(given.NOW, given.SMALL_PROBE)
+MOMENT = given.moment()
 
 CASES: dict[str, list[Object]] = {
     "grant": objects_for_grant(given.place(), given.facts()),
@@ -48,10 +55,16 @@ def as_text(objects: list[Object]) -> str:
 
 
 def readable(one: Object) -> Object:
-    """An object whose instructions are no longer one long line."""
+    """An object whose instructions are no longer one long line, and whose targets are named only."""
     if one["kind"] != "ConfigMap":
         return one
-    return one | {"data": {name: json.loads(text) for name, text in one["data"].items()}}
+    return one | {"data": {name: _named(json.loads(text)) for name, text in one["data"].items()}}
+
+
+def _named(value: Any) -> Any:
+    if isinstance(value, list) and value and isinstance(value[0], dict) and "item" in value[0]:
+        return " · ".join(one["item"] for one in value)
+    return {key: _named(one) for key, one in value.items()} if isinstance(value, dict) else value
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -99,7 +112,33 @@ def test_the_first_process_takes_its_instruction() -> None:
     order = instruction.parse(config["data"][INSTRUCTION_FILE].encode())
     assert order.workspace == given.plan().identity
     assert order.end == given.END.timestamp()
-    assert json.loads(config["data"][INSTRUCTION_FILE]) == told(given.plan(), MOMENT)
+    assert order.probe is not None
+    items = {str(one["item"]) for one in order.probe[0]}  # type: ignore[index]
+    assert {"tcp API server 10.96.0.1 443", "absent /run/keys", "create /data/cxr", "socket inet stream"} <= items
+    assert f"tcp host port {HEALTH_PORT}" in items
+
+
+def test_the_door_takes_its_instruction() -> None:
+    config = the("ConfigMap", CASES["workspace-host-path"])[0]
+    order = door.parse(json.loads(config["data"][DOOR_INSTRUCTION_FILE]))
+    assert (order.port, order.health, order.uid) == (DOOR_PORT, HEALTH_PORT, given.plan().uid)
+    assert list(order.sealed) == json.loads(config["data"][INSTRUCTION_FILE])["probe"]["targets"]
+    kinds = {str(one["kind"]) for one in order.network}
+    assert kinds == {"tcp", "udp", "dns"}
+    assert order.answered == given.ANSWERED
+    assert not any(str(one.get("address")) in {"127.0.0.1", "::1"} for one in order.network)
+
+
+def test_the_pod_carries_what_a_controller_without_memory_needs() -> None:
+    metadata = the("Pod", CASES["workspace-host-path"])[0]["metadata"]
+    assert WorkspacePlan.model_validate_json(metadata["annotations"][PLAN_ANNOTATION]) == given.plan()
+    assert metadata["annotations"][CERTIFICATE_ANNOTATION] == given.KEYS.certificate
+    assert metadata["finalizers"] == [PROOF_FINALIZER]
+
+
+def test_only_the_secret_holds_the_key() -> None:
+    holding = [one["kind"] for one in CASES["workspace-host-path"] if given.KEYS.key in json.dumps(one)]
+    assert holding == ["Secret"]
 
 
 def test_the_deadline_is_the_earlier_of_end_and_cap() -> None:
@@ -150,9 +189,10 @@ def test_two_runs_share_no_object() -> None:
     assert not named[0] & named[1]
 
 
-def test_no_object_names_a_person() -> None:
-    assert "alice" not in json.dumps(CASES["workspace-host-path"]).replace(given.WORKSPACE, "")
-    assert "local" not in [item["metadata"].get("annotations") for item in CASES["workspace-host-path"]]
+def test_nothing_but_the_plan_names_a_person() -> None:
+    named = copy.deepcopy(CASES["workspace-host-path"])
+    del named[-1]["metadata"]["annotations"][PLAN_ANNOTATION]  # says so, and viewers of pods may know
+    assert "alice" not in json.dumps(named).replace(given.WORKSPACE, "")
 
 
 def test_a_path_outside_every_area_is_refused() -> None:

@@ -102,7 +102,9 @@ class ClusterFacts(Record):
     """One cluster: what its operators decided and what it offers.
 
     `cpu_request_millis` is small on purpose: requests reserve, limits bound. `pod_security_version` pins the rules
-    of the restricted profile, so that an upgrade of the cluster cannot change them under us.
+    of the restricted profile, so that an upgrade of the cluster cannot change them under us. `interpreter` is the
+    Python of the workspace's image that runs the first process, `door_interpreter` the one of the door's image that
+    knows this program; `x86` says whether nodes have 32-bit calls, which the seal is then tried against.
     """
 
     images: Images
@@ -113,6 +115,8 @@ class ClusterFacts(Record):
     pod_security_version: Annotated[Line, Field(pattern=r"^v1\.[0-9]{2}$")] = "v1.35"
     image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
     interpreter: AbsolutePath = "/usr/bin/python3"
+    door_interpreter: AbsolutePath = "/usr/bin/python3"
+    x86: bool = True
     door_uid: Annotated[int, Field(ge=1000, lt=IN_POD_LIMIT)] = 64000
     cpu_request_millis: Annotated[int, Field(ge=1)] = 50
 

@@ -23,6 +23,7 @@ from tre.runtimes.kubernetes.render.vocabulary import (
     DOOR_CONTAINER,
     DOOR_DIRECTORY,
     DOOR_INSTRUCTION_FILE,
+    DOOR_OWN_DIRECTORY,
     DOOR_PORT,
     DOOR_PROGRAM,
     GRACE_SECONDS,
@@ -145,7 +146,7 @@ def _door(spec: PodSpec) -> Object:
     It has a user of its own, and the workspace's group, since the server's socket is open to that group. The
     workspace is started once the door's sockets are there: `postStart` returns then, and a probe would cost a second.
     """
-    program = [spec.facts.interpreter, "-I", "-m", DOOR_PROGRAM]
+    program = [spec.facts.door_interpreter, "-I", "-B", "-m", DOOR_PROGRAM]
     told = ["--instruction", f"{INSTRUCTION_DIRECTORY}/{DOOR_INSTRUCTION_FILE}"]
     return {
         "name": DOOR_CONTAINER,
@@ -161,7 +162,7 @@ def _door(spec: PodSpec) -> Object:
             "httpGet": {"path": "/ready", "port": HEALTH_PORT, "scheme": "HTTP"},
             "periodSeconds": 1,
             "timeoutSeconds": 1,
-            "failureThreshold": 3,
+            "failureThreshold": 1,
         },
         "terminationMessagePolicy": "File",
         "resources": _resources({"cpu": f"{DOOR_MILLIS}m", "memory": DOOR_MEMORY}, 10, {}),
@@ -170,6 +171,7 @@ def _door(spec: PodSpec) -> Object:
             _mount("instruction", INSTRUCTION_DIRECTORY, read_only=True),
             _mount("keys", KEYS_DIRECTORY, read_only=True),
             _mount("door", DOOR_DIRECTORY),
+            _mount("own", DOOR_OWN_DIRECTORY),
         ],
     }
 
@@ -200,6 +202,7 @@ def _volumes(spec: PodSpec) -> list[Object]:
         _memory("scratch", shared),
         _memory("shared-memory", shared),
         *(pod_volume(spec.plan, placed) for placed in spec.placed),
+        _memory("own", DOOR_DIRECTORY_BYTES),
     ]
 
 

@@ -14,6 +14,23 @@ GRANT_LABEL = "tre.research/grant"
 WORKSPACE_LABEL = "tre.research/workspace"
 END_ANNOTATION = "tre.research/end"
 GRANT_ANNOTATION = "tre.research/grant-name"
+PLAN_ANNOTATION = "tre.research/plan"
+CERTIFICATE_ANNOTATION = "tre.research/door-certificate"
+RUN_END_ANNOTATION = "tre.research/run-end"
+"""Until when a run goes on, once that was brought forward."""
+
+ENDING_ANNOTATION = "tre.research/ending"
+"""Why a run was ended by us: written before it is deleted, so that whoever looks next knows."""
+
+ISOLATION_ANNOTATION = "tre.research/isolation"
+"""The proof of isolation, once there was one: a controller without memory need not read logs again."""
+
+ASKED_ANNOTATION = "tre.research/pod-asked-for"
+"""On an instruction: a pod was asked for, so that one which is gone without proof is missed."""
+
+PROOF_FINALIZER = "tre.research/proof"
+"""Keeps a deleted pod's object until its node said that every container has terminated."""
+
 MANAGED_BY = {"app.kubernetes.io/managed-by": "tre-controller", "app.kubernetes.io/part-of": "tre"}
 
 SERVICE_ACCOUNT = "workspace"
@@ -28,7 +45,9 @@ INSTRUCTION_DIRECTORY = "/run/instruction"
 INSTRUCTION_FILE = "instruction.json"
 DOOR_INSTRUCTION_FILE = "door.json"
 KEYS_DIRECTORY = "/run/keys"
+CERTIFICATE_FILE, KEY_FILE, GATEWAY_FILE = "tls.crt", "tls.key", "gateway.crt"
 DOOR_DIRECTORY = "/run/door"
+DOOR_OWN_DIRECTORY = "/run/own"
 REPORT_SOCKET = f"{DOOR_DIRECTORY}/report.sock"
 DOOR_PROGRAM = "tre.runtimes.door"
 

@@ -2,7 +2,8 @@
 
 Guarantees: the same plan, facts and moment give the same objects, so a run that was half made is completed, not made
 twice. The pod is named after the run; its deadline is the earlier of the plan's end and its cap, and every other
-end (the first process', the controller's) comes no later. No secret and no person's name stands in any of them.
+end (the first process', the controller's) comes no later. No secret stands in any of
+them but the Secret, and no person's name in a label or a name: who it is for stands in the plan, an annotation.
 
 Does not guarantee: that a pod that waits for a node ends in time by its deadline, which is counted from its start;
 its first process looks at the end itself before it starts anything.
@@ -18,14 +19,23 @@ from tre.domain import names
 from tre.domain.errors import Reason, TREError
 from tre.domain.workspaces.models import WorkspacePlan
 from tre.runtimes.bubblewrap import sandbox
+from tre.runtimes.kubernetes.render import probe
 from tre.runtimes.kubernetes.render.facts import ClusterFacts, PodProfile
 from tre.runtimes.kubernetes.render.grant import labels
 from tre.runtimes.kubernetes.render.pod import PodSpec, pod_spec
+from tre.runtimes.kubernetes.render.probe import ProbeAddress
 from tre.runtimes.kubernetes.render.vocabulary import (
+    CERTIFICATE_ANNOTATION,
+    CERTIFICATE_FILE,
     DOOR_INSTRUCTION_FILE,
+    DOOR_OWN_DIRECTORY,
     DOOR_PORT,
+    GATEWAY_FILE,
     HEALTH_PORT,
     INSTRUCTION_FILE,
+    KEY_FILE,
+    PLAN_ANNOTATION,
+    PROOF_FINALIZER,
     REPORT_SOCKET,
     WORKSPACE_LABEL,
     Object,
@@ -37,19 +47,44 @@ MARGIN_SECONDS = 2
 
 
 @dataclass(frozen=True)
+class Keys:
+    """PEM texts: the door's certificate and its key, and the certificate of the one client that it lets in."""
+
+    certificate: str
+    key: str
+    gateway: str
+
+
+@dataclass(frozen=True)
 class Moment:
     """What changes between two starts of one plan.
 
-    `now` is the API server's time (its `Date` header), since its clock is the one that the guards go by. `probe` is
-    the list of targets and its time limit, as the first process takes it; None starts without one.
+    `now` is the API server's time (its `Date` header), since its clock is the one that the guards go by. `answered`
+    are the cluster's addresses that answered the controller just now; `keys` the door's, made for this run.
     """
 
     now: datetime
-    probe: Object | None = None
+    keys: Keys
+    addresses: tuple[ProbeAddress, ...] = ()
+    answered: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class _Told:
+    """Whatever the two instructions of a pod follow from."""
+
+    plan: WorkspacePlan
+    facts: ClusterFacts
+    moment: Moment
+
+    @property
+    def sealed(self) -> list[Object]:
+        """What the first process tries: one list for it and for its door."""
+        return probe.sealed(self.plan, self.facts, self.moment.addresses)
 
 
 def objects_for_workspace(plan: WorkspacePlan, facts: ClusterFacts, moment: Moment) -> list[Object]:
-    """Volumes, claims, instruction, pod.
+    """Volumes, claims, the door's keys, instruction, pod.
 
     Raises `TREError`: `SetupIncomplete` for an unknown profile or a path that no area holds, `DeadlineReached` where
     no time is left.
@@ -60,10 +95,23 @@ def objects_for_workspace(plan: WorkspacePlan, facts: ClusterFacts, moment: Mome
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": _metadata(plan, namespace),
+        "metadata": _metadata(plan, namespace)
+        | {
+            "annotations": {
+                PLAN_ANNOTATION: json.dumps(plan.as_plain(), sort_keys=True),
+                CERTIFICATE_ANNOTATION: moment.keys.certificate,
+            },
+            "finalizers": [PROOF_FINALIZER],
+        },
         "spec": pod_spec(PodSpec(plan, facts, profile, placed, seconds)),
     }
-    return [*volume_objects(plan, namespace, placed), _instruction_object(plan, namespace, moment), pod]
+    told = _Told(plan, facts, moment)
+    return [
+        *volume_objects(plan, namespace, placed),
+        _keys_object(plan, namespace, moment.keys),
+        _instruction_object(told, namespace),
+        pod,
+    ]
 
 
 def deadline_seconds(plan: WorkspacePlan, now: datetime) -> int:
@@ -79,9 +127,9 @@ def deadline_seconds(plan: WorkspacePlan, now: datetime) -> int:
     return seconds
 
 
-def instruction(plan: WorkspacePlan, moment: Moment) -> Object:
+def instruction(told: _Told) -> Object:
     """What the first process is told, the same as on one machine but for limits that only a process can set."""
-    limits = plan.limits
+    plan, limits = told.plan, told.plan.limits
     return {
         "version": 1,
         "workspace": plan.identity,
@@ -90,7 +138,7 @@ def instruction(plan: WorkspacePlan, moment: Moment) -> Object:
         "argv": sandbox.lab_command(),
         "env": sandbox.lab_environment(plan.grant, plan.end.isoformat()),
         "cwd": sandbox.HOME,
-        "probe": moment.probe,
+        "probe": {"targets": told.sealed, "seconds": probe.SECONDS},
         "rlimits": {
             "CORE": [0, 0],
             "NOFILE": [limits.open_files, limits.open_files],
@@ -101,16 +149,22 @@ def instruction(plan: WorkspacePlan, moment: Moment) -> Object:
     }
 
 
-def door_instruction(plan: WorkspacePlan, moment: Moment) -> Object:
-    """What the door is told: where to listen, where the server will be, and what it is to try as the control."""
+def door_instruction(told: _Told) -> Object:
+    """What the door is told: where to listen, where the server will be, and what to try against what control."""
     return {
         "version": 1,
-        "workspace": plan.identity,
+        "workspace": told.plan.identity,
         "port": DOOR_PORT,
         "health": HEALTH_PORT,
         "socket": f"{sandbox.DOOR}/{sandbox.SOCKET_NAME}",
+        "uid": told.plan.uid,
         "report": REPORT_SOCKET,
-        "probe": moment.probe,
+        "own": DOOR_OWN_DIRECTORY,
+        "sealed": told.sealed,
+        "network": probe.network(told.moment.addresses),
+        "answered": sorted(told.moment.answered),
+        "seconds": probe.SECONDS,
+        "every": probe.EVERY_SECONDS,
     }
 
 
@@ -130,13 +184,25 @@ def _metadata(plan: WorkspacePlan, namespace: str) -> Object:
     return {"name": plan.identity, "namespace": namespace, "labels": found}
 
 
-def _instruction_object(plan: WorkspacePlan, namespace: str, moment: Moment) -> Object:
+def _keys_object(plan: WorkspacePlan, namespace: str, keys: Keys) -> Object:
+    """The door's pair, and whom it lets in. Nobody can read it back through the API, the controller included."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": _metadata(plan, namespace) | {"name": f"{plan.identity}-door"},
+        "immutable": True,
+        "type": "Opaque",
+        "stringData": {CERTIFICATE_FILE: keys.certificate, KEY_FILE: keys.key, GATEWAY_FILE: keys.gateway},
+    }
+
+
+def _instruction_object(told: _Told, namespace: str) -> Object:
     """Immutable: nobody changes the end, the program or the targets of a run that exists."""
-    told = {INSTRUCTION_FILE: instruction(plan, moment), DOOR_INSTRUCTION_FILE: door_instruction(plan, moment)}
+    content = {INSTRUCTION_FILE: instruction(told), DOOR_INSTRUCTION_FILE: door_instruction(told)}
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": _metadata(plan, namespace),
+        "metadata": _metadata(told.plan, namespace),
         "immutable": True,
-        "data": {name: json.dumps(content, sort_keys=True) for name, content in told.items()},
+        "data": {name: json.dumps(one, sort_keys=True) for name, one in content.items()},
     }

@@ -1,0 +1,102 @@
+"""Two real controllers on one record: one acts; when it dies in mid-work the other goes on; nothing is done twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.conftest import Reach
+from tests.cluster.controllers import ControllerProcess, ControllerSite, measured
+from tests.cluster.place import Place
+from tests.cluster.test_custom_resources import client  # noqa: F401 - the definitions, once
+from tests.support.databases import Postgres
+from tre.cluster.client import KubernetesClient
+from tre.cluster.resources import ACCESS_GRANT
+from tre.controller.__main__ import LOST
+
+MANY = 100
+NAMES = [f"project-{number:03}" for number in range(MANY)]
+
+
+@pytest.fixture
+def site(
+    client: KubernetesClient,  # noqa: F811 - a fixture
+    api: Reach,
+    place: Place,
+    postgres: Postgres,
+    tmp_path: Path,
+) -> Iterator[ControllerSite]:
+    found = ControllerSite(postgres, api.kubeconfig, place.name, tmp_path)
+    yield found
+    found.close()
+
+
+def started(site: ControllerSite) -> tuple[ControllerProcess, ControllerProcess]:
+    """Two controllers, the first of which leads."""
+    first = site.start()
+    site.await_that(first.leads, "the first should lead")
+    second = site.start()
+    site.await_that(second.stands_by, "the second should stand by")
+    return first, second
+
+
+def test_the_other_goes_on_when_the_leader_is_killed_in_mid_work(
+    site: ControllerSite,
+    client: KubernetesClient,  # noqa: F811
+    record_property: Callable[[str, object], None],
+) -> None:
+    first, second = started(site)
+    for name in NAMES:
+        client.create(ACCESS_GRANT, site.resource(name))
+    site.await_that(lambda: site.phases().get("Active", 0) >= MANY // 5, "some should be active", 60)
+    first.kill()
+    with measured() as took:
+        assert site.phases()["Active"] < MANY, "it was killed too late to be in the middle"
+        site.await_that(second.leads, "the second should lead", 25)
+    site.await_that(lambda: site.phases() == {"Active": MANY}, "every grant should be active", 60)
+    record_property("fail-over after kill -9", f"{took[0]:.1f} s")
+    assert took[0] <= 20.0
+    for kind in ("grant.applied", "grant.activated"):
+        assert Counter(site.events(kind)) == Counter(f"grant/{name}" for name in NAMES), kind
+    site.await_that(lambda: _nothing_waits(site), "every event should have its place")
+    assert second.end() == 0
+    site.tre("audit", "verify")
+
+
+def test_a_clean_exit_hands_over_at_once_and_each_way_round(
+    site: ControllerSite, record_property: Callable[[str, object], None]
+) -> None:
+    leader, other = started(site)
+    assert other.answer("/healthz")[0] == 200
+    assert other.answer("/v1/stream")[0] == 503
+    took: list[float] = []
+    for _ in range(3):
+        with measured() as each:
+            assert leader.end() == 0
+            site.await_that(other.leads, "the other should lead")
+        took += each
+        leader, other = other, site.start()
+        site.await_that(other.stands_by, "a new one should stand by")
+    record_property("fail-over after a clean exit", f"{max(took):.2f} s")
+    assert max(took) <= 3.0
+
+
+def test_who_was_stopped_and_wakes_up_changes_nothing_and_ends(site: ControllerSite, client: KubernetesClient) -> None:  # noqa: F811
+    first, second = started(site)
+    first.freeze()
+    site.await_that(second.leads, "the second should lead", 25)
+    client.create(ACCESS_GRANT, site.resource("meanwhile"))
+    site.await_that(lambda: site.phases() == {"Active": 1}, "the second should act")
+    first.thaw()
+    assert first.process.wait(20) == LOST
+    assert site.events("grant.activated") == ["grant/meanwhile"]
+    assert second.leads()
+    assert second.end() == 0
+    site.tre("audit", "verify")
+
+
+def _nothing_waits(site: ControllerSite) -> bool:
+    return "tre_audit_events_waiting 0" in site.controllers[-1].metrics()

@@ -1,0 +1,85 @@
+"""Which runtime this controller works with, and what only a cluster's needs: a watch, and namespaces to clear.
+
+Guarantees: it is chosen here and nowhere else, by `runtime` in `tre.yaml`; a cluster's writes only while this
+controller leads.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tre.controller.cluster import Cluster
+from tre.controller.plans import limits_of
+from tre.domain.clock import Clock
+from tre.domain.errors import Reason, TREError
+from tre.domain.grants.policies import effective_end
+from tre.runtimes.bubblewrap.runtime import BubblewrapRuntime
+from tre.runtimes.kubernetes.render.grant import GrantPlace
+from tre.runtimes.kubernetes.runtime import KubernetesRuntime
+from tre.runtimes.kubernetes.starting import Places, Terms
+from tre.runtimes.protocol import Runtime
+from tre.store import grants
+from tre.store.database import Database
+from tre.system.layout import Layout
+from tre.system.settings import Settings
+
+Watch = Callable[[threading.Event, Callable[[], None]], object]
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The runtime; `watch` begins to tell of its changes until told to stop; `clear_grant` removes what is left of a
+    grant whose runs are all dead, and says whether nothing is."""
+
+    runtime: Runtime
+    watch: Watch = lambda _stop, _tell: None
+    clear_grant: Callable[[str], bool] = lambda _grant: True
+
+
+@dataclass(frozen=True)
+class RunTerms:
+    """What a cluster's runtime is made from; `check_leading` raises where nothing may be written."""
+
+    layout: Layout
+    settings: Settings
+    database: Database
+    clock: Clock
+    check_leading: Callable[[], None]
+
+
+def runs_of(terms: RunTerms, cluster: Cluster | None) -> Runs:
+    """Sandboxes of this machine, or pods of a cluster. Raises `TREError(SetupIncomplete)`."""
+    if cluster is None:
+        return Runs(BubblewrapRuntime(terms.layout))
+    found = cluster.settings
+    common = Terms(found, found.probe, _certificate(terms.layout, cluster))
+    client = cluster.fenced(terms.check_leading)
+    runtime = KubernetesRuntime(client, common, places_of(terms), terms.clock)
+    return Runs(runtime, runtime.watch, runtime.clear_grant)
+
+
+def places_of(terms: RunTerms) -> Places:
+    """What a grant's namespace follows from, as the record has it now."""
+
+    def place(name: str) -> GrantPlace:
+        with terms.database.read() as connection:
+            spec = grants.require(connection, name).spec
+        limits = limits_of(terms.settings, spec.workspace.profile)
+        return GrantPlace(grant=name, end=effective_end(spec).at, members=len(spec.members), limits=limits)
+
+    return place
+
+
+def _certificate(layout: Layout, cluster: Cluster) -> str:
+    path = layout.root / cluster.settings.gateway_certificate
+    try:
+        return path.read_text("ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TREError(
+            Reason.SetupIncomplete,
+            f"The gateway's certificate for doors cannot be read: {path}.",
+            why=f"{error}.",
+            remedy="Make it, with its key for the gateway alone, and name it under gatewayCertificate in cluster.yaml.",
+        ) from error

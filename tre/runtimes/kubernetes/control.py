@@ -1,0 +1,116 @@
+"""The positive control of a pod's isolation: the controller's own attempt at the same addresses, in the same minute.
+
+Guarantees: an attempt is one run of the very probe that doors run, in a process of its own; what it found is kept with
+the time, and counts for attempts of doors that were made within a minute of it. Asking never waits: an attempt runs
+beside, and whoever finds none asks again.
+
+Does not guarantee: that an address which answers here is reached by the same way from a node of a workspace.
+
+Threat: a door that finds everything closed because the address was wrong, or nobody was there.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from tre.domain.clock import Clock
+from tre.domain.errors import Reason, TREError
+from tre.runtimes import init
+from tre.runtimes.init.attempts import OPEN
+from tre.runtimes.kubernetes.render.probe import ProbeAddress, network
+from tre.runtimes.kubernetes.render.vocabulary import Object
+
+SAME_MINUTE = timedelta(seconds=60)
+FRESH = timedelta(seconds=30)
+KEPT = 8
+PATIENCE = 15.0
+
+Attempt = Callable[[list[Object]], list[Object]]
+
+
+@dataclass(frozen=True)
+class Control:
+    """When the controller tried, and the targets that answered."""
+
+    at: datetime
+    answered: frozenset[str]
+
+
+def in_a_process(targets: list[Object]) -> list[Object]:
+    """Run the probe in a process of its own; raises `TREError(ServiceUnavailable)`."""
+    command = [sys.executable, "-I", "-S", "-B", str(Path(init.__file__).parent), "probe"]
+    try:
+        done = subprocess.run(
+            command, input=json.dumps(targets), capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
+        found: list[Object] = json.loads(done.stdout)
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        raise TREError(
+            Reason.ServiceUnavailable, "The controller's own attempt at the cluster's addresses broke.", why=str(error)
+        ) from error
+    return found
+
+
+class Controls:
+    """The attempts of the last minutes."""
+
+    def __init__(self, addresses: Iterable[ProbeAddress], clock: Clock, attempt: Attempt = in_a_process) -> None:
+        self._addresses, self._clock, self._attempt = tuple(addresses), clock, attempt
+        self._lock = threading.Lock()
+        self._found: list[Control] = []
+        self._running: threading.Thread | None = None
+        self.trouble = ""
+
+    def fresh(self) -> Control | None:
+        """An attempt that a start may go by; where there is none, one is begun and found when asked again."""
+        with self._lock:
+            now = self._clock.now()
+            if self._found and now - self._found[-1].at <= FRESH:
+                return self._found[-1]
+        self.begin()
+        return None
+
+    def near(self, at: datetime) -> Control | None:
+        """An attempt within a minute of a time."""
+        with self._lock:
+            return next((one for one in reversed(self._found) if abs(one.at - at) <= SAME_MINUTE), None)
+
+    def begin(self) -> None:
+        """Try now, beside whatever is going on."""
+        with self._lock:
+            if self._running is not None and self._running.is_alive():
+                return
+            self._running = threading.Thread(target=self.try_now, name="network-control", daemon=True)
+            self._running.start()
+
+    def try_now(self) -> None:
+        """Try, and keep what was found."""
+        at = self._clock.now()
+        try:
+            answers = self._attempt(network(self._addresses))
+        except TREError as error:
+            self.trouble = str(error)
+            return
+        answered = frozenset(str(one["item"]) for one in answers if one["outcome"] == OPEN)
+        with self._lock:
+            self.trouble = ""
+            self._found = [*self._found[1 - KEPT :], Control(at, answered)]
+
+    def check(self, control: Control) -> None:
+        """Raise `TREError(IsolationUnavailable)` where a proof could not come of it."""
+        silent = [one.item for one in self._addresses if not one.optional and one.item not in control.answered]
+        if not silent and control.answered:
+            return
+        raise TREError(
+            Reason.IsolationUnavailable,
+            "Whether workspaces of this cluster are isolated cannot be told.",
+            why=f"The controller itself did not reach {', '.join(silent) or 'any address of its list'}.",
+            remedy="Correct `probe` in cluster.yaml, or let the controller's pod reach these addresses.",
+        )

@@ -1,0 +1,147 @@
+"""Making what a run needs, in the order of safety; repeatable, and never half done without being completed.
+
+Guarantees: whatever exists is kept or completed, and the pod comes last, so nothing runs before network policies and
+quotas are in force; a run has one pod. Where something is not there yet (a quota that does not count, a namespace
+that is going, a control that runs) it returns, and is called again: it never waits. The door's keys are made anew
+until there is a pod that uses them, because nobody can read them back.
+
+Does not guarantee: that network policies are in force before the pod; there is no way to know. Its door finds out.
+
+Threat: a run under an end that was longer before; a pod beside a namespace whose guards are not there yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tre.cluster.protocol import ClusterClient, ClusterError, Key, Kind, Object, key_of
+from tre.domain import names
+from tre.domain.clock import Clock
+from tre.domain.errors import Reason, TREError
+from tre.domain.workspaces.models import WorkspacePlan
+from tre.runtimes.kubernetes.control import Controls
+from tre.runtimes.kubernetes.keys import self_signed
+from tre.runtimes.kubernetes.kinds import CONFIG_MAP, NAMESPACE, POD, QUOTA, SECRET, kind_of, of_cluster
+from tre.runtimes.kubernetes.pods import moment
+from tre.runtimes.kubernetes.render.facts import ClusterFacts
+from tre.runtimes.kubernetes.render.grant import GrantPlace, objects_for_grant
+from tre.runtimes.kubernetes.render.probe import ProbeAddress
+from tre.runtimes.kubernetes.render.vocabulary import ASKED_ANNOTATION, END_ANNOTATION
+from tre.runtimes.kubernetes.render.workspace import Keys, Moment, deadline_seconds, objects_for_workspace
+
+Places = Callable[[str], GrantPlace]
+"""What a grant's namespace follows from, by the grant's name."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What runs of a cluster have in common; `gateway_certificate` (PEM) is whom doors let in."""
+
+    facts: ClusterFacts
+    addresses: tuple[ProbeAddress, ...]
+    gateway_certificate: str
+
+
+class Starter:
+    """Makes runs."""
+
+    def __init__(self, client: ClusterClient, terms: Terms, places: Places, clock: Clock, controls: Controls) -> None:
+        self._client, self._terms, self._places, self._clock = client, terms, places, clock
+        self._controls = controls
+
+    def server_now(self) -> datetime:
+        """The API server's time, by which its guards go."""
+        return self._clock.now() + timedelta(seconds=self._client.skew())
+
+    def start(self, plan: WorkspacePlan) -> None:
+        """Make what is missing of a run, as far as it goes now. Raises `TREError`."""
+        pod = Key(names.grant_namespace(plan.grant), plan.identity)
+        if self._client.get(POD, pod) is not None:
+            return
+        deadline_seconds(plan, self.server_now())
+        control = self._controls.fresh()
+        place = self._places(plan.grant)
+        if not self._make_place(plan, place) or control is None:
+            return
+        self._controls.check(control)
+        pair = self_signed(plan.identity, self.server_now(), plan.end)
+        keys = Keys(pair.certificate, pair.key, self._terms.gateway_certificate)
+        moment = Moment(self.server_now(), keys, self._terms.addresses, control.answered)
+        self._make_run(objects_for_workspace(plan, self._terms.facts, moment))
+
+    def _make_place(self, plan: WorkspacePlan, place: GrantPlace) -> bool:
+        """Whether everything that a grant's runs live among is there and in force."""
+        found = self._client.get(NAMESPACE, of_cluster(place.namespace))
+        if found is not None:
+            if "deletionTimestamp" in found["metadata"]:
+                return False
+            end = moment(found["metadata"]["annotations"][END_ANNOTATION])
+            if end < min(plan.end, place.end).replace(microsecond=0):
+                self._replace_place(place)
+                return False
+            place = place.model_copy(update={"end": min(end, place.end)})
+        counting = True
+        for one in objects_for_grant(place, self._terms.facts):
+            made = self._client.apply(kind_of(one), one)
+            counting &= kind_of(one) != QUOTA or "hard" in (made.get("status") or {})
+        return counting
+
+    def _replace_place(self, place: GrantPlace) -> None:
+        """A renewed grant gets a new namespace, since the end of one only falls."""
+        running = self._client.list(POD, place.namespace).items
+        if running:
+            raise TREError(
+                Reason.Conflict,
+                "The approval was extended, and somebody still works under the earlier end.",
+                why=f"The end of namespace {place.namespace} can only fall, and {len(running)} run(s) are in it.",
+                remedy="Start again when every workspace of the project has been stopped.",
+            )
+        self._client.delete(NAMESPACE, of_cluster(place.namespace))
+
+    def _make_run(self, objects: list[Object]) -> None:
+        *others, instruction, pod = objects
+        for one in others:
+            if kind_of(one) == SECRET:
+                self._make_anew(SECRET, one)
+            else:
+                self._client.apply(kind_of(one), one)
+        self._make_anew(CONFIG_MAP, instruction)
+        # From here on a run without a pod is one whose pod vanished: this is taken back where there surely is none.
+        mark = {"metadata": {"annotations": {ASKED_ANNOTATION: "true"}}}
+        self._client.patch(CONFIG_MAP, key_of(instruction), mark)
+        try:
+            self._client.create(POD, pod)
+        except ClusterError as error:
+            if error.reason is Reason.AlreadyExists:
+                return
+            if error.code:
+                self._client.patch(
+                    CONFIG_MAP, key_of(instruction), {"metadata": {"annotations": {ASKED_ANNOTATION: None}}}
+                )
+            raise refused(error) from error
+
+    def _make_anew(self, kind: Kind, item: Object) -> None:
+        """There is no pod, so nothing uses the one that may be there, and it cannot be changed."""
+        self._client.delete(kind, key_of(item))
+        self._client.create(kind, item)
+
+
+def refused(error: ClusterError) -> TREError:
+    """Why the API server did not take a pod, in words for people."""
+    if "exceeded quota" in error.why:
+        return TREError(
+            Reason.Conflict,
+            "All places of this project are taken.",
+            why=error.why,
+            remedy="It is tried again by itself, when a workspace of the project has been stopped.",
+        )
+    if error.code in {403, 422}:
+        return TREError(
+            Reason.NotPermitted,
+            "The cluster's rules refuse this workspace.",
+            why=error.why,
+            remedy="Show this to the operators: a rule of the cluster and the launcher disagree.",
+        )
+    return error
