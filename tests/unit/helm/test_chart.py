@@ -97,6 +97,7 @@ def test_helm_finds_nothing_wrong(chart: Chart) -> None:
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.timeout(240)  # the schemas of three versions are read, and each object is held against them
 def test_every_object_fits_the_schemas_of_every_version(objects: list[Object]) -> None:
     for one in objects:
         text = json.dumps(one)
