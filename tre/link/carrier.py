@@ -98,6 +98,7 @@ def outward(link: Outward, own: Identity, environment: Mapping[str, str]) -> Car
     context, expected = client_context(own, link.certificate), pinned(link.certificate)
 
     async def dial() -> Streams:
+        """The other pod, by TLS, shown to be the right one. Raises `OSError`."""
         far = await asyncio.open_connection(
             address_of(link, environment), link.port, ssl=context, limit=PART, ssl_handshake_timeout=CONNECT_SECONDS
         )
@@ -115,6 +116,7 @@ def inward(link: Inward) -> Carrier:
     """From our port to the service's socket."""
 
     async def dial() -> Streams:
+        """The service's own socket. Raises `OSError`."""
         return await asyncio.open_unix_connection(str(link.socket), limit=PART)
 
     return Carrier(f"{link.socket.parent.name}:{link.port}", dial, framed_inside=True)
@@ -135,6 +137,7 @@ async def serve_outward(link: Outward, config: LinkConfig, environment: Mapping[
     users = frozenset(link.users)
 
     async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry who comes, if it is who may."""
         uid = peer_uid(writer.get_extra_info("socket"))
         if uid not in users:
             say("refused", link=link.socket.parent.name, user=uid)
@@ -154,6 +157,7 @@ async def serve_inward(link: Inward, config: LinkConfig) -> asyncio.Server:
     carrier, expected = inward(link), pinned(link.caller)
 
     async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry who comes, if it is who may."""
         if not is_exactly(writer.get_extra_info("ssl_object"), expected):
             say("refused", link=link.port, why="another certificate")
             writer.transport.abort()

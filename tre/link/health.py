@@ -64,6 +64,7 @@ async def serve_health(health: Health, address: str | None) -> asyncio.Server:
     """Listen for whoever looks after this pod."""
 
     async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one question."""
         broken = (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError)
         try:
             with contextlib.suppress(*broken):  # whoever asked wrongly or went away is owed nothing

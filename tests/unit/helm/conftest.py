@@ -69,6 +69,13 @@ def _rendered(values: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         )
 
 
+@functools.cache
+def _parsed(text: str) -> tuple[Object, ...]:
+    """Read by the C parser: there are thousands of lines for each row of the matrix. Nobody changes what comes out."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return tuple(one for one in yaml.load_all(text, Loader=loader) if one)
+
+
 class Chart:
     """What helm says of the chart."""
 
@@ -80,7 +87,7 @@ class Chart:
         """Everything that would be installed, hooks and tests included."""
         done = self.run(changes or {}, "template", "tre")
         assert done.returncode == 0, done.stderr
-        return [one for one in yaml.safe_load_all(done.stdout) if one]
+        return list(_parsed(done.stdout))
 
     def refusal(self, changes: Object, least: Object = LEAST) -> str:
         """Why helm would not install this."""
