@@ -28,6 +28,7 @@ COMMANDS = {
     "demo-data": "tre.cli.demo_data:app",
     "demo": "tre.cli.demonstration.command:demo",
     "bench": "tre.cli.bench.command:bench",
+    "cluster": "tre.cli.cluster:app",
 }
 """Every command and the function or group that it is."""
 

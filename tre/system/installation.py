@@ -144,6 +144,13 @@ def arrange(layout: Layout, settings: Settings) -> None:
         own_secret(layout.keys / name, owners.uid(service))
 
 
+def arrange_volumes(layout: Layout, settings: Settings) -> None:
+    """See to the owner and mode of what lies on volumes, where these are mounted apart from the rest of the root."""
+    owners = Owners.of(settings)
+    _arrange_data(layout, owners)
+    _arrange_vault(layout, owners)
+
+
 def _arrange_record(layout: Layout, owners: Owners) -> None:
     outer = layout.database.parent.parent
     make_directory(outer, 0o750, owner=0 if owners.as_root else -1, group=owners.group("record_readers"))

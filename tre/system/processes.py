@@ -154,30 +154,38 @@ class _Become:
 
     def __init__(self, service: ServiceSpec, keeper: int) -> None:
         self._service, self._keeper = service, keeper
-        self._libc = ctypes.CDLL(None, use_errno=True)
 
     def __call__(self) -> None:
         os.umask(0o007)
         if os.geteuid() == 0 and self._service.uid != 0:
-            if self._service.capabilities:
-                self._libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
-            become(self._service.uid, self._service.uid, self._service.groups)
-            for name in self._service.capabilities:
-                self._raise(CAPABILITIES[name])
+            become_with(self._service.uid, self._service.groups, self._service.capabilities)
         die_with_parent(self._keeper)
 
-    def _raise(self, number: int) -> None:
-        """Put one capability into the inheritable and the ambient set, so that it survives the exec."""
-        if self._set_inheritable() != 0 or self._libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number, 0, 0) != 0:
-            raise OSError(ctypes.get_errno(), f"capability {number} cannot be kept")
 
-    def _set_inheritable(self) -> int:
-        wanted = 0
-        for name in self._service.capabilities:
-            wanted |= 1 << CAPABILITIES[name]
-        header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3
-        data = (ctypes.c_uint32 * 6)(wanted, wanted, wanted, 0, 0, 0)
-        return int(self._libc.capset(header, data))
+def become_with(uid: int, groups: tuple[int, ...], capabilities: tuple[str, ...]) -> None:
+    """Give up root for good, but for these capabilities, which last through an exec. Raises `OSError`."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if capabilities:
+        libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
+    become(uid, uid, groups)
+    for name in capabilities:
+        _keep(libc, name, capabilities)
+
+
+def _keep(libc: ctypes.CDLL, name: str, wanted: tuple[str, ...]) -> None:
+    """Put one capability into the inheritable and the ambient set, so that it survives the exec."""
+    raised = (PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAPABILITIES[name], 0, 0)
+    if _set_capabilities(libc, wanted) != 0 or libc.prctl(*raised) != 0:
+        raise OSError(ctypes.get_errno(), f"capability {name} cannot be kept")
+
+
+def _set_capabilities(libc: ctypes.CDLL, names: tuple[str, ...]) -> int:
+    wanted = 0
+    for name in names:
+        wanted |= 1 << CAPABILITIES[name]
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3
+    data = (ctypes.c_uint32 * 6)(wanted, wanted, wanted, 0, 0, 0)
+    return int(libc.capset(header, data))
 
 
 def python(module: str, *arguments: str) -> list[str]:

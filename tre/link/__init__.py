@@ -1,0 +1,1 @@
+"""Carries the services' unix sockets between pods; see `tre.link.table` for who reaches whom."""
