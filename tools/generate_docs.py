@@ -18,8 +18,9 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, get_args
 
+from measures import measures
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -214,6 +215,11 @@ def fields(model: type[BaseModel], *, own: bool = False) -> str:
     return table(("key", "default", "value", "meaning"), rows)
 
 
+def said_of(model: type[BaseModel]) -> str:
+    """What a section says of itself, as one paragraph."""
+    return " ".join(inspect.cleandoc(model.__doc__ or "").split())
+
+
 def settings_page() -> str:
     """Everything that an operator can set."""
     sections: dict[str, type[BaseModel]] = {
@@ -225,7 +231,7 @@ def settings_page() -> str:
     }
     parts = []
     for name, model in sections.items():
-        parts += [f"## {name}", " ".join(inspect.cleandoc(model.__doc__ or "").split()), fields(model)]
+        parts += [f"## {name}", said_of(model), fields(model)]
     return page(
         "Settings",
         f"One file, `{settings.SETTINGS_FILE}`, in the root directory. A key that is not listed here is refused. "
@@ -236,7 +242,7 @@ def settings_page() -> str:
         "With `runtime: kubernetes` a second file says what the cluster is ([Kubernetes](../kubernetes.md)), and this:",
         fields(cluster.ClusterSettings, own=True),
         "### probe",
-        " ".join(inspect.cleandoc(ProbeAddress.__doc__ or "").split()),
+        said_of(ProbeAddress),
         fields(ProbeAddress),
     )
 
@@ -288,44 +294,6 @@ def reasons_page() -> str:
 
 
 # Metrics
-
-
-class Measure(NamedTuple):
-    """One of our own metrics as it stands in the source."""
-
-    name: str
-    kind: str
-    labels: tuple[str, ...]
-    text: str
-    package: str
-
-
-_KINDS = {"Counter": "counter", "Gauge": "gauge", "Histogram": "histogram", "GaugeMetricFamily": "gauge"}
-
-
-def measures() -> list[Measure]:
-    """Every metric that any module of ours makes, by name; a counter's name as it is scraped."""
-    package = Path(service_table.__file__).parents[1]
-    found = [
-        _measure(node, path.relative_to(package))
-        for path in sorted(package.rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _KINDS and node.args
-    ]
-    return sorted(item for item in found if item is not None)
-
-
-def _measure(node: ast.Call, path: Path) -> Measure | None:
-    first = node.args[0].value if isinstance(node.args[0], ast.Constant) else ""
-    if not isinstance(first, str) or not first.startswith("tre_"):
-        return None
-    assert isinstance(node.func, ast.Name)
-    kind = _KINDS[node.func.id]
-    given = {item.arg: item.value for item in node.keywords}
-    text = given.get("documentation", node.args[1])
-    labels = given.get("labels", given.get("labelnames", node.args[2] if len(node.args) > 2 else ast.List([])))
-    name = f"{first}_total" if kind == "counter" else first
-    return Measure(name, kind, tuple(ast.literal_eval(labels)), str(ast.literal_eval(text)), path.parts[0])
 
 
 _WHO_MEASURES = {
