@@ -58,8 +58,10 @@ def pods(ours: Running, image: str) -> Iterator[Pods]:
     directory = new_directory()
     found = Pods(ours, image, directory)
     yield found
-    found.close()
-    shutil.rmtree(directory)
+    try:
+        found.close()
+    finally:
+        shutil.rmtree(directory)
 
 
 class TestKubernetes(RuntimeContract):
