@@ -45,8 +45,10 @@ def pods(ours: Running, ground: Ground) -> Iterator[Pods]:
     except CannotRunError as error:
         pytest.skip(str(error))
     yield found
-    found.close()
-    shutil.rmtree(directory)
+    try:
+        found.close()
+    finally:
+        shutil.rmtree(directory)
 
 
 def test_a_whole_run_passes_every_guard_and_needs_no_further_right(pods: Pods, node: Reach) -> None:
