@@ -1,6 +1,6 @@
 """Finds every metric that the launcher's own modules make, by reading their source.
 
-Guarantees: nothing is imported, so a metric counts also where its module needs a cluster or a browser; the names are
+Guarantees: no module is imported, so a metric counts also where its module needs a cluster or a browser; the names are
 those that are scraped.
 
 Does not guarantee: to find a metric whose name is computed. None is.
@@ -12,7 +12,9 @@ import ast
 from pathlib import Path
 from typing import NamedTuple
 
-PACKAGE = Path(__file__).resolve().parents[1] / "tre"
+import tre
+
+PACKAGE = Path(str(tre.__file__)).parent
 
 
 class Measure(NamedTuple):
