@@ -11,15 +11,22 @@ import structlog
 from tests.support.databases import KINDS, Backend, Postgres, Sqlite, backend_of, server_or_skip
 from tests.support.postgres import PostgresServer
 
-ONE_WORLD = ("tests/system", "tests/unit/demodata")
-"""Trees whose tests share something that takes long to make: with several workers, one of them runs each tree."""
+TOGETHER = {
+    "tests/browser/": "installations",
+    "tests/docs/": "installations",
+    "tests/security/": "installations",
+    "tests/system/": "installations",
+    "tests/unit/demodata/": "demonstration data",
+}
+"""What one worker runs, one test after another: those that start whole launchers, which would claim the same users and
+ports; and those that share something which takes long to make."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Say what one worker runs: a file as a whole, since its tests share fixtures, or a whole tree."""
+    """Say which tests stay together with several workers: those above, else those of a file, for their fixtures."""
     for item in items:
         path = item.path.relative_to(config.rootpath).as_posix()
-        group = next((tree for tree in ONE_WORLD if path.startswith(f"{tree}/")), path)
+        group = next((name for tree, name in TOGETHER.items() if path.startswith(tree)), path)
         item.add_marker(pytest.mark.xdist_group(group))
 
 

@@ -35,6 +35,7 @@ from tre.domain.workspaces import states as workspaces
 from tre.portal.export_words import OWNERS
 from tre.portal.words import WORDS
 from tre.runtimes.kubernetes import settings as cluster
+from tre.runtimes.kubernetes.render.probe import ProbeAddress
 from tre.system import settings
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -236,8 +237,8 @@ def settings_page() -> str:
         "[Kubernetes](../kubernetes.md)) it holds:",
         fields(cluster.ClusterSettings, own=True),
         "### probe",
-        " ".join(inspect.cleandoc(cluster.ProbeAddress.__doc__ or "").split()),
-        fields(cluster.ProbeAddress),
+        " ".join(inspect.cleandoc(ProbeAddress.__doc__ or "").split()),
+        fields(ProbeAddress),
     )
 
 

@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import BrowserContext, Error, Frame, FrameLocator, Page, expect
+from playwright.async_api import Browser, BrowserContext, Error, Frame, FrameLocator, Page, expect
 
-from tests.unit.gateway.chromium import CHROMIUM_MISSING, chromium
+from tests.unit.gateway.chromium import CHROMIUM_MISSING, launched
 from tests.unit.gateway.portal import add_portal
 from tests.unit.gateway.real_lab import LAB_MISSING, real_lab
 from tests.unit.gateway.world import (
@@ -28,7 +29,12 @@ from tests.unit.gateway.world import (
 )
 from tre.gateway.budgets import Budget
 
-pytestmark = [pytest.mark.browser, CHROMIUM_MISSING, pytest.mark.timeout(120)]
+pytestmark = [
+    pytest.mark.browser,
+    CHROMIUM_MISSING,
+    pytest.mark.timeout(120),
+    pytest.mark.asyncio(loop_scope="module"),  # for one browser; each test has windows of its own
+]
 
 NARROW = {"width": 390, "height": 844}
 MARK = "the workspace's page"
@@ -40,10 +46,16 @@ async def blank_lab(request: web.BaseRequest) -> web.StreamResponse:
     return web.Response(text=page if request.path == "/lab" else "{}", content_type="text/html")
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with launched() as found:
+        yield found
+
+
 @contextlib.asynccontextmanager
-async def opened(**route: Any) -> AsyncIterator[tuple[World, Page, BrowserContext]]:
+async def opened(browser: Browser, **route: Any) -> AsyncIterator[tuple[World, Page, BrowserContext]]:
     """A person who opened the workspace's address and was signed in on the way."""
-    async with make_world(upstream=blank_lab, **route) as world, chromium() as context:
+    async with make_world(upstream=blank_lab, **route) as world, await browser.new_context() as context:
         await add_portal(world)
         page = await context.new_page()
         await page.goto(world.origin(f"{WORKSPACE}.open") + "/")
@@ -73,8 +85,8 @@ async def check_page(page: Page) -> None:
     assert found.violations_count == 0, found.generate_report()
 
 
-async def test_the_lab_opens_in_its_frame_with_the_facts_around_it() -> None:
-    async with opened() as (_world, page, _):
+async def test_the_lab_opens_in_its_frame_with_the_facts_around_it(browser: Browser) -> None:
+    async with opened(browser) as (_world, page, _):
         await lab_of(page)
         await expect(page.locator("#title")).to_have_text("Severity scoring of COVID-19 on chest X-rays")
         await expect(page.locator("#person")).to_have_text("Alice Example")
@@ -85,16 +97,16 @@ async def test_the_lab_opens_in_its_frame_with_the_facts_around_it() -> None:
         await check_page(page)
 
 
-async def test_the_countdown_goes_down() -> None:
-    async with opened(end=as_text(utc(minutes=30)), grantEnd=as_text(utc(minutes=30))) as (_world, page, _):
+async def test_the_countdown_goes_down(browser: Browser) -> None:
+    async with opened(browser, end=as_text(utc(minutes=30)), grantEnd=as_text(utc(minutes=30))) as (_world, page, _):
         await expect(page.locator("#countdown")).to_contain_text("29 min")
         first = await page.locator("#countdown").inner_text()
         await page.wait_for_function("first => document.getElementById('countdown').innerText !== first", arg=first)
         await expect(page.locator("#warning")).to_contain_text("Save your work now")
 
 
-async def test_a_revocation_cuts_the_lab_and_says_why_in_time() -> None:
-    async with opened() as (world, page, _):
+async def test_a_revocation_cuts_the_lab_and_says_why_in_time(browser: Browser) -> None:
+    async with opened(browser) as (world, page, _):
         frame = await lab_of(page)
         await frame.evaluate("""() => { window.socket = new WebSocket(location.origin.replace('http', 'ws') +
             '/api/kernels/0f3a9b1c-1111-4222-8333-444455556666/channels'); }""")
@@ -114,8 +126,8 @@ async def test_a_revocation_cuts_the_lab_and_says_why_in_time() -> None:
         await check_page(page)
 
 
-async def test_an_ended_page_asks_nothing_more_of_the_lab() -> None:
-    async with opened() as (world, page, _):
+async def test_an_ended_page_asks_nothing_more_of_the_lab(browser: Browser) -> None:
+    async with opened(browser) as (world, page, _):
         await lab_of(page)
         await world.controller.send(grant_message(phase="Expired"))
         await expect(page.locator("#ended")).to_be_visible()
@@ -126,15 +138,15 @@ async def test_an_ended_page_asks_nothing_more_of_the_lab() -> None:
         assert [url for url in asked if ".lab." in url] == []
 
 
-async def test_the_end_by_the_clock_removes_the_lab() -> None:
-    async with opened(end=as_text(utc(seconds=6)), grantEnd=as_text(utc(seconds=6))) as (_world, page, _):
+async def test_the_end_by_the_clock_removes_the_lab(browser: Browser) -> None:
+    async with opened(browser, end=as_text(utc(seconds=6)), grantEnd=as_text(utc(seconds=6))) as (_world, page, _):
         await lab_of(page)
         await expect(page.locator("iframe")).to_have_count(0, timeout=10_000)
         await expect(page.locator("#ended-reason")).to_have_text("GrantExpired", timeout=7_000)
 
 
-async def test_a_start_is_shown_step_by_step_and_opens_by_itself() -> None:
-    async with opened() as (world, page, _):
+async def test_a_start_is_shown_step_by_step_and_opens_by_itself(browser: Browser) -> None:
+    async with opened(browser) as (world, page, _):
         await lab_of(page)
         await world.controller.send(starting(1, instance=2))
         await expect(page.locator("#starting")).to_be_visible()
@@ -149,15 +161,15 @@ async def test_a_start_is_shown_step_by_step_and_opens_by_itself() -> None:
         await expect(page.locator("#starting")).to_be_hidden()
 
 
-async def test_a_renewal_is_offered() -> None:
-    async with opened(grantEnd=as_text(utc(days=90))) as (_world, page, _):
+async def test_a_renewal_is_offered(browser: Browser) -> None:
+    async with opened(browser, grantEnd=as_text(utc(days=90))) as (_world, page, _):
         await expect(page.locator("#renewed")).to_contain_text("Your approval runs longer")
         await expect(page.locator("#end-label")).to_have_text("This run ends")
         await check_page(page)
 
 
-async def test_a_used_up_budget_is_explained_and_can_be_reconnected() -> None:
-    async with opened() as (world, page, _):
+async def test_a_used_up_budget_is_explained_and_can_be_reconnected(browser: Browser) -> None:
+    async with opened(browser) as (world, page, _):
         await lab_of(page)
         route = world.gateway.table.route(WORKSPACE)
         assert route is not None
@@ -169,8 +181,8 @@ async def test_a_used_up_budget_is_explained_and_can_be_reconnected() -> None:
         await check_page(page)
 
 
-async def test_a_lost_session_removes_the_lab() -> None:
-    async with opened() as (world, page, _):
+async def test_a_lost_session_removes_the_lab(browser: Browser) -> None:
+    async with opened(browser) as (world, page, _):
         await lab_of(page)
         await world.controller.send({"type": "session-revoked", "session": "s1"})
         await expect(page.locator("#ended-heading")).to_have_text("You are signed out")
@@ -178,8 +190,8 @@ async def test_a_lost_session_removes_the_lab() -> None:
         await check_page(page)
 
 
-async def test_a_stranger_gets_a_page_that_everybody_can_read() -> None:
-    async with opened() as (world, page, _):
+async def test_a_stranger_gets_a_page_that_everybody_can_read(browser: Browser) -> None:
+    async with opened(browser) as (world, page, _):
         await lab_of(page)
         await world.controller.send(route_message(socket=str(world.lab_socket), subject=BOB.as_plain(), instance=2))
         await page.reload()
@@ -190,8 +202,8 @@ async def test_a_stranger_gets_a_page_that_everybody_can_read() -> None:
         await check_page(page)
 
 
-async def test_the_shell_is_left_and_entered_by_keyboard() -> None:
-    async with opened() as (_world, page, _):
+async def test_the_shell_is_left_and_entered_by_keyboard(browser: Browser) -> None:
+    async with opened(browser) as (_world, page, _):
         await lab_of(page)
         await page.locator("body").evaluate("body => { body.tabIndex = -1; body.focus(); }")
         order = []
@@ -205,8 +217,10 @@ async def test_the_shell_is_left_and_entered_by_keyboard() -> None:
         assert await page.evaluate("document.activeElement.id") == "main"
 
 
-async def test_a_lost_controller_is_said_before_the_workspace_closes(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with opened() as (world, page, _):
+async def test_a_lost_controller_is_said_before_the_workspace_closes(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(browser) as (world, page, _):
         await lab_of(page)
         world.controller.beats = False
         await world.runners[0].cleanup()
@@ -218,8 +232,8 @@ async def test_a_lost_controller_is_said_before_the_workspace_closes(monkeypatch
         await expect(page.locator("iframe")).to_have_count(0)
 
 
-async def test_the_lab_at_the_top_of_a_window_becomes_the_shell() -> None:
-    async with opened() as (world, page, context):
+async def test_the_lab_at_the_top_of_a_window_becomes_the_shell(browser: Browser) -> None:
+    async with opened(browser) as (world, page, context):
         await lab_of(page)
         second = await context.new_page()
         await second.goto(world.origin(f"{WORKSPACE}.lab") + "/lab")
@@ -235,9 +249,9 @@ TAKE_AWAY = {
 
 @pytest.mark.parametrize("kind", TAKE_AWAY)
 @pytest.mark.parametrize("guarded", [True, False])
-async def test_downloads_are_refused_by_the_frame_alone(kind: str, guarded: bool) -> None:
+async def test_downloads_are_refused_by_the_frame_alone(browser: Browser, kind: str, guarded: bool) -> None:
     """Refused with the frame's sandbox and the page's; given when exactly those are taken away."""
-    async with make_world(upstream=blank_lab) as world, chromium() as context:
+    async with make_world(upstream=blank_lab) as world, await browser.new_context() as context:
         await add_portal(world)
         if not guarded:
             script = world.gateway.shell._assets["shell.js"].decode()
@@ -266,8 +280,8 @@ async def test_downloads_are_refused_by_the_frame_alone(kind: str, guarded: bool
         assert len(downloads) == (0 if guarded else 1)
 
 
-async def test_the_clipboard_and_the_file_picker_are_refused_to_the_page() -> None:
-    async with opened() as (_world, page, _):
+async def test_the_clipboard_and_the_file_picker_are_refused_to_the_page(browser: Browser) -> None:
+    async with opened(browser) as (_world, page, _):
         frame = await lab_of(page)
         for code in ("navigator.clipboard.writeText('x')", "navigator.clipboard.readText()", "showSaveFilePicker()"):
             outcome = await frame.evaluate(
@@ -276,8 +290,8 @@ async def test_the_clipboard_and_the_file_picker_are_refused_to_the_page() -> No
             assert outcome in {"NotAllowedError", "SecurityError"}, code
 
 
-async def test_the_lab_cannot_touch_the_page_around_it() -> None:
-    async with opened() as (_world, page, _):
+async def test_the_lab_cannot_touch_the_page_around_it(browser: Browser) -> None:
+    async with opened(browser) as (_world, page, _):
         frame = await lab_of(page)
         for code in ("parent.document.title", "top.document.body", "parent.location.href"):
             outcome = await frame.evaluate(
@@ -304,10 +318,10 @@ async def run_first_cell(lab: FrameLocator) -> None:
 
 
 @LAB_MISSING
-async def test_a_person_works_in_the_real_jupyterlab_until_it_is_revoked() -> None:
+async def test_a_person_works_in_the_real_jupyterlab_until_it_is_revoked(browser: Browser) -> None:
     async with make_world() as world:
         await add_portal(world)
-        async with real_lab(world.lab_socket, world.root / "home"), chromium() as context:
+        async with real_lab(world.lab_socket, world.root / "home"), await browser.new_context() as context:
             page = await context.new_page()
             await page.goto(world.origin(f"{WORKSPACE}.open") + "/")
             lab = page.frame_locator("iframe")

@@ -22,6 +22,8 @@ from tests.support.forbidden import COLLECTIONS, Object, Row, Scene
 sys.path.insert(0, str(CHECKOUT / "tools"))
 import guards
 
+__all__ = ["Ground", "Variant", "guards"]
+
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 RUN, WITHOUT = "tests.tre.research/run", "tests.tre.research/without"
@@ -73,7 +75,14 @@ class Ground:
         """Remove everything, the guards first: they would protect the rest."""
         for path in reversed(self.made):
             self.client.delete(path)
+        for scene in self.scenes.values():
+            self._let_go(COLLECTIONS["Pod"].format(ns=scene.namespace))
         self._controller.close()
+
+    def _let_go(self, pods: str) -> None:
+        """Take off the finalizers that keep pods until they are proven dead."""
+        for pod in self.client.get(pods)["items"]:
+            self.client.request("PATCH", f"{pods}/{pod['metadata']['name']}", {"metadata": {"finalizers": None}}, MERGE)
 
     # --- making
 
@@ -103,7 +112,7 @@ class Ground:
         for name, one in scene.objects.items():
             kind = one["kind"]
             lacking = f"quota:{name}" in variant or (kind == "LimitRange" and "limits" in variant)
-            if lacking or kind in ("PersistentVolumeClaim", "ConfigMap", "Pod"):
+            if lacking or kind in ("PersistentVolumeClaim", "Secret", "ConfigMap", "Pod"):
                 continue
             if kind == "PersistentVolume" and (name != "volume" or not self.concerns(variant, "tre-volumes")):
                 continue

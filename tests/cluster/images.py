@@ -13,6 +13,7 @@ import hashlib
 import io
 import json
 import os
+import sysconfig
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from tests.cluster.harness.running import Running
 from tre.runtimes.bubblewrap.sandbox import ENVIRONMENT, FILE_BROWSER, INIT
 
 REFERENCE = "localhost/tre-tests/pods"
-FORMAT = "1"
+FORMAT = "2"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tre-launcher" / "cluster-images"
 WORKSPACE = CHECKOUT / ".venv-workspace"
 PROGRAMS = "usr/lib/python3/dist-packages"
@@ -78,6 +79,9 @@ class _Content:
             objects += [path] if path.suffix == ".so" else []
         for path in small._shared_objects(objects):
             if not path.is_relative_to(WORKSPACE.resolve()) and not path.is_relative_to(WORKSPACE):
+                files[str(path).lstrip("/")] = path
+        for path in _files(Path(sysconfig.get_path("stdlib"))):  # compiled too: pods cannot keep what they compile
+            if path.parent.name == "__pycache__":
                 files[str(path).lstrip("/")] = path
         for path in _files(CHECKOUT / "tre"):
             files[f"{PROGRAMS}/tre/{path.relative_to(CHECKOUT / 'tre')}"] = path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def client(api: Reach) -> Iterator[KubernetesClient]:
         content = yaml.safe_load(path.read_text())
         name = content["metadata"]["name"]
         api.client.apply(f"{DEFINITIONS}/{name}", content)
-        wait_until(lambda name=name: _is_served(api, name), f"{name} should be served", 30, 0.05)
+        wait_until(partial(_is_served, api, name), f"{name} should be served", 30, 0.05)
     found = connect(api.kubeconfig)
     yield found
     found.close()

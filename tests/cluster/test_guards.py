@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
 from tests.cluster.conftest import Reach
 from tests.cluster.guarded import Ground, Variant, guards
 from tests.cluster.harness.basics import CHECKOUT, wait_until
-from tests.cluster.harness.client import ApiError, Client
+from tests.cluster.harness.client import MERGE, ApiError, Client
 from tests.cluster.harness.running import Running
 from tests.support.forbidden import COLLECTIONS, Object, Row, rows
 
@@ -34,7 +35,7 @@ def with_only(row: Row, guard: str) -> Variant:
 
 def variants() -> list[Variant]:
     """Every place that some row needs."""
-    found = {frozenset(): None}
+    found: dict[Variant, None] = {frozenset(): None}
     for row in ROWS:
         found |= dict.fromkeys([frozenset(row.apart), without(row), *(with_only(row, guard) for guard in row.guards)])
     return list(found)
@@ -65,7 +66,7 @@ def await_guards(ground: Ground, variant: Variant) -> None:
             row for row in ROWS if len(row.guards) == 1 and row.guards[0].startswith(f"{guard.name}/")
             and not variant & {*row.guards, *row.apart}
         )  # fmt: skip
-        wait_until(lambda row=canary: ground.refusal(row, variant), f"{canary.name} should be refused", 60, 0.05)
+        wait_until(partial(ground.refusal, canary, variant), f"{canary.name} should be refused", 60, 0.05)
 
 
 @pytest.mark.timeout(300)
@@ -100,14 +101,22 @@ def test_a_namespace_comes_and_goes_under_all_guards(ground: Ground) -> None:
     scene = ground.scenes[fresh]
     namespace = f"/api/v1/namespaces/{scene.namespace}"
     for made in ("serviceaccounts/default", "configmaps/kube-root-ca.crt"):
-        wait_until(lambda made=made: ground.client.find(f"{namespace}/{made}"), f"{made} should be made", 60, 0.05)
+        wait_until(partial(ground.client.find, f"{namespace}/{made}"), f"{made} should be made", 60, 0.05)
     controller = ground.someone("controller")
     for name in ("claim", "instruction", "pod"):
         kind = scene.objects[name]["kind"]
         path = COLLECTIONS[kind].format(ns=scene.namespace)
-        wait_until(lambda path=path, name=name: made_or_there(controller, path, scene.objects[name]), name, 60, 0.05)
+        wait_until(partial(made_or_there, controller, path, scene.objects[name]), name, 60, 0.05)
     controller.delete(namespace)
+    pod = f"{namespace}/pods/{scene.pod}"
+    wait_until(partial(is_being_deleted, ground.client, pod), "the cluster should delete the pod", 60, 0.1)
+    controller.request("PATCH", pod, {"metadata": {"finalizers": None}}, MERGE)  # as soon as it was proven dead
     wait_until(lambda: ground.client.find(namespace) is None, "the namespace should be gone", 90, 0.1)
+
+
+def is_being_deleted(client: Client, path: str) -> bool:
+    """Whether somebody asked for its end, and something keeps it."""
+    return "deletionTimestamp" in client.get(path)["metadata"]
 
 
 def made_or_there(client: Client, path: str, content: Object) -> bool:
@@ -151,7 +160,7 @@ RIGHTS = [
     ),
     *((role, "patch", "", "pods/ephemeralcontainers", False) for role in ROLES),
     *((role, "get", "", "nodes/proxy", False) for role in ROLES),
-    *((role, "get", "", "pods/log", False) for role in ROLES),
+    *((role, "get", "", "pods/log", role == "controller") for role in ROLES),
     *((role, verb, "", "secrets", False) for role in ROLES for verb in ("get", "list", "watch", "patch")),
     ("controller", "create", "", "secrets", True),
     ("controller", "delete", "", "secrets", True),
@@ -194,7 +203,7 @@ def test_roles_may_what_they_should_and_nothing_else(ground: Ground) -> None:
         return bool(answer["status"]["allowed"])
 
     for role in ROLES:
-        wait_until(lambda role=role: may(role, "get", "", "pods"), f"{role} should count", 30, 0.05)
+        wait_until(partial(may, role, "get", "", "pods"), f"{role} should count", 30, 0.05)
     wrong = [
         (role, verb, resource) for role, verb, group, resource, due in RIGHTS if may(role, verb, group, resource) != due
     ]

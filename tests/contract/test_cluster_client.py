@@ -175,6 +175,40 @@ class ClientContract:
             site.client.apply_status(POD_BUDGET, {"metadata": metadata, "status": {"currentHealthy": 1}})
         assert (caught.value.reason, caught.value.code) == (Reason.ObjectNotFound, 404)
 
+    def test_a_patch_changes_just_what_it_names(self, site: Site) -> None:
+        site.client.apply(CONFIG_MAP, site.item("a", {"x": "1", "y": "2"}, annotations={"kept": "1", "gone": "1"}))
+        change: Object = {"metadata": {"annotations": {"gone": None}}, "data": {"x": "3"}}
+        site.client.patch(CONFIG_MAP, site.key("a"), change)
+        found = site.client.get(CONFIG_MAP, site.key("a"))
+        assert found is not None
+        assert found["data"] == {"x": "3", "y": "2"}
+        assert found["metadata"]["annotations"] == {"kept": "1"}
+
+    def test_a_patch_lets_an_object_go_that_a_finalizer_kept(self, site: Site) -> None:
+        made = site.client.create(CONFIG_MAP, site.item("a", finalizers=["tre.research/test"]))
+        site.client.delete(CONFIG_MAP, site.key("a"))
+        with pytest.raises(ClusterError) as caught:
+            site.client.patch(CONFIG_MAP, site.key("a"), {"metadata": {"uid": "another", "finalizers": None}})
+        assert caught.value.reason in {Reason.Conflict, Reason.BadInput}
+        site.client.patch(CONFIG_MAP, site.key("a"), {"metadata": {"uid": made["metadata"]["uid"], "finalizers": None}})
+        assert site.client.get(CONFIG_MAP, site.key("a")) is None
+        with pytest.raises(ClusterError) as caught:
+            site.client.patch(CONFIG_MAP, site.key("a"), {"data": {"x": "1"}})
+        assert caught.value.reason is Reason.ObjectNotFound
+
+    def test_a_log_of_what_never_ran_is_refused(self, site: Site) -> None:
+        with pytest.raises(ClusterError):
+            site.client.log(site.key("none"), "main", 10)
+
+    def test_a_watch_by_labels_tells_of_nothing_else(self, site: Site) -> None:
+        start = site.client.list(CONFIG_MAP, site.namespace).version
+        site.client.create(CONFIG_MAP, site.item("other"))
+        site.client.create(CONFIG_MAP, site.item("a", labels={"tre.research/test": "yes"}))
+        selector = Selector(labels="tre.research/test=yes")
+        with site.client.watch(CONFIG_MAP, site.namespace, start, selector) as events:
+            first = next(event for event in events if event.type is not EventType.BOOKMARK)
+        assert first.object["metadata"]["name"] == "a"
+
     def test_a_watch_tells_what_came_after_a_version(self, site: Site) -> None:
         site.client.create(CONFIG_MAP, site.item("before"))
         start = site.client.list(CONFIG_MAP, site.namespace).version

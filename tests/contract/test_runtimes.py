@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.runtime_contract import RuntimeContract, RuntimeSite
 from tests.support.machine import CGROUPS, Machine, processes_of, running_machine, wait_for
 from tre.domain.errors import Reason, TREError
 from tre.runtimes.bubblewrap.program import check_usable
@@ -38,24 +39,12 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         yield found
 
 
-def test_a_run_becomes_ready_only_with_its_isolation_proven(machine: Machine) -> None:
-    plan = machine.plan("ready")
-    run = machine.start(plan)
-    assert run.isolation is not None
-    assert run.isolation["proven"] is True
-    assert len(run.isolation["provenItems"]) > 40  # type: ignore[arg-type]
-    assert set(run.means) == {"memory", "cpu", "processes", "home"}
-    machine.runtime.end(plan.identity, Reason.Requested)
-    machine.await_phase(plan, RunPhase.Ended)
+class TestBubblewrap(RuntimeContract):
+    """One machine."""
 
-
-def test_starting_twice_starts_one(machine: Machine) -> None:
-    plan = machine.plan("twice")
-    machine.start(plan)
-    first = machine.supervisor(plan)
-    machine.runtime.start(plan)
-    assert machine.supervisor(plan) == first
-    machine.runtime.end(plan.identity, Reason.Requested)
+    @pytest.fixture
+    def site(self, machine: Machine) -> RuntimeSite:
+        return machine
 
 
 def test_a_start_that_is_asked_for_again_before_its_first_word_starts_one(machine: Machine) -> None:
@@ -81,7 +70,7 @@ def test_a_supervisor_that_died_before_its_first_word_leaves_nothing(machine: Ma
 
 
 def test_the_end_is_observed_and_nothing_is_left(machine: Machine) -> None:
-    plan = machine.plan("ending")
+    plan = machine.plan("closing")
     machine.start(plan)
     assert not machine.runtime.verify_dead(plan).dead
     if os.geteuid() == 0:
@@ -99,48 +88,6 @@ def test_the_end_is_observed_and_nothing_is_left(machine: Machine) -> None:
     assert not machine.layout.workspace_run(plan.identity).exists()
 
 
-def test_a_living_run_is_not_forgotten(machine: Machine) -> None:
-    plan = machine.plan("living")
-    machine.start(plan)
-    with pytest.raises(TREError) as caught:
-        machine.runtime.forget(plan.identity)
-    assert caught.value.reason is Reason.Conflict
-    machine.runtime.end(plan.identity, Reason.Requested)
-
-
-def test_ending_what_is_not_there_is_nothing(machine: Machine) -> None:
-    machine.runtime.end("w-aaaaaaaaaaaa-7", Reason.Requested)
-    assert machine.runtime.verify_dead(machine.plan("never")).dead
-
-
-def test_a_run_ends_at_its_end_by_itself(machine: Machine) -> None:
-    plan = machine.plan("clock", seconds=4.0)
-    machine.start(plan)
-    run = machine.await_phase(plan, RunPhase.Ended, 10.0)
-    assert run.reason is Reason.DeadlineReached
-    assert 0 <= (run.at - plan.end).total_seconds() < 1.5
-
-
-def test_the_boot_time_cap_ends_a_run_whose_wall_clock_end_is_far(machine: Machine) -> None:
-    plan = machine.plan("capped", seconds=3600.0, cap=4)
-    machine.start(plan)
-    assert machine.await_phase(plan, RunPhase.Ended, 10.0).reason is Reason.DeadlineReached
-
-
-def test_an_end_is_brought_forward_and_never_back(machine: Machine) -> None:
-    plan = machine.plan("sooner", seconds=3600.0)
-    assert machine.start(plan).end == plan.end
-    sooner = datetime.now(UTC) + timedelta(seconds=1.5)
-    for end in (sooner, sooner + timedelta(seconds=60), plan.end):
-        machine.runtime.shorten(plan.identity, end)
-    found = machine.observation(plan)
-    assert found is not None
-    assert found.end == sooner
-    run = machine.await_phase(plan, RunPhase.Ended)
-    assert run.reason is Reason.DeadlineReached
-    assert run.at >= sooner
-
-
 def test_the_first_process_holds_an_earlier_end_without_its_supervisor(machine: Machine) -> None:
     """The supervisor is stopped as a debugger or a fault would stop it."""
     plan = machine.plan("alone", seconds=3600.0)
@@ -154,12 +101,6 @@ def test_the_first_process_holds_an_earlier_end_without_its_supervisor(machine: 
     finally:
         os.kill(supervisor, signal.SIGCONT)
     assert machine.await_phase(plan, RunPhase.Ended).reason is Reason.DeadlineReached
-
-
-def test_bringing_the_end_of_nothing_forward_is_nothing(machine: Machine) -> None:
-    before = machine.runtime.observe()
-    machine.runtime.shorten("w-aaaaaaaaaaaa-7", datetime.now(UTC))
-    assert machine.runtime.observe() == before
 
 
 def test_a_run_dies_with_its_supervisor_and_is_seen_to(machine: Machine) -> None:

@@ -26,6 +26,7 @@ CORE = "/api/v1"
 COLLECTIONS = {
     "Pod": f"{CORE}/namespaces/{{ns}}/pods",
     "ConfigMap": f"{CORE}/namespaces/{{ns}}/configmaps",
+    "Secret": f"{CORE}/namespaces/{{ns}}/secrets",
     "ServiceAccount": f"{CORE}/namespaces/{{ns}}/serviceaccounts",
     "ResourceQuota": f"{CORE}/namespaces/{{ns}}/resourcequotas",
     "LimitRange": f"{CORE}/namespaces/{{ns}}/limitranges",
@@ -124,10 +125,11 @@ def short_names(objects: list[Object]) -> dict[str, Object]:
 
 def rows() -> list[Row]:
     """The whole table."""
-    return [
-        Row(**{key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()})
-        for plain in yaml.safe_load(TABLE.read_text("utf-8"))
-    ]
+    return [Row(**_fixed(plain)) for plain in yaml.safe_load(TABLE.read_text("utf-8"))]
+
+
+def _fixed(plain: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()}
 
 
 def _filled(value: Any, pod: str) -> Any:

@@ -151,6 +151,21 @@ class Machine:
         self.runtime.start(plan)
         return self.await_phase(plan, RunPhase.Ready)
 
+    def await_dead(self, plan: WorkspacePlan, seconds: float = 5.0) -> float:
+        """Wait for the proof of its death; returns how many seconds it took."""
+        began = time.monotonic()
+        wait_for(lambda: self.runtime.verify_dead(plan).dead, seconds)
+        return time.monotonic() - began
+
+    def await_forgotten(self, plan: WorkspacePlan, seconds: float = 5.0) -> None:
+        """Wait until there is no trace of a run."""
+        wait_for(lambda: self.observation(plan) is None, seconds)
+        assert not self.layout.workspace_run(plan.identity).exists()
+
+    def mark(self, plan: WorkspacePlan) -> object:
+        """The process that holds a run."""
+        return self.supervisor(plan)
+
     def state(self, plan: WorkspacePlan) -> RunState:
         """What a run's supervisor wrote down."""
         state = RunState.read(self.layout.workspace_run(plan.identity))

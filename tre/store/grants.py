@@ -253,8 +253,8 @@ def stored_suspensions(connection: Connection, grant: GrantRecord) -> list[Store
 
 
 def of_organisation(connection: Connection, organisation: str) -> list[str]:
-    """Names of the grants of an organisation."""
-    rows = connection.execute(select(grants.c.name, grants.c.spec))
+    """Names of the grants of an organisation, in order."""
+    rows = connection.execute(select(grants.c.name, grants.c.spec).order_by(grants.c.name))
     return [row.name for row in rows if row.spec["project"]["organisation"]["id"] == organisation]
 
 

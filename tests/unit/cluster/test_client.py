@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tre.cluster.client import KubernetesClient, Limits, check_skew, connect
-from tre.cluster.protocol import ClusterError, EventType, Key, Kind, WatchExpiredError
+from tre.cluster.protocol import ClusterError, EventType, Key, Kind, Selector, WatchExpiredError
 from tre.domain.errors import Reason, TREError
 
 KIND = Kind("", "v1", "ConfigMap", "configmaps")
@@ -229,3 +229,33 @@ def test_without_a_way_to_the_server_it_says_so(tmp_path: Path, monkeypatch: pyt
             connect(path)
         assert caught.value.reason is Reason.SetupIncomplete
         assert caught.value.remedy
+
+
+def test_a_log_is_asked_for_in_bounds_and_comes_as_text(server: Server, client: KubernetesClient) -> None:
+    server.answer = stream(b"first\n", "zweite ä\n".encode(), b"\xff\n")
+    assert client.log(KEY, "door", 7) == "first\nzweite ä\n\ufffd\n"
+    method, path = server.requests[-1]
+    assert method == "GET"
+    assert path.startswith("/api/v1/namespaces/tre/pods/a/log?")
+    assert {"container=door", "tailLines=7", "limitBytes=1048576"} <= set(path.partition("?")[2].split("&"))
+
+
+def test_a_patch_goes_out_as_a_merge_patch(server: Server, client: KubernetesClient) -> None:
+    types: list[str] = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        types.append(handler.headers["Content-Type"])
+        say(handler, 200, {"kind": "ConfigMap"})
+
+    server.answer = answer
+    assert client.patch(KIND, KEY, {"data": None}) == {"kind": "ConfigMap"}
+    assert types == ["application/merge-patch+json"]
+
+
+def test_a_watch_can_be_of_some_only(server: Server, client: KubernetesClient) -> None:
+    server.answer = stream(b"")
+    with client.watch(KIND, "", 5, Selector(labels="a=b", fields="x=y")) as events:
+        assert list(events) == []
+    asked = server.requests[-1][1]
+    assert "labelSelector=a%3Db" in asked
+    assert "fieldSelector=x%3Dy" in asked

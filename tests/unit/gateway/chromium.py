@@ -10,10 +10,9 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.async_api import BrowserContext, async_playwright
+from playwright.async_api import Browser, BrowserContext, async_playwright
 
 PROGRAM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
 CHROMIUM_MISSING = pytest.mark.skipif(PROGRAM is None, reason="needs chromium: type apt-get install chromium")
@@ -40,12 +39,12 @@ _PLAIN = [
 
 
 @contextlib.asynccontextmanager
-async def chromium(*arguments: str, **context: Any) -> AsyncIterator[BrowserContext]:
-    """A fresh browser with one context of its own, driven by Playwright with the switches it likes."""
+async def launched() -> AsyncIterator[Browser]:
+    """A browser without any window yet, driven by Playwright with the switches it likes."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=PROGRAM, args=[*_ARGUMENTS, *arguments])
+        browser = await playwright.chromium.launch(executable_path=PROGRAM, args=_ARGUMENTS)
         try:
-            yield await browser.new_context(**context)
+            yield browser
         finally:
             await browser.close()
 

@@ -23,11 +23,12 @@ _LONGEST = 600
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the door said last of each probe, and what it said of a failure."""
+    """What the door said last of each probe, what it said of a failure, and whether the server behind it answered."""
 
     sealed: dict[str, Any] | None = None
     network: dict[str, Any] | None = None
     failure: str = ""
+    answers: bool = False
 
     @property
     def complete(self) -> bool:
@@ -61,9 +62,10 @@ class Evidence:
 def read(log: str) -> Evidence:
     """What a door's log comes to."""
     found: dict[str, dict[str, Any]] = {}
-    failure = ""
+    failure, answers = "", False
     for line in log.splitlines():
         said = _said(line)
+        answers |= said is not None and said.get("event") == "server-answers"
         if said is None or said.get("event") != "isolation":
             continue
         probe = str(said.get("probe"))
@@ -71,7 +73,7 @@ def read(log: str) -> Evidence:
             found[probe] = said
         elif not failure:
             failure = _why(probe, said)
-    return Evidence(found.get("sealed"), found.get("network"), failure)
+    return Evidence(found.get("sealed"), found.get("network"), failure, answers)
 
 
 def _said(line: str) -> dict[str, Any] | None:

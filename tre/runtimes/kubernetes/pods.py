@@ -37,7 +37,6 @@ _NOT_MADE = {"CreateContainerConfigError", "CreateContainerError", "RunContainer
 
 _EXITS = {
     ExitCode.DEADLINE: (Reason.DeadlineReached, "The run's end was reached."),
-    ExitCode.TERMINATED: (Reason.Requested, "The run was ended."),
     ExitCode.NOT_SEALED: (Reason.IsolationFailed, "The workspace could not be sealed, so nothing was started."),
     ExitCode.INSTRUCTION_REFUSED: (Reason.RuntimeFailed, "The workspace did not understand its instruction."),
     ExitCode.NOT_FIRST_PROCESS: (Reason.RuntimeFailed, "The workspace was not alone in its pod."),
@@ -159,13 +158,29 @@ def ending_of(pod: Pod) -> Ending:
     if why:  # Evicted, NodeLost, Shutdown, …
         said = f"{why}: {pod.status.get('message', '')}"
         return _told(Reason.RuntimeFailed, "The cluster ended the run.", said)
-    over = pod.container(WORKSPACE_CONTAINER).get("terminated") or {}
+    return _by_exit(pod, pod.container(WORKSPACE_CONTAINER).get("terminated") or {})
+
+
+def _by_exit(pod: Pod, over: Object) -> Ending:
     if over.get("reason") == "OOMKilled":
         return _told(Reason.RuntimeFailed, "The workspace used more memory than it has.", "OOMKilled")
     code = over.get("exitCode")
+    if code == ExitCode.TERMINATED:
+        return _terminated(pod)
     if code in _EXITS:
         return Ending(*_EXITS[ExitCode(code)])
     return _told(Reason.RuntimeFailed, "JupyterLab ended by itself.", f"exit code {code}")
+
+
+def _terminated(pod: Pod) -> Ending:
+    """Told to stop, and not by us: by the node at the deadline (its own word for it comes a moment later), or by
+    whoever deleted the pod or emptied the node."""
+    began, ended = pod.status.get("startTime"), ended_at(pod)
+    seconds = timedelta(seconds=int(pod.item["spec"].get("activeDeadlineSeconds", 0)) - 1)
+    if began is not None and ended is not None and ended >= moment(began) + seconds:
+        return Ending(Reason.DeadlineReached, "The run's end was reached.")
+    by = "the pod was deleted" if pod.is_deleted else "the node ended the pod"
+    return _told(Reason.RuntimeFailed, "The cluster ended the run.", by)
 
 
 def trouble_of(pod: Pod, now: datetime) -> tuple[Ending | None, bool]:

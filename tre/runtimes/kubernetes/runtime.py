@@ -37,7 +37,7 @@ from tre.runtimes.kubernetes.render.vocabulary import (
     DOOR_PORT,
     ENDING_ANNOTATION,
     GRACE_SECONDS,
-    GRANT_LABEL,
+    MANAGED_BY,
     RUN_END_ANNOTATION,
     WORKSPACE_LABEL,
 )
@@ -46,7 +46,7 @@ from tre.runtimes.protocol import DeathProof, Observation, RunPhase
 
 log = structlog.get_logger()
 
-_OURS = Selector(labels=GRANT_LABEL)
+_OURS = Selector(labels=",".join(f"{name}={value}" for name, value in MANAGED_BY.items()))
 _MEANS = {
     "memory": "limit of the container",
     "cpu": "limit of the container",
@@ -75,6 +75,7 @@ class KubernetesRuntime:
         self._told: Callable[[], None] = lambda: None
         self._refused: dict[str, Observation] = {}
         self._nodes: dict[str, str] = {}
+        self._forgotten: set[str] = set()
         self.watcher = Watcher(client, POD, "", lambda _key: self._told(), clock, _OURS)
 
     def watch(self, stop: threading.Event, tell: Callable[[], None]) -> threading.Thread:
@@ -131,14 +132,15 @@ class KubernetesRuntime:
                 why=self.watcher.trouble or "",
                 remedy="It is tried again by itself.",
             )
+        items = [item for key in sorted(cache.keys()) if (item := cache.get(key)) is not None]
+        self._forgotten &= {item["metadata"]["uid"] for item in items}  # what the watch still shows of them
         found = {}
-        for key in sorted(cache.keys()):
-            item = cache.get(key)
-            pod = None if item is None else Pod.of(item)
-            if pod is not None:
-                if pod.node:
-                    self._nodes[key.name] = pod.node
-                found[key.name] = self._observed(pod)
+        for pod in filter(None, map(Pod.of, items)):
+            if pod.item["metadata"]["uid"] in self._forgotten:
+                continue
+            if pod.node:
+                self._nodes[pod.plan.identity] = pod.node
+            found[pod.plan.identity] = self._observed(pod)
         refused = {name: one for name, one in self._refused.items() if name not in found}
         return tuple((found | refused).values())
 
@@ -164,6 +166,8 @@ class KubernetesRuntime:
                 remedy="See to it that the node is off, then restart the controller.",
             )
         self._clearer.clear(identity, pod)
+        if pod is not None:
+            self._forgotten.add(pod.item["metadata"]["uid"])
         self._nodes.pop(identity, None)
         self._looker.forget(identity)
 
@@ -176,7 +180,7 @@ class KubernetesRuntime:
     def _observed(self, pod: Pod) -> Observation:
         proof, failure = (None, "") if pod.has_ended else self._looker.isolation(pod)
         if failure:
-            self._end(pod, Ending(Reason.IsolationFailed, f"The isolation probe failed: {failure}."))
+            self._give_up(pod, Ending(Reason.IsolationFailed, f"The isolation probe failed: {failure}."))
         trouble = None if pod.has_ended or pod.is_deleted or proof else self._trouble(pod)
         content: dict[str, object] = {"phase": _phase(pod, proof), "at": self._clock.now()}
         if pod.has_ended:
@@ -201,8 +205,15 @@ class KubernetesRuntime:
         """What holds a start up; for too long, and it is given up."""
         trouble, too_long = trouble_of(pod, self._starter.server_now())
         if trouble is not None and too_long:
-            self._end(pod, trouble)
+            self._give_up(pod, trouble)
         return trouble
+
+    def _give_up(self, pod: Pod, ending: Ending) -> None:
+        """End a run while looking; where that fails now, the next look tries again."""
+        try:
+            self._end(pod, ending)
+        except TREError as error:
+            log.warning("run-not-ended", identity=pod.plan.identity, reason=ending.reason.value, error=str(error))
 
     def _end(self, pod: Pod, ending: Ending) -> None:
         """Delete first, write the reason then: nothing may delay the end. Whatever was written first stays."""

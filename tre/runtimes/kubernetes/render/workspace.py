@@ -42,6 +42,10 @@ from tre.runtimes.kubernetes.render.vocabulary import (
 )
 from tre.runtimes.kubernetes.render.volumes import place, volume_objects
 
+_TO_MEMORY = ("/bin/sh", "-c", 'exec "$@" >/tmp/jupyterlab.log 2>&1', "sh")
+"""What a container prints, the cluster keeps on the node's disk and shows to whoever may read logs; whatever a program
+of the researcher's prints goes into memory instead, and with the run."""
+
 MARGIN_SECONDS = 2
 """Between reading the clock and creating the pod; without it the guard on deadlines would refuse now and then."""
 
@@ -135,7 +139,7 @@ def instruction(told: _Told) -> Object:
         "workspace": plan.identity,
         "end": plan.end.timestamp(),
         "cap": float(plan.cap_seconds),
-        "argv": sandbox.lab_command(),
+        "argv": [*_TO_MEMORY, *sandbox.lab_command()],
         "env": sandbox.lab_environment(plan.grant, plan.end.isoformat()),
         "cwd": sandbox.HOME,
         "probe": {"targets": told.sealed, "seconds": probe.SECONDS},
