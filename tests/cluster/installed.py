@@ -30,7 +30,7 @@ PATIENCE = 240.0
 
 @dataclass
 class Images:
-    """The three images of a trial installation, known to the node by their digests."""
+    """The images of a trial installation; the node knows those that it starts by their digests."""
 
     tre: Built
     workspace: Built
@@ -41,7 +41,7 @@ class Images:
         """Build them, and let the node's container runtime know them. Raises CannotRunError."""
         found = cls(builder.tre(), builder.workspace(), builder.postgres())
         known = node.ctr("images", "list", "--quiet").split()
-        for image in (found.tre, found.workspace, found.postgres):
+        for image in (found.tre, found.postgres):  # no workspace is started here
             if image.reference not in known:
                 node.ctr("images", "import", str(image.archive))
                 node.ctr("images", "tag", "--force", f"{image.repository}:1", image.reference)

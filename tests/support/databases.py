@@ -128,7 +128,7 @@ class Postgres:
             connection.execute("SET session_replication_role = replica")  # no trigger fires
             for statement in statements:
                 text, values = (statement, ()) if isinstance(statement, str) else statement
-                done = connection.execute(in_postgres(text), values)  # type: ignore[arg-type]
+                done = connection.execute(in_postgres(text), values)
                 assert done.rowcount > 0, text
 
     def close(self) -> None:

@@ -123,7 +123,7 @@ class PostgresServer:
     def run(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
         """A statement as the server's administrator."""
         with self.connect(database) as connection:
-            found = connection.execute(statement)  # type: ignore[call-overload]
+            found = connection.execute(statement)
             return list(found.fetchall()) if found.description else []
 
     def sessions(self, database: str, role: str = "") -> list[int]:
@@ -164,9 +164,9 @@ class PostgresServer:
             found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
             tables = [row[0] for row in found if row[0] != "alembic_version"]
             connection.execute("SET session_replication_role = replica")  # no trigger fires
-            connection.execute("".join(f'DELETE FROM public."{table}";' for table in tables))  # type: ignore[call-overload]
+            connection.execute("".join(f'DELETE FROM public."{table}";' for table in tables))
             for row in connection.execute("SELECT sequencename FROM pg_sequences WHERE schemaname = 'public'"):
-                connection.execute(f"ALTER SEQUENCE public.{row[0]} RESTART")  # type: ignore[call-overload]
+                connection.execute(f"ALTER SEQUENCE public.{row[0]} RESTART")
         self._free.append(name)
 
     def drop(self, name: str) -> None:
