@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
+import time
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 
+from tre.cli.trial.browser import Browser
 from tre.cli.trial.lab import Lab, open_workspace
 from tre.cli.trial.world import World, running_world
 from tre.domain.errors import TREError
@@ -26,6 +31,7 @@ def _lacking() -> str:
     return ""
 
 
+SIGN_IN_SECONDS = 30.0
 PATIENCE = 240
 """Seconds for a test: the first of them waits until the installation was made and its services are up."""
 
@@ -58,5 +64,18 @@ def grant(world: World) -> str:
 @pytest.fixture
 async def lab(world: World, grant: str) -> AsyncIterator[Lab]:
     """Alice's open workspace in that grant."""
-    async with world.signed_in("alice") as (browser, projects):
+    async with contextlib.AsyncExitStack() as stack:
+        browser, projects = await signed_in(stack, world, "alice")
         yield await open_workspace(browser, projects, grant, world.shell_of)
+
+
+async def signed_in(stack: contextlib.AsyncExitStack, world: World, name: str) -> tuple[Browser, Any]:
+    """Somebody's browser, as soon as all services answer: an earlier test may have killed one of them."""
+    deadline = time.monotonic() + SIGN_IN_SECONDS
+    while True:
+        try:
+            return await stack.enter_async_context(world.signed_in(name))
+        except TREError:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.2)

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
@@ -226,9 +227,9 @@ cluster_pod.run(sys.argv[3], Layout(pathlib.Path(sys.argv[1])), cluster_pod.Give
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 @pytest.mark.parametrize("service", ["storekeeper", "checker", "portal"])
-def test_a_service_becomes_its_user_and_keeps_what_the_table_says(tmp_path: Path, service: str) -> None:
-    place = Path("/var/tmp") / tmp_path.name  # pytest's own folders are closed to other users
-    place.mkdir(mode=0o755)
+def test_a_service_becomes_its_user_and_keeps_what_the_table_says(service: str) -> None:
+    place = Path(tempfile.mkdtemp(dir="/var/tmp"))  # pytest's own folders are closed to other users
+    place.chmod(0o755)
     try:
         mounted(place / "etc")
         (place / "root").mkdir()
