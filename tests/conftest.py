@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import structlog
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.support.databases import KINDS, Backend, Postgres, Sqlite, backend_of, server_or_skip
 from tests.support.postgres import PostgresServer
@@ -22,12 +23,17 @@ TOGETHER = {
 ports; and those that share something which takes long to make."""
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Say which tests stay together with several workers: those above, else those of a file, for their fixtures."""
-    for item in items:
-        path = item.path.relative_to(config.rootpath).as_posix()
-        group = next((name for tree, name in TOGETHER.items() if path.startswith(tree)), path)
-        item.add_marker(pytest.mark.xdist_group(group))
+class Together(LoadScopeScheduling):
+    """Several workers: one of them runs what stays together; besides, a file is one worker's, for its fixtures."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return next((name for tree, name in TOGETHER.items() if path.startswith(tree)), path)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Say which tests stay together."""
+    return Together(config, log)
 
 
 @pytest.fixture(autouse=True)
