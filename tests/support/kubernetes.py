@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import kubernetes_validate
+
 from tre.domain import names
 from tre.domain.people import Subject
 from tre.domain.workspaces.models import Limits, Mount, MountKind, WorkspacePlan
@@ -108,3 +110,12 @@ def nfs_and_csi() -> ClusterFacts:
             StorageArea(mounted_at="/srv/tre/work", volume=csi, idmapped=True),
         )
     )
+
+
+def misfit(one: dict[str, Any], version: str) -> str:
+    """What the schema of a version says against an object; nothing where it fits."""
+    try:
+        kubernetes_validate.validate(one, version, strict=True)
+    except kubernetes_validate.ValidationError as error:
+        return str(error)
+    return ""
