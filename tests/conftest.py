@@ -13,14 +13,14 @@ from tests.support.databases import KINDS, Backend, Postgres, Sqlite, backend_of
 from tests.support.postgres import PostgresServer
 
 TOGETHER = {
-    "tests/browser/": "installations",
+    "tests/browser/": "desks",
     "tests/docs/": "installations",
     "tests/security/": "installations",
     "tests/system/": "installations",
     "tests/unit/demodata/": "demonstration data",
 }
-"""What one worker runs, one test after another: those that start whole launchers, which would claim the same users and
-ports; and those that share something which takes long to make."""
+"""What one worker runs, one test after another: those that start whole launchers, which would claim the same users;
+those that wait for a browser; and those that share something which takes long to make."""
 
 
 class Together(LoadScopeScheduling):

@@ -9,7 +9,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from unittest import mock
 
 import pytest
 
@@ -18,14 +17,11 @@ from tests.docs.documents import CHECKOUT
 from tests.docs.terminal import Terminal
 from tests.system.conftest import _lacking
 from tre.cli.demonstration.stage import ACCOUNTS, PASSWORD
-from tre.cli.trial import world as trial
 from tre.cli.trial.world import World
-from tre.domain.people import LOCAL_ISSUER, Role, Subject
+from tre.domain.people import LOCAL_ISSUER, Subject
 from tre.domain.workspaces.models import Workspace
 from tre.domain.workspaces.states import Wanted, WorkspacePhase
-from tre.portal.passwords import hash_password
-from tre.store import people, workspaces
-from tre.store.people import Account
+from tre.store import workspaces
 
 GRANT, ALICE = "nccid-00001", Subject(issuer=LOCAL_ISSUER, id="alice")
 WIDTH = "120"
@@ -34,6 +30,9 @@ WIDTH = "120"
 
 class DemoWorld(World):
     """Looks like the directory in which somebody typed `make demo`."""
+
+    accounts = ACCOUNTS
+    password = PASSWORD
 
     def __init__(self, place: Path) -> None:
         super().__init__(place / ".demo")
@@ -45,14 +44,7 @@ class DemoWorld(World):
         self._offer_commands()
         for name in ("examples", "policies"):
             (self.place / name).symlink_to(CHECKOUT / name)
-        with mock.patch.object(trial, "PEOPLE", {}):
-            self.make()
-        hashed = hash_password(PASSWORD)
-        for name, roles in ACCOUNTS.items():
-            held = frozenset(Role(role) for role in roles.split())
-            account = Account(name=name, display_name=name, roles=held, created_at=self.here.clock.now())
-            with self.here.database.change(self.here.event("account.added", f"account/{name}")) as change:
-                people.add_account(change, account, hashed)
+        self.make()
 
     def _offer_commands(self) -> None:
         """Where a checkout has its environment: the `tre` command."""

@@ -15,7 +15,6 @@ from tre.cli import common
 from tre.cli.arguments import check_reason, coming, subject_of
 from tre.cli.common import Installation, JsonOption, RootOption, command
 from tre.cli.grant_checks import check_grants
-from tre.cli.installing import GRANT_KEY
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import AccessGrant, GrantRecord, Suspension, SuspensionScope
 from tre.domain.grants.policies import effective_end
@@ -25,6 +24,7 @@ from tre.sources.signed import SOURCE, is_evidence_good, load_signers, sign
 from tre.store import grant_slices, workspaces
 from tre.store import grants as store
 from tre.system.files import write_atomically
+from tre.system.layout import Layout
 from tre.system.settings import root_from
 
 app = typer.Typer(help="Approvals: sign, apply, look at, suspend, resume, revoke, close.", no_args_is_help=True)
@@ -44,7 +44,7 @@ def sign_grants(
     ] = None,
 ) -> None:
     """Sign every grant of a file with the approving body's key."""
-    path = key or root_from(root) / "keys" / GRANT_KEY
+    path = key or Layout(root_from(root)).grant_key
     signed = [sign(grant, load_key(path)) for grant in read_grants(file)]
     text = yaml.safe_dump_all((grant.as_plain() for grant in signed), sort_keys=False, allow_unicode=True)
     write_atomically(output or file, text.encode(), mode=0o644)

@@ -35,8 +35,6 @@ from tre.system.reach import open_the_way
 from tre.system.service import configure_log
 from tre.system.settings import Settings, load_settings, root_from
 
-GRANT_KEY = "grant-signing.key"
-
 
 @command
 def init(
@@ -82,7 +80,7 @@ def _make_grant_key(layout: Layout) -> None:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    write_atomically(layout.keys / GRANT_KEY, private, mode=0o600)
+    write_atomically(layout.grant_key, private, mode=0o600)
     write_atomically(signers / "this-installation.pub", public, mode=0o644)
 
 

@@ -44,11 +44,15 @@ def add(
     values = {"name": name, "displayName": display_name or name, "createdAt": here.clock.now()}
     account = parse_record(Account, values | {"roles": role or [Role.researcher]}, source="the account")
     _refuse_known(here, name)
-    hashed = hash_password(_password(from_input=password_stdin))
-    event = here.event("account.added", f"account/{name}", roles=sorted(account.roles))
+    put_into_record(here, account, hash_password(_password(from_input=password_stdin)))
+    common.out.print(f"{name}: account made, {', '.join(sorted(account.roles))}", highlight=False)
+
+
+def put_into_record(here: Installation, account: Account, hashed: str) -> None:
+    """Add an account, its password given as its hash. Raises `TREError(AlreadyExists)`."""
+    event = here.event("account.added", f"account/{account.name}", roles=sorted(account.roles))
     with here.database.change(event) as change:
         people.add_account(change, account, hashed)
-    common.out.print(f"{name}: account made, {', '.join(sorted(account.roles))}", highlight=False)
 
 
 def _refuse_known(here: Installation, name: str) -> None:

@@ -29,6 +29,11 @@ class Layout:
         return self.root / "keys"
 
     @property
+    def grant_key(self) -> Path:
+        """The approving body's private key, where it keeps it here: grants are signed with it."""
+        return self.keys / "grant-signing.key"
+
+    @property
     def door_certificate(self) -> Path:
         """What the gateway shows to the doors of pods, on a cluster; doors believe no other."""
         return self.keys / "gateway-door.crt"

@@ -18,7 +18,8 @@ from tre.link.table import LINKS
 from tre.runtimes.kubernetes.render.facts import ClusterFacts
 from tre.system.settings import Settings, UidRange
 
-VERSIONS = ("1.35", "1.36", "1.37")
+VERSIONS = ("1.35", "1.37")
+"""The oldest and the newest that are promised."""
 BUNDLED: Object = {
     "database": {
         "url": "",

@@ -23,15 +23,18 @@ from typing import Any
 from tre.cli import grant as grants_command
 from tre.cli.common import Installation
 from tre.cli.dataset import office_of
-from tre.cli.installing import GRANT_KEY
 from tre.cli.services import MODULES
 from tre.cli.trial.browser import Browser, sign_in
+from tre.cli.user import put_into_record
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import AccessGrant, AccessGrantSpec
+from tre.domain.people import Role
+from tre.portal.passwords import hash_password
 from tre.runtimes.bubblewrap import limits
 from tre.sources.grantfile import read_grants
 from tre.sources.signed import sign
 from tre.store import grants
+from tre.store.people import Account
 from tre.storekeeper import slices
 from tre.system.paths import CHECKOUT
 from tre.system.settings import load_settings
@@ -48,14 +51,17 @@ _PATIENCE = 90.0
 
 
 class World:
-    """One such installation."""
+    """One such installation; `accounts` says who has one in it and in which roles, all with one password."""
+
+    accounts = PEOPLE
+    password = PASSWORD
 
     def __init__(self, home: Path) -> None:
         self.home, self.root = home, home / "root"
         self._services: subprocess.Popen[bytes] | None = None
 
     def make(self) -> None:
-        """Make the installation, its data and its people, with the commands that anybody types."""
+        """Make the installation and its data with the commands that anybody types, and its people."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -63,11 +69,16 @@ class World:
         self._set_apart(port)
         self._tre("demo-data", "nccid", str(self.home / "nccid"), "--patients", "60", home_only=True)
         self._tre("dataset", "add", "nccid", str(self.home / "nccid"), "--release", "2026-10-01")
-        for name, role in PEOPLE.items():
-            self._tre("user", "add", name, "--role", role, "--password-stdin", typed=PASSWORD + "\n")
         self.settings = load_settings(self.root)
         self.here = Installation.open(self.root)
+        self._add_accounts()
         self._template = self._planned()
+
+    def _add_accounts(self) -> None:
+        hashed, now = hash_password(self.password), self.here.clock.now()
+        for name, roles in self.accounts.items():
+            held = frozenset(Role(role) for role in roles.split())
+            put_into_record(self.here, Account(name=name, display_name=name, roles=held, created_at=now), hashed)
 
     def _set_apart(self, port: int) -> None:
         """Users and groups that no other installation on this machine has, since no other has this port."""
@@ -76,11 +87,10 @@ class World:
             for key, first in ranges.items():
                 file.write(f"{key}: {{first: {first}, last: {first + 99}}}\n")
 
-    def _tre(self, *arguments: str, typed: str = "", home_only: bool = False) -> None:
+    def _tre(self, *arguments: str, home_only: bool = False) -> None:
         root = [] if home_only else ["--root", str(self.root)]
-        done = subprocess.run(
-            [sys.executable, "-m", "tre", *arguments, *root], input=typed, capture_output=True, text=True, check=False
-        )
+        command = [sys.executable, "-m", "tre", *arguments, *root]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise TREError(Reason.RuntimeFailed, f"`tre {arguments[0]}` failed.", why=done.stderr.strip())
 
@@ -112,7 +122,7 @@ class World:
         spec = AccessGrantSpec.model_validate(self._template.spec.model_dump(by_alias=True) | changes)
         signed = sign(
             self._template.model_copy(update={"metadata": metadata, "spec": spec}),
-            grants_command.load_key(self.root / "keys" / GRANT_KEY),
+            grants_command.load_key(self.here.layout.grant_key),
         )
         grants_command.put_into_force(self.here, [signed], {name: True})
         self.wait_for(lambda: self._phase(name) == "Active", f"{name} did not become active")
@@ -160,7 +170,7 @@ class World:
     async def signed_in(self, name: str) -> AsyncIterator[tuple[Browser, Any]]:
         """A browser of somebody who signed in, and the first page of the desk."""
         async with Browser() as browser:
-            yield browser, await sign_in(browser, self.desk + "/", name, PASSWORD)
+            yield browser, await sign_in(browser, self.desk + "/", name, self.password)
 
     def kill_services(self) -> None:
         """As a power cut of everything but the workspaces: the keeper dies, and its services with it."""
