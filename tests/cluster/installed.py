@@ -41,7 +41,7 @@ class Images:
         """Build them, and let the node's container runtime know them. Raises CannotRunError."""
         found = cls(builder.tre(), builder.workspace(), builder.postgres())
         known = node.ctr("images", "list", "--quiet").split()
-        for image in (found.tre, found.postgres):  # no workspace is started here
+        for image in (found.tre, found.postgres, found.workspace):
             if image.reference not in known:
                 node.ctr("images", "import", str(image.archive))
                 node.ctr("images", "tag", "--force", f"{image.repository}:1", image.reference)
@@ -133,11 +133,11 @@ class Installation:
         """A Secret, as its administrator sees it."""
         return self.client.get(f"/api/v1/namespaces/{NAMESPACE}/secrets/{name}")
 
-    def kubectl(self, *words: str) -> str:
-        """Run kubectl in the namespace; returns what it printed."""
+    def kubectl(self, *words: str, typed: str = "") -> str:
+        """Run kubectl in the namespace, perhaps with something typed in; returns what it printed."""
         command = [self.reach.kubectl, "--kubeconfig", str(self.reach.kubeconfig), "--namespace", NAMESPACE, *words]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-        assert done.returncode == 0, done.stderr
+        done = subprocess.run(command, input=typed, capture_output=True, text=True, check=False, timeout=300)
+        assert done.returncode == 0, f"{' '.join(words)}: {done.stdout[-2000:]}{done.stderr}"
         return done.stdout
 
     def troubles(self) -> str:

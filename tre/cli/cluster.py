@@ -12,7 +12,7 @@ import typer
 
 from tre.cli import common
 from tre.cli.cluster_keys import FRONT, SPECS, Maker, Secrets
-from tre.cli.cluster_pod import Given, lay_out, run
+from tre.cli.cluster_pod import Given, lay_out, run, wait_for_commands
 from tre.cli.cluster_prepare import prepare
 from tre.cli.common import RootOption, command
 from tre.cluster.client import connect
@@ -71,6 +71,13 @@ def run_service(
 ) -> None:
     """Lay out a service's root and become the service."""
     run(service, Layout(root_from(root)), Given(given, database_host))
+
+
+@app.command("shell")
+@command
+def shell(root: RootOption = None, given: GivenOption = GIVEN, database_host: HostOption = None) -> None:
+    """Be the pod where an operator types commands: `kubectl exec -it tre-shell-0 -- tre …`."""
+    wait_for_commands(Layout(root_from(root)), Given(given, database_host))
 
 
 @app.command("check")

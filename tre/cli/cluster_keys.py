@@ -34,6 +34,12 @@ ADMINISTRATOR = "database-administrator.password"
 
 PREPARE = "prepare"
 DATABASE = "postgresql"
+SHELL = "shell"
+"""Where an operator types commands, on a cluster: a pod of its own, signed in to the record as `operator`."""
+
+SHELL_READS = frozenset({"dataset-salt.key"})
+"""What a service holds and the commands of an operator need too: pseudonyms are made by the dataset's salt."""
+
 LINKED = tuple(sorted({*CALLERS, *SOCKETS.values()}))
 HOST_PREFIXES = ("", "*.", "*.open.", "*.lab.")
 
@@ -97,6 +103,11 @@ def _database(role: str, readers: Iterable[str]) -> SecretSpec:
     return _one(f"database-{role}.password", readers)
 
 
+def _signing_in(role: Role) -> list[str]:
+    """Who signs in under a role; the owner of the tables is only the job's."""
+    return [] if role is Role.owner else [SHELL if role is Role.operator else role.value]
+
+
 def _door() -> SecretSpec:
     files = {"gateway-door.crt": frozenset({"gateway", "controller"}), "gateway-door.key": frozenset({"gateway"})}
     return SecretSpec("tre-gateway-door", files, lambda maker: maker.pair("tre-gateway", *files))
@@ -106,7 +117,7 @@ _AUDIT = SecretSpec(
     "tre-audit-signing",
     {
         audit_keys.PRIVATE_KEY_FILE: frozenset({"controller"}),
-        audit_keys.PUBLIC_KEY_FILE: frozenset({"controller", "portal"}),
+        audit_keys.PUBLIC_KEY_FILE: frozenset({"controller", "portal", SHELL}),
     },
     Maker.audit,
 )
@@ -116,10 +127,10 @@ FRONT = SecretSpec(
 _HUB = {CONTROLLER_TOKEN: ("hub", "controller"), OAUTH_SECRET: ("hub", "portal"), COOKIE_SECRET: ("hub",)}
 
 SPECS: tuple[SecretSpec, ...] = (
-    *(_one(file, (service,), raw=True) for file, service in SECRETS.items()),
+    *(_one(file, (service, *([SHELL] if file in SHELL_READS else [])), raw=True) for file, service in SECRETS.items()),
     *(_one(file, readers) for file, readers in _HUB.items()),
     _AUDIT,
-    *(_database(role, (PREPARE, *([] if role is Role.owner else [role]))) for role in Role),
+    *(_database(role, (PREPARE, *_signing_in(role))) for role in Role),
     _database("administrator", (PREPARE, DATABASE)),
     *(_link(service) for service in LINKED),
     _door(),

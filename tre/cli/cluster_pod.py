@@ -13,6 +13,7 @@ Threat: a key that every process of a pod can read because a kubelet's volume sh
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,3 +132,11 @@ def run(name: str, layout: Layout, given: Given) -> None:
     os.execve(  # noqa: S606 - no shell: this very process becomes the service
         sys.executable, command_of(name, layout), {**kept, **environment}
     )
+
+
+def wait_for_commands(layout: Layout, given: Given) -> None:
+    """Lay out a root for `tre` commands that an operator types in this pod, and wait until the pod ends."""
+    ends = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # one that comes while the root is laid out is not lost
+    lay_out(layout, given)
+    signal.sigwait(ends)

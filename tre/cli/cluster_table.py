@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from tre.cli.cluster_keys import PREPARE, SPECS
+from tre.cli.cluster_keys import PREPARE, SHELL, SPECS
 from tre.cli.services import CAPABILITIES, MODULES
 from tre.link.table import HEALTH_PORT, Link, inward, outward
 from tre.store.roles import Role
@@ -31,12 +31,16 @@ outboxes is mounted read-only, and CAP_DAC_READ_SEARCH is beyond what the baseli
 GIVES_UP = ("CAP_SETGID", "CAP_SETUID")
 """What becoming another user takes; both are gone afterwards."""
 
+SHELL_CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER")
+"""What root in the operator's pod keeps: it gives what it takes in to the storekeeper, as on one machine."""
+
 MOUNTS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "gateway": (("vault", "spool", "rw"),),
     "controller": (("vault", "spool", "rw"), ("vault", "audit", "rw"), ("vault", "vault/spool", "rw")),
     "portal": (("vault", "vault/releases", "ro"),),
     "storekeeper": (("data", "data", "rw"), ("work", "work", "rw")),
     "checker": (("data", "data", "ro"), ("work", "work/outbox", "ro"), ("vault", "vault", "rw")),
+    SHELL: (("data", "data", "rw"),),
     PREPARE: (
         ("data", "data", "rw"),
         ("work", "work", "rw"),
@@ -71,6 +75,7 @@ def table() -> dict[str, Any]:
         "healthPort": HEALTH_PORT,
         "secrets": sorted(spec.name for spec in SPECS),
         "prepare": {"keys": _keys(PREPARE), "mounts": _mounts(PREPARE)},
+        "shell": {"capabilities": list(SHELL_CAPABILITIES), "keys": _keys(SHELL), "mounts": _mounts(SHELL)},
         "services": {name: _service(name) for name in ON_CLUSTER},
     }
 

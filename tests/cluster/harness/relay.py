@@ -1,15 +1,16 @@
-"""Passes connections from this machine's loopback to the API server inside the cluster's own network.
+"""Passes connections from this machine's loopback to one address inside the cluster's own network.
 
 Guarantees: nothing of the machine's network is changed: the listening socket was opened outside and handed in,
 connections go on from inside. It passes bytes and knows nothing of them.
 
-It is run as `python -m tests.cluster.harness.relay LISTENING_FD`.
+It is run as `python -m tests.cluster.harness.relay LISTENING_FD [ADDRESS PORT]`; without an address, to the API server.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
 import sys
 
@@ -28,10 +29,10 @@ async def pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) ->
             target.write_eof()
 
 
-async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: tuple[str, int]) -> None:
     """Pass one connection on."""
-    with contextlib.suppress(OSError):  # the API server may be stopped: the caller sees its connection end
-        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", INNER_PORT)
+    with contextlib.suppress(OSError):  # what it leads to may be stopped: the caller sees its connection end
+        inner_reader, inner_writer = await asyncio.open_connection(*target)
         await asyncio.gather(pass_on(reader, inner_writer), pass_on(inner_reader, writer))
         inner_writer.close()
     writer.close()
@@ -40,7 +41,8 @@ async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 async def main() -> None:
     """Serve until killed."""
     listener = socket.socket(fileno=int(sys.argv[1]))
-    async with await asyncio.start_server(handle, sock=listener) as server:
+    target = (sys.argv[2], int(sys.argv[3])) if len(sys.argv) > 2 else ("127.0.0.1", INNER_PORT)
+    async with await asyncio.start_server(functools.partial(handle, target=target), sock=listener) as server:
         await server.serve_forever()
 
 

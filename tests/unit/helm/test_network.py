@@ -13,7 +13,7 @@ from tests.unit.helm.test_chart import BUNDLED, OIDC
 from tre.cli.cluster_table import ON_CLUSTER, WITH_DATABASE
 from tre.link.table import HEALTH_PORT, LINKS
 
-PROGRAMS = (*ON_CLUSTER, "postgresql", "prepare", "keys", "test")
+PROGRAMS = (*ON_CLUSTER, "postgresql", "prepare", "shell", "keys", "test")
 PORTS = sorted({link.port for link in LINKS} | {443, 5432, 6443, HEALTH_PORT, 8443, 10250, 53})
 OUTSIDE = End(address="192.0.2.99", ours=False)
 DOOR = End(labels={"tre.research/run": "x"}, namespace={"tre.research/grant": "g"}, ours=False)
@@ -34,7 +34,7 @@ def expected(source: str, target: str, port: int) -> bool:
     if any((link.caller, link.owner, link.port) == (source, target, port) for link in LINKS):
         return True
     if target == "postgresql":
-        return port == 5432 and source in {*WITH_DATABASE, "prepare"}
+        return port == 5432 and source in {*WITH_DATABASE, "prepare", "shell"}
     return target == "gateway" and port == 443 and source in {"test", "controller", "keys"}
 
 
@@ -82,13 +82,13 @@ def test_a_workspace_reaches_nothing_of_ours_but_the_front_that_everybody_reache
         ({}, 8888, "TCP", DOOR, set()),
         ({}, 6443, "TCP", OUTSIDE, {"controller", "keys"}),
         ({}, 10250, "TCP", OUTSIDE, {"controller"}),
-        ({}, 5432, "TCP", OUTSIDE, {*WITH_DATABASE, "prepare"}),
+        ({}, 5432, "TCP", OUTSIDE, {*WITH_DATABASE, "prepare", "shell"}),
         (BUNDLED, 5432, "TCP", OUTSIDE, set()),
-        ({}, 53, "UDP", NAME_SERVER, {*WITH_DATABASE, "prepare"}),
+        ({}, 53, "UDP", NAME_SERVER, {*WITH_DATABASE, "prepare", "shell"}),
         (BUNDLED, 53, "UDP", NAME_SERVER, {"controller"}),
         ({}, 443, "TCP", OUTSIDE, {"controller", "keys"}),
         (OIDC, 443, "TCP", OUTSIDE, {"controller", "keys", "hub"}),
-        (OIDC, 53, "UDP", NAME_SERVER, {*WITH_DATABASE, "prepare", "hub"}),
+        (OIDC, 53, "UDP", NAME_SERVER, {*WITH_DATABASE, "prepare", "shell", "hub"}),
         ({"database": {"addresses": ["192.0.2.7/32"]}}, 5432, "TCP", OUTSIDE, set()),
     ],
 )

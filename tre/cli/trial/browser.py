@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -95,13 +96,17 @@ class _FormReader(HTMLParser):
 
 
 class Browser:
-    """One person's browser. Use as an asynchronous context manager."""
+    """One person's browser. Use as an asynchronous context manager.
 
-    def __init__(self) -> None:
+    `trust` holds the certificates that it believes; without it, those that the machine believes.
+    """
+
+    def __init__(self, trust: ssl.SSLContext | None = None) -> None:
         self._cookies: dict[str, dict[str, str]] = {}
+        self._trust = trust
 
     async def __aenter__(self) -> Browser:
-        connector = aiohttp.TCPConnector(resolver=_Loopback(), limit=20)
+        connector = aiohttp.TCPConnector(resolver=_Loopback(), limit=20, ssl=self._trust or True)
         self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         return self
 
