@@ -124,8 +124,13 @@ class ImageBuilder:
                 old.unlink()
             partial = archive.with_suffix(".partial")
             partial.unlink(missing_ok=True)
-            # Compressed it would travel better, and it travels nowhere.
-            self._buildah("push", "--quiet", "--disable-compression", f"{repository}:1", f"oci-archive:{partial}:{repository}:1")
+            lightly = [
+                "--compression-format",
+                "gzip",
+                "--compression-level",
+                "1",
+            ]  # it travels no further than the node
+            self._buildah("push", "--quiet", *lightly, f"{repository}:1", f"oci-archive:{partial}:{repository}:1")
             partial.replace(archive)
         return Built(repository, _digest(archive), archive)
 
