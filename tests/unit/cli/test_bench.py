@@ -18,11 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as some
 from typer.testing import CliRunner
 
+from tre.cli.bench import cluster, gateway, load, memory, peer, revoke, start, upstream
 from tre.cli.bench import command as bench_command
-from tre.cli.bench import gateway, load, memory, peer, revoke, start, upstream
 from tre.cli.bench.figures import Figure, Peer, described, figure, machine, median, percentile, rows
 from tre.cli.bench.memory import Memory
 from tre.cli.bench.ways import Way, added, in_turn, time_gets
+from tre.cli.trial.cluster_site import is_dead
 from tre.domain.errors import Reason, TREError
 
 APP = typer.Typer()
@@ -296,3 +297,36 @@ async def test_websockets_that_never_arrive_are_an_error(tmp_path: Path, monkeyp
 
 def test_the_median_is_the_middle() -> None:
     assert median([3.0, 1.0, 2.0]) == 2
+
+
+def test_a_cluster_is_judged_by_its_slowest_runs_and_its_pairs() -> None:
+    quick = cluster.Run(applied=0.5, started=2.4, plain=2.0, accepted=0.01, cut=0.02, dead=0.6)
+    found = by_name(cluster.figures([quick] * 20 + [quick._replace(plain=None)] * 30))
+    assert all(one.met is not False for one in found.values())
+    assert (found["pairs"].ours, found["runs"].ours, found["ratio pair by pair, median"].ours) == (20, 50, 1.2)
+    slow = quick._replace(applied=2.1, started=2.6, cut=0.2, dead=2.1)
+    assert [one.what for one in cluster.figures([slow] * 50) if one.met is False] == [
+        "applied to active, p99",
+        "ratio pair by pair, median",
+        "revoke to death observed, p99",
+        "acceptance to websocket cut, p99",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "dead"),
+    [
+        ("MODIFIED [2026-11-28T07:00:00Z] [2026-11-28T07:00:01Z]\n", True),
+        ("MODIFIED [2026-11-28T07:00:00Z] []\n", False),
+        ("ADDED\n", False),
+        ("DELETED []\n", True),
+    ],
+)
+def test_a_pod_is_dead_when_no_container_lives(line: str, dead: bool) -> None:
+    assert is_dead(line) is dead
+
+
+def test_the_benchmark_of_a_cluster_asks_which() -> None:
+    done = CliRunner().invoke(APP, ["cluster"])
+    assert done.exit_code == 1
+    assert "--site" in done.output

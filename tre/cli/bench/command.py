@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tre.cli import common
-from tre.cli.bench import gateway, revoke, start
+from tre.cli.bench import cluster, gateway, revoke, start
 from tre.cli.bench.figures import Figure, described, machine, rows
 from tre.cli.common import JsonOption, command
 from tre.domain.errors import Reason, TREError
@@ -19,23 +21,41 @@ BENCHES: dict[str, tuple[str, Callable[[], list[Figure]]]] = {
     "revoke": ("revocation to death, seen by an observer that shares no code", revoke.bench),
 }
 
+CLUSTER = ("an installed launcher on its cluster, beside plain jupyter lab in a pod (needs --site)", cluster.bench)
+
 
 @command
 def bench(
     name: Annotated[str | None, typer.Argument(help="Which; without a name, the list.")] = None,
+    site: Annotated[Path | None, typer.Option(help="What `cluster` has to know: a file (docs/benchmarks.md).")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure a published number again, with its peer in the same run."""
     if name is None:
-        common.print_table("", ("name", "what it measures"), [(key, what) for key, (what, _) in BENCHES.items()])
+        listed = {key: what for key, (what, _) in BENCHES.items()} | {"cluster": CLUSTER[0]}
+        common.print_table("", ("name", "what it measures"), listed.items())
         return
-    if name not in BENCHES:
-        raise TREError(Reason.BadInput, f"There is no benchmark {name!r}.", remedy="`tre bench` lists them.")
+    run = _chosen(name, site)
     where = machine()
-    figures = BENCHES[name][1]()
+    figures = run()
     if as_json:
         plain = [item.model_dump(by_alias=True) for item in figures]
         common.print_json({"name": name, "machine": where, "figures": plain})
         return
     common.print_table(name, *rows(figures))
     common.out.print(described(where), markup=False, highlight=False)
+
+
+def _chosen(name: str, site: Path | None) -> Callable[[], list[Figure]]:
+    """The benchmark of a name, ready to run. Raises `TREError(BadInput)`."""
+    if name == "cluster":
+        if site is None:
+            raise TREError(
+                Reason.BadInput,
+                "The benchmark of a cluster has to know which.",
+                remedy="Name a file with --site; docs/benchmarks.md says what it holds.",
+            )
+        return partial(CLUSTER[1], site)
+    if name not in BENCHES:
+        raise TREError(Reason.BadInput, f"There is no benchmark {name!r}.", remedy="`tre bench` lists them.")
+    return BENCHES[name][1]

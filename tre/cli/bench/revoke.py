@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from tre.cli.bench.figures import Figure, figure, percentile
 from tre.cli.trial.browser import Browser
-from tre.cli.trial.lab import Kernel, open_workspace
+from tre.cli.trial.lab import open_workspace
 from tre.cli.trial.world import World, running_world
 from tre.domain.errors import Reason, TREError
 
@@ -75,7 +75,7 @@ async def _one(world: World, operator: Browser, token: str, grant: str) -> Run:
         async with lab.kernel() as kernel:
             await kernel.execute(STUBBORN)
             with _observer(int(world.run_of(grant)[1]["pidNamespace"])) as observer:
-                closed = asyncio.create_task(_closed(kernel))
+                closed = asyncio.create_task(kernel.closed())
                 begun = time.monotonic()
                 answer = await operator.call(
                     "POST",
@@ -98,13 +98,6 @@ def _time_of_death(observer: subprocess.Popen[str]) -> float:
     if not said:
         raise TREError(Reason.RuntimeFailed, "The revoked workspace still lives, a minute later.")
     return float(said)
-
-
-async def _closed(kernel: Kernel) -> float:
-    """When the websocket was closed from the other side."""
-    while not (await kernel.channel.receive()).type.name.startswith("CLOS"):
-        continue
-    return time.monotonic()
 
 
 @contextlib.contextmanager

@@ -7,28 +7,25 @@ client with the same patience; the two take turns.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from http import HTTPStatus
 from pathlib import Path
 
 import aiohttp
 
 from tre.cli.bench.figures import Figure, Peer, figure, median, percentile
+from tre.cli.bench.plain import add, await_server, plain_kernel
 from tre.cli.trial.browser import Browser, Page
-from tre.cli.trial.lab import POLL_SECONDS, Kernel, open_workspace
+from tre.cli.trial.lab import open_workspace
 from tre.cli.trial.world import World, running_world
-from tre.domain.errors import Reason, TREError
 from tre.system.paths import workspace_environment
 
 PAIRS = 20
 TARGET = 1.15
 PEER = "plain jupyter lab"
+ADDRESS = "http://localhost"
 
 
 def bench(pairs: int = PAIRS) -> list[Figure]:
@@ -68,7 +65,7 @@ async def _ours(world: World, browser: Browser, projects: Page) -> float:
     begun = time.monotonic()
     lab = await open_workspace(browser, projects, "bench-start", world.shell_of)
     async with lab.kernel() as kernel:
-        await _answer(kernel)
+        await add(kernel)
         seconds = time.monotonic() - begun
     page = await browser.get(f"{world.desk}/projects/bench-start")
     await browser.submit(page, page.form("/stop"))
@@ -80,11 +77,6 @@ def _gone(world: World) -> bool:
     return not any((world.here.layout.run / "workspaces").iterdir())
 
 
-async def _answer(kernel: Kernel) -> None:
-    if await kernel.execute("1+1") != "2":
-        raise TREError(Reason.RuntimeFailed, "The kernel cannot add.")
-
-
 async def _plain(world: World) -> float:
     """Start plain JupyterLab, ask its kernel, and end it."""
     with tempfile.TemporaryDirectory(dir=world.home) as directory:
@@ -93,9 +85,9 @@ async def _plain(world: World) -> float:
         process = _start_plain(world, Path(directory), socket)
         try:
             async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(socket))) as session:
-                await _await_server(session)
-                async with _plain_kernel(session) as kernel:
-                    await _answer(kernel)
+                await await_server(session, ADDRESS)
+                async with plain_kernel(session, ADDRESS) as kernel:
+                    await add(kernel)
                     return time.monotonic() - begun
         finally:
             process.kill()
@@ -117,22 +109,3 @@ def _start_plain(world: World, directory: Path, socket: Path) -> subprocess.Pope
         "JUPYTER_PREFER_ENV_PATH": "1",
     }
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-async def _await_server(session: aiohttp.ClientSession) -> None:
-    async with asyncio.timeout(60):
-        while True:
-            with contextlib.suppress(aiohttp.ClientError):  # it does not listen yet
-                async with session.get("http://localhost/api") as response:
-                    if response.status == HTTPStatus.OK:
-                        return
-            await asyncio.sleep(POLL_SECONDS)
-
-
-@asynccontextmanager
-async def _plain_kernel(session: aiohttp.ClientSession) -> AsyncIterator[Kernel]:
-    async with session.post("http://localhost/api/kernels", json={"name": "python3"}) as response:
-        response.raise_for_status()
-        identifier = (await response.json())["id"]
-    async with session.ws_connect(f"http://localhost/api/kernels/{identifier}/channels") as channel:
-        yield Kernel(channel)

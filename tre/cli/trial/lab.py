@@ -72,6 +72,12 @@ class Kernel:
     def __init__(self, channel: aiohttp.ClientWebSocketResponse) -> None:
         self.channel = channel
 
+    async def closed(self) -> float:
+        """When the websocket was closed from the other side, by the monotonic clock in seconds."""
+        while not (await self.channel.receive()).type.name.startswith("CLOS"):
+            continue
+        return time.monotonic()
+
     async def execute(self, source: str) -> str:
         """Run a cell and return what it printed. Raises `TREError` for a cell that fails."""
         message_id = uuid.uuid4().hex
