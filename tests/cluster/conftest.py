@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.harness.basics import CannotRunError, HarnessError, wait_until
-from tests.cluster.harness.client import Client
+from tests.cluster.harness.basics import CannotRunError, HarnessError
 from tests.cluster.harness.images import TOOLS
 from tests.cluster.harness.layout import Layout, Tier, default_state
 from tests.cluster.harness.programs import HELM, KUBERNETES, Programs
 from tests.cluster.harness.running import Running
 from tests.cluster.harness.starter import Starter, best_tier, order_binary
+from tests.cluster.launcher import Launcher, running_launcher
 from tests.cluster.place import RESTRICTED, Place
+from tests.cluster.reach import Reach
+
+__all__ = ["Reach"]
 
 HERE = Path(__file__).parent
 IS_MINE = os.environ.get("CLUSTER", "") == "mine"
@@ -32,28 +34,16 @@ SECONDS = 180
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test here needs a cluster, and real things take their time."""
+    """Every test here needs a cluster, and real things take their time.
+
+    Those that share the chart's installation come last: its guards are the whole cluster's.
+    """
+    items.sort(key=lambda item: "launcher" in getattr(item, "fixturenames", ()))
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.cluster)
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(SECONDS))
-
-
-class Reach:
-    """A cluster as tests reach it."""
-
-    def __init__(self, kubeconfig: Path, kubectl: str, image: str) -> None:
-        self.kubeconfig, self.kubectl, self.image = kubeconfig, kubectl, image
-        self.client = Client.from_file(kubeconfig)
-
-    def place(self, labels: dict[str, str]) -> Place:
-        """A new namespace, with the service account that pods need."""
-        name = f"tre-test-{secrets.token_hex(4)}"
-        self.client.create("/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}})
-        account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
-        wait_until(lambda: self.client.find(account), f"{account} should be made")
-        return Place(self.client, self.kubectl, self.kubeconfig, self.image, name)
 
 
 def why_no_cluster() -> str:
@@ -149,3 +139,13 @@ def new_place(api: Reach) -> Iterator[Callable[[dict[str, str]], Place]]:
 def place(new_place: Callable[[dict[str, str]], Place]) -> Place:
     """A namespace under the restricted profile."""
     return new_place(RESTRICTED)
+
+
+@pytest.fixture(scope="session")
+def launcher(node: Reach, ours: Running, helm: str) -> Iterator[Launcher]:
+    """The launcher as the chart installs it, once for all tests that look at it as a whole."""
+    try:
+        with running_launcher(node, ours, helm) as found:
+            yield found
+    except CannotRunError as error:
+        pytest.skip(str(error))

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.cluster.conftest import Reach
 from tests.cluster.harness.basics import CHECKOUT, wait_until
 from tests.cluster.harness.client import Client
 from tests.cluster.harness.running import Running
 from tests.cluster.productimages import Built, ImageBuilder
+from tests.cluster.reach import Reach
 
 Object = dict[str, Any]
 CHART = CHECKOUT / "helm" / "tre"
@@ -56,6 +56,8 @@ class Installation:
     helm: str
     images: Images
     volumes: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="tre-volumes-", dir="/tmp")))
+    given: Object = field(default_factory=dict)
+    """What this installation says beside the tests' usual values; it stays through upgrades."""
 
     notes: str = ""
 
@@ -73,7 +75,8 @@ class Installation:
             "storage": {name: {"hostPath": str(self.volumes / name)} for name in ("data", "work", "vault")},
             "resources": {"default": SMALL, "storekeeper": SMALL, "checker": SMALL},
             "replicas": {"portal": 1, "public": 1, "controller": 2},
-            **more,
+            **self.given,
+            **{key: {**self.given.get(key, {}), **value} for key, value in more.items()},
         }
 
     def make_namespace(self) -> None:
@@ -128,6 +131,10 @@ class Installation:
         items: list[Object] = self.client.get(f"/api/v1/namespaces/{NAMESPACE}/pods")["items"]
         label = "app.kubernetes.io/component"
         return [one for one in items if not service or one["metadata"]["labels"].get(label) == service]
+
+    def uids(self) -> set[str]:
+        """The uids of all of our pods."""
+        return {one["metadata"]["uid"] for one in self.pods()}
 
     def secret(self, name: str) -> Object:
         """A Secret, as its administrator sees it."""

@@ -6,32 +6,88 @@ is handed to the committee. What lives on the node is looked for in the machine'
 
 from __future__ import annotations
 
+import base64
 import json
+import os
+import signal
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tests.cluster.front import free_port
+from tests.cluster.front import Front, free_port
 from tests.cluster.harness.basics import CHECKOUT, wait_until
 from tests.cluster.harness.client import ApiError
 from tests.cluster.harness.running import Running
-from tests.cluster.installed import BASE, NAMESPACE, Installation
+from tests.cluster.installed import BASE, NAMESPACE, Images, Installation
+from tests.cluster.productimages import ImageBuilder
+from tests.cluster.reach import Reach
 from tre.cli.trial.browser import Browser, Page, sign_in
 from tre.cli.trial.desk import Desk
+from tre.cli.trial.lab import Lab, open_workspace
 from tre.domain import names
 
 Object = dict[str, Any]
 PASSWORD = "correct horse battery"
 PEOPLE = {"alice": "researcher", "ben": "researcher", "carol": "checker", "chris": "checker", "olga": "operator"}
 RESOURCES = f"/apis/tre.research/v1alpha1/namespaces/{NAMESPACE}"
+GRANT_LABEL = "tre.research/grant"
 DELIVERY = "/srv/tre/data/incoming/nccid"
+
+
+STUBBORN = """
+import os, signal, time
+for number in range(1, 65):
+    try:
+        signal.signal(number, signal.SIG_IGN)
+    except (OSError, ValueError):
+        continue
+held = open('/home/researcher/held', 'ab')
+for _ in range(5):
+    if os.fork() == 0:
+        os.setsid()
+        while True:
+            time.sleep(1)
+"""
+"""A kernel as hard to end as it can be, and children in sessions of their own."""
+
+
+def took(what: str, seconds: float) -> None:
+    """A figure for whoever reads the run's output."""
+    print(f"{what}: {seconds:.2f} s, load {os.getloadavg()[0]:.1f}")  # noqa: T201
+
+
+@contextmanager
+def running_launcher(reach: Reach, node: Running, helm: str) -> Iterator[Launcher]:
+    """An installation by the chart with people and data, reached at its front; gone afterwards.
+
+    Raises CannotRunError where images cannot be built.
+    """
+    site = Installation(reach, helm, Images.on(node, ImageBuilder()))
+    found = Launcher(site, node)
+    site.given = found.values
+    site.make_namespace()
+    try:
+        began = time.monotonic()
+        site.notes = site.install()
+        site.await_ready()
+        took("helm install → every service ready", time.monotonic() - began)
+        found.furnish()
+        service = site.client.get(f"/api/v1/namespaces/{NAMESPACE}/services/tre-gateway")
+        with Front(node, service["spec"]["clusterIP"], found.port):
+            yield found
+    finally:
+        found.end_everything()
+        site.remove()
 
 
 @dataclass
@@ -89,6 +145,22 @@ class Launcher:
         self.template = yaml.safe_load((CHECKOUT / "examples" / "grant.yaml").read_text())
         self.template["spec"]["approval"]["planDigest"] = plan["planDigest"]
 
+    def end_everything(self) -> None:
+        """End every grant, so that nothing is left when the launcher goes."""
+        grants = self.site.client.get(f"{RESOURCES}/accessgrants")["items"]
+        for one in grants:
+            self.withdraw(one["metadata"]["name"])
+
+        def left() -> list[str]:
+            found = self.site.client.get("/api/v1/namespaces")["items"]
+            spaces = [one["metadata"]["name"] for one in found if GRANT_LABEL in (one["metadata"].get("labels") or {})]
+            return [one for one in spaces if self.site.client.get(f"/api/v1/namespaces/{one}/pods")["items"]]
+
+        self.await_that(lambda: not left(), "every run should end", 60, 0.5)
+        for space in self.site.client.get("/api/v1/namespaces")["items"]:
+            if GRANT_LABEL in (space["metadata"].get("labels") or {}):
+                self.site.client.delete(f"/api/v1/namespaces/{space['metadata']['name']}")
+
     # --- as a committee, and who brings its approvals
 
     def approve(self, name: str, *members: str, **changes: Any) -> Object:
@@ -103,7 +175,7 @@ class Launcher:
             )
         )
         key.chmod(0o600)
-        sign = [str(CHECKOUT / ".venv" / "bin" / "python"), "-m", "tre", "grant", "sign", str(file), "--key", str(key)]
+        sign = [sys.executable, "-m", "tre", "grant", "sign", str(file), "--key", str(key)]
         subprocess.run(sign, cwd=CHECKOUT, check=True, capture_output=True)
         found: Object = yaml.safe_load(file.read_text())
         return found
@@ -136,26 +208,56 @@ class Launcher:
         """The name of somebody's workspace."""
         return names.workspace_name(grant, "local", member)
 
-    def pod(self, grant: str) -> Object | None:
-        """The pod of a grant with one workspace, as the API server has it."""
-        namespace = names.grant_namespace(grant)
+    def pod(self, grant: str, name: str = "alice") -> Object | None:
+        """The pod of somebody's run, as the API server has it."""
+        pods = f"/api/v1/namespaces/{names.grant_namespace(grant)}/pods"
         try:
-            found = self.site.client.get(f"/api/v1/namespaces/{namespace}/pods")["items"]
+            found: list[Object] = self.site.client.get(pods)["items"]
         except ApiError as error:
             if error.code != 404:
                 raise
             return None
-        return found[0] if found else None
+        workspace = self.workspace(grant, name)
+        return next((one for one in found if one["metadata"]["name"].startswith(f"{workspace}-")), None)
 
-    def processes(self, grant: str) -> set[int]:
-        """The living processes of its pod."""
+    def uid(self, grant: str) -> str:
+        """The uid of that pod."""
         pod = self.pod(grant)
-        return self.node.processes_of(pod["metadata"]["uid"]) if pod else set()
+        assert pod is not None, f"{grant} has no pod"
+        return str(pod["metadata"]["uid"])
 
-    def state(self, grant: str) -> Object:
-        """What the record says of the workspace of a grant."""
+    def has_namespace(self, grant: str) -> bool:
+        """Whether anything of a grant is on the cluster."""
+        return self.site.client.find(f"/api/v1/namespaces/{names.grant_namespace(grant)}") is not None
+
+    def verify_bundle(self, data: bytes) -> None:
+        """`tre bundle verify` as somebody who knows only the log's public key; fails for a bad one."""
+        file, key = self.site.volumes / "release.zip", self.site.volumes / "log.pub"
+        file.write_bytes(data)
+        key.write_bytes(base64.b64decode(self.site.secret("tre-audit-signing")["data"]["audit-signing.pub"]))
+        command = [sys.executable, "-m", "tre", "bundle", "verify", str(file), "--key", str(key)]
+        done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+    def state(self, grant: str, name: str = "alice") -> Object:
+        """What the record says of somebody's workspace; empty where there is none."""
         found: list[Object] = self.json("workspace", "list", "--grant", grant)
-        return found[0] if found else {}
+        return next((one for one in found if one["subject"]["id"] == name), {})
+
+    def leader(self) -> Object:
+        """The pod of the controller that leads."""
+        lease = self.site.client.get(f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/tre-controller")
+        holder = str(lease["spec"]["holderIdentity"]).partition("/")[0]
+        return next(one for one in self.site.pods("controller") if one["metadata"]["name"] == holder)
+
+    def kill(self, pod: Object, program: str = "tre.controller") -> None:
+        """Kill a program in a pod as the machine's own root does, without a word to anybody."""
+        hit = 0
+        for number in self.node.processes_of(pod["metadata"]["uid"]):
+            if program.encode() in Path(f"/proc/{number}/cmdline").read_bytes().split(bytes(1)):
+                os.kill(number, signal.SIGKILL)
+                hit += 1
+        assert hit, f"no {program} runs in {pod['metadata']['name']}"
 
     def await_that(self, condition: Callable[[], bool], what: str, seconds: float = 60.0, every: float = 0.1) -> None:
         """Wait until something holds; say what the controllers wrote down where it does not in time."""
@@ -182,8 +284,6 @@ class Launcher:
 
     def trust(self) -> ssl.SSLContext:
         """Believes the gateway's certificate, and no other."""
-        import base64
-
         certificate = base64.b64decode(self.site.secret("tre-gateway-tls")["data"]["tls.crt"]).decode()
         context = ssl.create_default_context(cadata=certificate)
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
@@ -195,6 +295,17 @@ class Launcher:
         """A browser of somebody who signed in, and the first page of the desk."""
         async with Browser(self.trust()) as browser:
             yield browser, await sign_in(browser, self.origin("desk") + "/", name, PASSWORD)
+
+    @asynccontextmanager
+    async def lab_of(self, grant: str, name: str = "alice") -> AsyncIterator[Lab]:
+        """Somebody's JupyterLab, opened by the button of the desk, or entered where it runs already."""
+        async with self.signed_in(name) as (browser, projects):
+            if f"/{grant}/open" in projects.text:
+                yield await open_workspace(browser, projects, grant, self.shell_of)
+                return
+            lab = Lab(browser, self.shell_of(self.workspace(grant, name)))
+            await lab.enter()
+            yield lab
 
     @asynccontextmanager
     async def desk_of(self, name: str) -> AsyncIterator[Desk]:

@@ -4,37 +4,23 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.cluster.conftest import Reach
-from tests.cluster.harness.basics import CannotRunError, wait_until
+from tests.cluster.harness.basics import wait_until
 from tests.cluster.harness.client import ApiError
-from tests.cluster.harness.running import Running
-from tests.cluster.installed import BASE, DEPLOYMENTS, NAMESPACE, RELEASE, Images, Installation
-from tests.cluster.productimages import ImageBuilder
+from tests.cluster.installed import BASE, DEPLOYMENTS, NAMESPACE, RELEASE, Installation
+from tests.cluster.launcher import Launcher
 from tre.system.settings import ServiceUids
 
 pytestmark = pytest.mark.timeout(1500)
 
 
-@pytest.fixture(scope="module")
-def site(node: Reach, ours: Running, helm: str) -> Iterator[Installation]:
-    """A trial installation, ready."""
-    try:
-        images = Images.on(ours, ImageBuilder())
-    except CannotRunError as error:
-        pytest.skip(str(error))
-    made = Installation(node, helm, images)
-    made.make_namespace()
-    try:
-        made.notes = made.install()
-        made.await_ready()
-        yield made
-    finally:
-        made.remove()
+@pytest.fixture
+def site(launcher: Launcher) -> Installation:
+    """The installation that tests of the whole share."""
+    return launcher.site
 
 
 def test_the_pages_are_reached_through_every_service_on_the_way(site: Installation) -> None:

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import secrets
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -70,12 +71,23 @@ def flush_directory(path: Path) -> None:
 
 
 def make_directory(path: Path, mode: int, *, owner: int = -1, group: int = -1) -> Path:
-    """Make a directory (parents included) and see to its mode and owner; an existing one is set right."""
+    """Make a directory (parents included) and see to its mode and owner; an existing one is set right.
+
+    Raises `TREError(SetupIncomplete)` where a directory that is given away loses a part of its mode without a word: so
+    the system does with a set-group bit for a foreign group where the right to it (CAP_FSETID) was given up.
+    """
     path.mkdir(parents=True, exist_ok=True)
     path.chmod(mode)
     if os.geteuid() == 0 and (owner, group) != (-1, -1):
         os.chown(path, owner, group)
         path.chmod(mode)  # chown clears set-id bits
+        if (found := stat.S_IMODE(path.stat().st_mode)) != mode:
+            raise TREError(
+                Reason.SetupIncomplete,
+                f"{path} has mode {found:04o}, and {mode:04o} is due.",
+                why="Files in it would belong to a group that cannot read them, and services could not hand work over.",
+                remedy="Arrange it as root with CAP_FSETID, on a file system that keeps set-group bits.",
+            )
     return path
 
 

@@ -129,7 +129,7 @@ def test_every_container_is_confined(objects: list[Object]) -> None:
             user = context.get("runAsUser", pod["spec"]["securityContext"].get("runAsUser"))
             assert (user == 0) == (container["name"] in may_begin_as_root), (name, container["name"])
             # What the baseline profile of Pod Security lets a pod have.
-            allowed = {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}
+            allowed = {"CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETGID", "SETUID"}
             assert set(context["capabilities"].get("add", [])) <= (allowed if user == 0 else set())
 
 
@@ -261,6 +261,10 @@ def test_another_image_prepares_anew(chart: Chart) -> None:
 
     assert job({}) == job({"replicas": {"portal": 3}})
     assert job({}) != job({"images": {"tre": {"digest": DIGESTS["workspace"]}}})
+    # A job cannot be changed: whatever would change it makes another one.
+    assert job({}) != job({"resources": {"default": {"limits": {"memory": "2Gi"}}}})
+    assert job({}) != job({"nodeSelector": {"pool": "tre"}})
+    assert job({}) != job({"settings": {"sessionHours": 4}})
 
 
 def test_no_key_stands_in_what_helm_keeps(objects: list[Object]) -> None:

@@ -55,7 +55,12 @@ class Lab:
         answer = await self.call("POST", "/api/kernels", {"name": "python3"})
         if answer.status != HTTPStatus.CREATED:
             raise TREError(Reason.RuntimeFailed, "No kernel was started.", why=f"{answer.status}: {answer.text[:300]}")
-        identifier = answer.json()["id"]
+        async with self.attached(answer.json()["id"]) as kernel:
+            yield kernel
+
+    @asynccontextmanager
+    async def attached(self, identifier: str) -> AsyncIterator[Kernel]:
+        """A websocket to a kernel that runs."""
         address = f"{self.origin.replace('http', 'ws', 1)}/api/kernels/{identifier}/channels"
         async with self._browser.websocket(address, origin=self.origin) as channel:
             yield Kernel(channel)
