@@ -108,7 +108,7 @@ class ClusterWorld:
         """A signed approval for the researcher, good for two hours."""
         now = SystemClock().now().replace(microsecond=0)
         member = {"subject": {"issuer": "local", "id": self.site.researcher.name}, "role": "lead"}
-        changes = {"starts": now, "expires": now + timedelta(hours=2), "members": [member]}
+        changes = {"notBefore": now, "expires": now + timedelta(hours=2), "members": [member]}
         spec = AccessGrantSpec.model_validate(self._template.spec.model_dump(by_alias=True) | changes)
         metadata = self._template.metadata.model_copy(update={"name": name})
         signed = sign(self._template.model_copy(update={"metadata": metadata, "spec": spec}), self._key)
