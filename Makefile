@@ -8,9 +8,10 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 PYTHON ?= $(shell for p in /usr/bin/python3 python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 BIN := .venv/bin
-# More options for pytest, such as PYTEST_ARGS='-k airlock -x'. Tests run in WORKERS processes, 0 in the very one.
+# More options for pytest, such as PYTEST_ARGS='-k airlock -x'. Tests run in WORKERS processes, 0 in the
+# very one: three, since those of browsers wait as much as they work.
 PYTEST_ARGS ?=
-WORKERS ?= 2
+WORKERS ?= 3
 # Where the pictures of the pages go, and more options for the program that takes them.
 SHOTS ?= screenshots
 SHOTS_ARGS ?=

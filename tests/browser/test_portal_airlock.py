@@ -114,7 +114,7 @@ def look(page: Page, name: str) -> None:
     page.set_viewport_size({"width": WIDTHS[0], "height": 900})
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def people(running: Running, chromium: Browser) -> Iterator[dict[str, Page]]:
     """Alice, who works in the project, and two checkers from outside, each in a browser of their own."""
     pages = {}

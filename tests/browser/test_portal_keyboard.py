@@ -25,7 +25,7 @@ LOOK = """place => { const style = getComputedStyle(place.matches('input[type=ra
     return [style, box].map(s => [s.outline, s.boxShadow, s.backgroundColor, s.border].join()).join(); }"""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pages(running: Running, chromium: Browser) -> Iterator[dict[str, Page]]:
     found = {}
     for name in ("alice", "chris", "chloe", "olga"):
