@@ -81,12 +81,14 @@ def running_launcher(reach: Reach, node: Running, helm: str) -> Iterator[Launche
         site.notes = site.install()
         site.await_ready()
         took("helm install → every service ready", time.monotonic() - began)
-        found.furnish()
-        service = site.client.get(f"/api/v1/namespaces/{NAMESPACE}/services/tre-gateway")
-        with Front(node, service["spec"]["clusterIP"], found.port):
-            yield found
+        try:
+            found.furnish()
+            service = site.client.get(f"/api/v1/namespaces/{NAMESPACE}/services/tre-gateway")
+            with Front(node, service["spec"]["clusterIP"], found.port):
+                yield found
+        finally:
+            found.end_everything()
     finally:
-        found.end_everything()
         site.remove()
 
 

@@ -104,3 +104,15 @@ def test_policies_of_the_namespace_hold_on_real_packets(site: Installation) -> N
     )
     arguments = ["exec", pod, "--container", "public", "--", "/opt/tre/.venv/bin/python", "-c", code, json.dumps(tried)]
     assert json.loads(site.kubectl(*arguments)) == [True, False, False, False]
+
+
+def test_who_is_bound_to_the_pod_for_commands_types_there_and_nowhere_else(site: Installation) -> None:
+    typed = ("--as", "pat", "--", "tre", "version")
+    with pytest.raises(AssertionError, match="forbidden"):
+        site.kubectl("exec", "tre-shell-0", *typed)
+    site.kubectl("create", "rolebinding", "pat-types", "--role", "tre-shell", "--user", "pat")
+    assert site.kubectl("exec", "tre-shell-0", *typed)
+    for pod in (*site.pods("controller"), *site.pods("storekeeper"), *site.pods("postgresql")):
+        with pytest.raises(AssertionError, match="forbidden"):
+            site.kubectl("exec", pod["metadata"]["name"], *typed)
+    site.kubectl("delete", "rolebinding", "pat-types")

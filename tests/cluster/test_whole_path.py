@@ -274,14 +274,26 @@ async def until_cut(kernel: Kernel) -> float:
     return time.monotonic()
 
 
+def test_the_kill_switch_comes_back_when_death_is_proven(launcher: Launcher) -> None:
+    uid = launcher.uid(GRANT)
+    assert launcher.node.processes_of(uid)
+    began = time.monotonic()
+    launcher.tre("halt", GRANT)
+    took("`tre halt`, its start included", time.monotonic() - began)
+    assert not launcher.node.processes_of(uid)
+    with pytest.raises(AssertionError, match="cannot be seen from here"):
+        launcher.tre("workspace", "verify")  # no pod is seen where an operator types
+
+
 def test_what_is_left_of_a_grant_goes_when_it_is_closed(launcher: Launcher) -> None:
     launcher.withdraw(GRANT)
-    launcher.await_that(lambda: launcher.state(GRANT)["phase"] == "Stopped", "the run should end")
-    launcher.tre("grant", "close", GRANT, "--yes")
+    launcher.await_that(lambda: launcher.resource(GRANT) == {}, "its resource should go")
+    launcher.tre("grant", "close", GRANT)
     launcher.await_that(lambda: not launcher.has_namespace(GRANT), "the namespace should go", 60)
-    left = launcher.site.client.get("/api/v1/persistentvolumes")["items"]
-    assert not [one for one in left if names.grant_namespace(GRANT) in json.dumps(one["spec"].get("claimRef", {}))]
-    assert launcher.resource(GRANT) == {}
+    claims = [one["spec"].get("claimRef", {}) for one in launcher.site.client.get("/api/v1/persistentvolumes")["items"]]
+    assert names.grant_namespace(GRANT) not in {one.get("namespace") for one in claims}
+    launcher.await_that(lambda: launcher.json("grant", "show", GRANT)["status"]["phase"] == "Closed", "a certificate")
+    assert not list((launcher.site.volumes / "work" / "homes").iterdir())
 
 
 def test_the_log_holds_and_says_all_of_it(launcher: Launcher) -> None:

@@ -139,6 +139,7 @@ def _get(here: Installation, name: str) -> Workspace:
 def verify(grant: GrantOption = None, root: RootOption = None, as_json: JsonOption = False) -> None:
     """What still lives: processes, mounts, answering servers. Exit 1 if anything lives that should not."""
     here = Installation.open(root)
+    _refuse_cluster(here)
     found = _chosen(here, grant)
     allowed = {w.plan.identity for w in found if w.plan is not None and w.phase in ALIVE_PHASES}
     living = living_runs(here.layout, here.clock, {w.name for w in found} if grant else None)
@@ -149,6 +150,17 @@ def verify(grant: GrantOption = None, root: RootOption = None, as_json: JsonOpti
         _print_living(living, {run.identity for run in wrong})
     if wrong:
         raise typer.Exit(1)
+
+
+def _refuse_cluster(here: Installation) -> None:
+    """Nothing seen on this machine must not read as "nothing lives" where workspaces are pods elsewhere."""
+    if here.settings.runtime == "kubernetes":
+        raise TREError(
+            Reason.NotPermitted,
+            "What lives in pods cannot be seen from here.",
+            why="Workspaces run on the nodes of a cluster, and this command has no credential of it.",
+            remedy="Ask the cluster: kubectl get pods --all-namespaces --selector tre.research/workspace",
+        )
 
 
 def _print_living(living: list[LivingRun], wrong: set[str]) -> None:
@@ -190,6 +202,10 @@ def halt(
 
 def _await_death(here: Installation, names: set[str], seconds: float) -> None:
     deadline = time.monotonic() + seconds
+    if here.settings.runtime == "kubernetes":  # the record says Stopped only with the proof that the nodes gave
+        for name in sorted(names):
+            _await(here, name, {"Stopped", "Refused"}, max(0.1, deadline - time.monotonic()))
+        return
     while living := living_runs(here.layout, here.clock, names):
         if time.monotonic() > deadline:
             raise TREError(

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -287,3 +288,19 @@ def test_without_a_server_nothing_is_prepared(tmp_path: Path) -> None:
     settings = lay_out(layout, mounted(tmp_path / "etc"))
     with pytest.raises(TREError, match="No databaseUrl"):
         prepare(layout, settings, as_administrator=False)
+
+
+def test_the_pod_for_commands_has_a_root_and_ends_when_told(tmp_path: Path) -> None:
+    given, root = mounted(tmp_path / "given"), tmp_path / "root"
+    root.mkdir()
+    words = ["cluster", "shell", "--root", str(root), "--given", str(given.directory)]
+    with subprocess.Popen([sys.executable, "-m", "tre", *words]) as process:
+        deadline = time.monotonic() + 30
+        while not (root / "keys" / "grant-signers" / "committee.pub").exists():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert (root / "tre.yaml").read_text() == "base: tre.example.org\n"
+        assert mode(root / "keys" / "hub-cookie-secret") == 0o600
+        process.terminate()
+        assert process.wait(10) == 0

@@ -56,6 +56,16 @@ def test_an_installation_is_made_and_its_commands_work_without_a_file(site: Site
     assert json.loads(site.tre("grant", "list", "--json")) == []
 
 
+def test_where_workspaces_are_pods_no_command_says_that_nothing_lives(site: Site) -> None:
+    site.tre("init")
+    assert "Nothing lives" in site.tre("workspace", "verify")
+    with (site.layout.root / "tre.yaml").open("a") as file:
+        file.write("runtime: kubernetes\n")
+    said = site.tre("workspace", "verify", exit_code=1)
+    assert "cannot be seen from here" in said
+    assert "Nothing lives" not in said
+
+
 def test_a_password_belongs_to_the_one_program_that_reads_it(site: Site) -> None:
     site.layout.keys.mkdir()
     path = password_path(site.layout, "portal")
