@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+import structlog
 from sqlalchemy import Connection
 
-from tre.cluster.client import KubernetesClient, Limits, check_skew, connect
+from tre.cluster.client import KubernetesClient, Limits, check_skew, check_version, connect
 from tre.cluster.events import Recorder
 from tre.cluster.lease import Elector, FencedClient, LeaseTerms
-from tre.cluster.protocol import ClusterClient, Key
+from tre.cluster.protocol import ClusterClient, ClusterError, Key
 from tre.controller.context import CLOCK_TOLERANCE, Context
 from tre.controller.grant_checks import CheckTerms, problems_of
 from tre.domain.clock import Clock
@@ -31,6 +32,11 @@ from tre.system.layout import Layout
 from tre.system.settings import Settings
 
 COMPONENT = "tre.research/controller"
+OLDEST = (1, 35)
+"""The oldest Kubernetes in which everything holds that the guards rest on."""
+
+log = structlog.get_logger()
+
 _ELECTING = Limits(connect=1.0, read=2.0, write=2.0)
 
 
@@ -58,12 +64,24 @@ class Cluster:
 
 
 def open_cluster(layout: Layout, settings: Settings) -> Cluster | None:
-    """The cluster of `cluster.yaml`; `None` on one machine. Raises `TREError(SetupIncomplete)`."""
+    """The cluster of `cluster.yaml`; `None` on one machine.
+
+    Raises `TREError(SetupIncomplete)`, also where the cluster is older than what is supported. One that does not answer
+    now is not refused: without its lease this controller leads nothing.
+    """
     if settings.runtime != "kubernetes":
         return None
     found = load_cluster(layout)
     kubeconfig = None if found.kubeconfig is None else layout.root / found.kubeconfig
-    return Cluster(found, connect(kubeconfig), connect(kubeconfig, _ELECTING))
+    cluster = Cluster(found, connect(kubeconfig), connect(kubeconfig, _ELECTING))
+    try:
+        check_version(cluster.electing, OLDEST)
+    except ClusterError as error:
+        log.warning("cluster-version-unknown", error=str(error))
+    except TREError:
+        cluster.close()
+        raise
+    return cluster
 
 
 def source_of(context: Context, cluster: Cluster, check_leading: Callable[[], None], instance: str) -> KubernetesSource:

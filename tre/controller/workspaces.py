@@ -20,6 +20,7 @@ from tre.domain.entitlement import Verdict, is_entitled
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import GrantRecord
 from tre.domain.grants.policies import effective_end
+from tre.domain.model import as_line
 from tre.domain.workspaces.models import Workspace
 from tre.domain.workspaces.states import ALIVE_PHASES, StartStep, Wanted, WorkspacePhase
 from tre.runtimes.protocol import DeathProof, Observation, RunPhase
@@ -99,21 +100,48 @@ class WorkspaceReconciler:
         assert workspace.plan is not None
         assert workspace.started_at is not None
         ending = self._reason_to_end(workspace, verdict, run)
-        deadline = workspace.started_at + timedelta(seconds=self._context.settings.start_timeout_seconds)
+        deadline = workspace.started_at + timedelta(seconds=self._context.settings.start_seconds)
         now = self._context.clock.now()
         if ending is None and now >= deadline:
-            ending = (Reason.StartTimeout, "the server did not answer in time")
+            held_up_by = workspace.message if run is None else run.detail
+            ending = (Reason.StartTimeout, f"The server did not answer in time. {held_up_by}".strip())
         if ending is not None:
             return self._begin_stop(workspace, grant, *ending)
         if run is None:
-            self._context.runtime.start(workspace.plan)  # asked before, never begun: a crash lay between
+            self._start_again(workspace)
             return now + _SOON
+        self._say_what_it_waits_for(workspace, run.detail)
         self._keep_progress(workspace, run)
         if run.phase is RunPhase.Ready:
             self._move(workspace, WorkspacePhase.Running, Reason.Entitled, "", step=StartStep.ServerReady)
             START_SECONDS.observe((now - workspace.started_at).total_seconds())
             return workspace.plan.end
+        self._shorten(workspace, grant, run)
         return min(deadline, now + timedelta(seconds=1))
+
+    def _start_again(self, workspace: Workspace) -> None:
+        """What was asked for and has not begun: there was a crash in between, or it had to wait."""
+        assert workspace.plan is not None
+        try:
+            self._context.runtime.start(workspace.plan)
+        except TREError as error:
+            self._say_what_it_waits_for(workspace, f"{error.what} [{error.why}]" if error.why else error.what)
+            raise
+
+    def _say_what_it_waits_for(self, workspace: Workspace, held_up_by: str) -> None:
+        """Tell the person who waits. The part in brackets is another program's, and may change with each look."""
+        if as_line(held_up_by).partition(" [")[0] == workspace.message.partition(" [")[0]:
+            return
+        event = self._context.event("workspace.waiting", f"workspace/{workspace.name}", grant=workspace.grant)
+        with self._context.database.change(event) as change:
+            store.set_phase(
+                change,
+                workspace.name,
+                workspace.phase,
+                workspace.reason,
+                self._context.clock.now(),
+                message=held_up_by,
+            )
 
     def _keep_progress(self, workspace: Workspace, run: Observation) -> None:
         reached = {step.step for step in workspace.progress}
@@ -140,8 +168,13 @@ class WorkspaceReconciler:
         ending = self._reason_to_end(workspace, verdict, run)
         if ending is not None:
             return self._begin_stop(workspace, grant, *ending)
+        return self._shorten(workspace, grant, run)
+
+    def _shorten(self, workspace: Workspace, grant: GrantRecord, run: Observation) -> datetime:
+        """When a run ends; where its approval was cut short, whoever holds it must know without us."""
+        assert workspace.plan is not None
         end = min(workspace.plan.end, effective_end(grant.spec).at)
-        if end < run.end:  # the approval was cut short meanwhile: whoever holds the run must know without us
+        if end < run.end:
             self._context.runtime.shorten(workspace.plan.identity, end)
         return end
 

@@ -9,15 +9,24 @@ fails with a reason of the cluster's own.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from tre.domain.model import Line, Record
 from tre.domain.workspaces.models import AbsolutePath
 
-ImageByDigest = Annotated[Line, Field(pattern=r"^[a-z0-9][a-z0-9._/:-]*@sha256:[0-9a-f]{64}$")]
+
+def _by_digest(text: str) -> str:
+    if re.fullmatch(r"[a-z0-9][a-z0-9._/:-]*@sha256:[0-9a-f]{64}", text) is None:
+        msg = "an image is named by its digest (NAME@sha256:…): who can move a tag would choose what runs"
+        raise ValueError(msg)
+    return text
+
+
+ImageByDigest = Annotated[Line, AfterValidator(_by_digest)]
 Label = Annotated[Line, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 
 IN_POD_LIMIT = 65536

@@ -118,6 +118,12 @@ def objects_for_workspace(plan: WorkspacePlan, facts: ClusterFacts, moment: Mome
     ]
 
 
+def check_plan(plan: WorkspacePlan, facts: ClusterFacts) -> None:
+    """Raise `TREError(SetupIncomplete)` for what `objects_for_workspace` would refuse, before anything is made."""
+    _profile(plan, facts)
+    place(plan, facts)
+
+
 def deadline_seconds(plan: WorkspacePlan, now: datetime) -> int:
     """The pod's `activeDeadlineSeconds`; raises `TREError(DeadlineReached)` where no time is left."""
     seconds = min(plan.cap_seconds, int((plan.end - now).total_seconds()) - MARGIN_SECONDS)
