@@ -19,6 +19,7 @@ class MemoryRuntime:
         self.lingering: set[str] = set()
         self.broken: TREError | None = None
         self.broken_end: TREError | None = None
+        self.unseen: TREError | None = None
         self.started: list[str] = []
         self.ended: list[tuple[str, Reason]] = []
 
@@ -59,6 +60,8 @@ class MemoryRuntime:
 
     def observe(self) -> tuple[Observation, ...]:
         """Every run."""
+        if self.unseen is not None:
+            raise self.unseen
         return tuple(self.runs.values())
 
     def verify_dead(self, plan: WorkspacePlan) -> DeathProof:
