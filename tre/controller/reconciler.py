@@ -4,8 +4,8 @@ Guarantees: level-triggered. Every object is looked at when an event names it, w
 changes, and once a minute in any case; nothing depends on an event being seen. One object that cannot be brought
 where it belongs (a failing runtime, a broken row) delays no other and is tried again, later each time, with its
 reason in the log and in the metrics. While it cannot be told what runs, grants go on to be looked at (a revocation
-reaches the gateways) and workspaces are left as they are. Endings come before everything else. When the machine's clock jumps, everything
-is looked at again at once, so that nothing waits for an hour that was there already.
+reaches the gateways) and workspaces are left as they are. Endings come before everything else. When the machine's
+clock jumps, everything is looked at again at once, so that nothing waits for an hour that was there already.
 
 Threat: a lost event, a crash between two steps, a run that nobody asked for, a clock set back.
 """

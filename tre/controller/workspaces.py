@@ -2,7 +2,8 @@
 
 Guarantees: level-triggered; nothing starts that `is_entitled` refuses at that moment; whatever runs without being
 entitled or wanted is ended in the order gateway, processes, mounts, record; `Stopped` is written only with a proof
-of death in the same transaction, taken by something that shares no state with the killer. After an ending that the
+of death in the same transaction, taken by something that shares no state with the killer, or, where nobody is left to
+ask, with a person's statement, which the log calls that. After an ending that the
 person did not ask for, the workspace is no longer wanted: it starts again by a person's click, never by itself. A
 restart is one click for both: the old run is proven dead and entitlement asked anew before the new one begins.
 
@@ -13,11 +14,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from tre.controller import statements
 from tre.controller.context import Context
 from tre.controller.metrics import START_SECONDS, WORKSPACE_ENDINGS, WORKSPACE_REFUSALS
 from tre.controller.plans import PlanMaker
 from tre.domain.entitlement import Verdict, is_entitled
 from tre.domain.errors import Reason, TREError
+from tre.domain.events import Event
 from tre.domain.grants.models import GrantRecord
 from tre.domain.grants.policies import effective_end
 from tre.domain.model import as_line
@@ -28,6 +31,9 @@ from tre.store import grants as grant_store
 from tre.store import workspaces as store
 
 _SOON = timedelta(milliseconds=200)
+_PATIENCE = timedelta(seconds=5)
+"""How long the death of a run is looked for at every moment; a node takes less to end it and say so."""
+_LONG, _NOW_AND_THEN, _RARELY = timedelta(minutes=1), timedelta(seconds=1), timedelta(seconds=10)
 
 
 class WorkspaceReconciler:
@@ -218,13 +224,33 @@ class WorkspaceReconciler:
         self._context.runtime.end(workspace.plan.identity, workspace.reason)
         proof = self._context.runtime.verify_dead(workspace.plan)
         if not proof.dead or (run is not None and run.phase is not RunPhase.Ended):
-            return self._context.clock.now() + timedelta(milliseconds=20)
-        self._record_death(workspace, proof)
+            return self._not_dead(workspace, proof)
+        self._record_death(workspace, self._proven(workspace, proof), statements.before(workspace))
         self._context.runtime.forget(workspace.plan.identity)
         return None
 
-    def _record_death(self, workspace: Workspace, proof: DeathProof) -> None:
-        event = self._context.event(
+    def _not_dead(self, workspace: Workspace, proof: DeathProof) -> datetime | None:
+        """Look again, less often the longer it lasts; say what is missed, and hear whether a person vouches for it."""
+        assert workspace.plan is not None
+        now = self._context.clock.now()
+        age = now - workspace.changed_at
+        if age < _PATIENCE and statements.MISSED not in workspace.message:
+            return now + timedelta(milliseconds=20)
+        said = statements.pending(self._context, workspace)
+        if said is not None and proof.beyond_reach:
+            event = statements.stopped_by(self._context, workspace, said, proof)
+            self._record_death(workspace, event, workspace.message)
+            self._context.runtime.forget(workspace.plan.identity, vouched=True)
+            return None
+        if said is not None:
+            statements.refuse(self._context, workspace, said, proof)
+        elif proof.unproven and statements.MISSED not in workspace.message:
+            missed = statements.missing(workspace, f": {'; '.join(proof.unproven)}.")
+            self._say_what_it_waits_for(workspace, missed)
+        return now + (_NOW_AND_THEN if age < _LONG else _RARELY)
+
+    def _proven(self, workspace: Workspace, proof: DeathProof) -> Event:
+        return self._context.event(
             "workspace.stopped",
             f"workspace/{workspace.name}",
             grant=workspace.grant,
@@ -232,6 +258,8 @@ class WorkspaceReconciler:
             reason=workspace.reason.value,
             proof=proof.as_plain(),
         )
+
+    def _record_death(self, workspace: Workspace, event: Event, message: str) -> None:
         with self._context.database.change(event) as change:
             store.set_phase(
                 change,
@@ -239,7 +267,7 @@ class WorkspaceReconciler:
                 WorkspacePhase.Stopped,
                 workspace.reason,
                 self._context.clock.now(),
-                message=workspace.message,
+                message=message,
             )
 
     def _move(

@@ -24,11 +24,12 @@ from tre.domain.workspaces.models import WorkspacePlan
 from tre.runtimes.kubernetes.control import Controls
 from tre.runtimes.kubernetes.keys import self_signed
 from tre.runtimes.kubernetes.kinds import CONFIG_MAP, NAMESPACE, POD, QUOTA, SECRET, kind_of, of_cluster
+from tre.runtimes.kubernetes.marks import Marks
 from tre.runtimes.kubernetes.pods import moment
 from tre.runtimes.kubernetes.render.facts import ClusterFacts
 from tre.runtimes.kubernetes.render.grant import GrantPlace, objects_for_grant
 from tre.runtimes.kubernetes.render.probe import ProbeAddress
-from tre.runtimes.kubernetes.render.vocabulary import ASKED_ANNOTATION, END_ANNOTATION, GRANT_ANNOTATION
+from tre.runtimes.kubernetes.render.vocabulary import END_ANNOTATION, GRANT_ANNOTATION
 from tre.runtimes.kubernetes.render.workspace import Keys, Moment, check_plan, deadline_seconds, objects_for_workspace
 
 Places = Callable[[str], GrantPlace]
@@ -54,6 +55,7 @@ class Starter:
     def __init__(self, client: ClusterClient, terms: Terms, places: Places, clock: Clock, controls: Controls) -> None:
         self._client, self._terms, self._places, self._clock = client, terms, places, clock
         self._controls = controls
+        self.marks = Marks(client)
 
     def server_now(self) -> datetime:
         """The API server's time, by which its guards go."""
@@ -122,19 +124,17 @@ class Starter:
             else:
                 self._client.apply(kind_of(one), one)
         self._make_anew(CONFIG_MAP, instruction)
-        # From here on a run without a pod is one whose pod vanished: this is taken back where there surely is none.
-        mark = {"metadata": {"annotations": {ASKED_ANNOTATION: "true"}}}
-        self._client.patch(CONFIG_MAP, key_of(instruction), mark)
+        key = key_of(instruction)
+        self.marks.ask(key)
         try:
-            self._client.create(POD, pod)
+            made = self._client.create(POD, pod)
         except ClusterError as error:
             if error.reason is Reason.AlreadyExists:
                 return
-            if error.code:
-                self._client.patch(
-                    CONFIG_MAP, key_of(instruction), {"metadata": {"annotations": {ASKED_ANNOTATION: None}}}
-                )
+            if 400 <= error.code < 500:  # any other answer, or none, leaves open whether it was made
+                self.marks.take_back(key)
             raise refused(error) from error
+        self.marks.acknowledge(key, made["metadata"]["uid"])
 
     def _make_anew(self, kind: Kind, item: Object) -> None:
         """There is no pod, so nothing uses the one that may be there, and it cannot be changed."""
