@@ -73,7 +73,7 @@ class Starter:
         if self._client.get(POD, pod) is not None:
             return
         deadline_seconds(plan, self.server_now())
-        check_plan(plan, self._terms.facts)
+        check_plan(plan, self._terms.facts, self.server_now())
         control = self._controls.fresh()
         if control is not None:
             self._controls.check(control)

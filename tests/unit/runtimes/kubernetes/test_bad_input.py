@@ -6,6 +6,7 @@ whose image cannot be fetched in `test_runtime.py`.
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,12 @@ from tre.domain import names
 from tre.domain.errors import Reason, TREError
 from tre.runtimes.kubernetes import rights
 from tre.runtimes.kubernetes.kinds import NAMESPACE, POD
-from tre.runtimes.kubernetes.render.vocabulary import END_ANNOTATION, GRANT_ANNOTATION
+from tre.runtimes.kubernetes.render.vocabulary import (
+    END_ANNOTATION,
+    GRANT_ANNOTATION,
+    IMAGE_AGE_ANNOTATION,
+    IMAGE_BUILT_ANNOTATION,
+)
 from tre.runtimes.kubernetes.settings import CLUSTER_FILE, load_cluster
 from tre.runtimes.kubernetes.starting import Terms
 from tre.runtimes.protocol import RunPhase
@@ -217,3 +223,49 @@ def test_what_holds_a_start_up_is_observed_before_it_is_given_up(site: Site) -> 
     run = site.observation(PLAN)
     assert run.phase is RunPhase.Starting
     assert run.detail.startswith("No machine of the cluster has room for the workspace. [0/3 nodes")
+
+
+# --- images that are too old
+
+
+@pytest.mark.parametrize(
+    ("built", "words"),
+    [
+        (given.NOW - timedelta(days=31), "too old to be started"),
+        (given.NOW + timedelta(hours=1), "built in the future"),
+    ],
+    ids=["old", "future"],
+)
+def test_images_beyond_their_age_are_not_started(site: Site, built: datetime, words: str) -> None:
+    images = given.IMAGES.model_copy(update={"built_at": built})
+    use(site, images=images, maximum_image_age_days=30)
+    error = refusal(site)
+    assert error.reason is Reason.SetupIncomplete
+    assert words in error.what
+    assert "30 days" in error.why
+    assert not namespaces(site)
+    use(site, images=images, maximum_image_age_days=None)  # exactly that limit removed
+    site.start(PLAN)
+
+
+def test_images_within_their_age_carry_it_for_the_rule_of_the_cluster(site: Site) -> None:
+    use(
+        site,
+        images=given.IMAGES.model_copy(update={"built_at": given.NOW - timedelta(days=29)}),
+        maximum_image_age_days=30,
+    )
+    site.start(PLAN)
+    pod = site.cluster.get(POD, site.key(PLAN))
+    assert pod is not None
+    assert pod["metadata"]["annotations"][IMAGE_BUILT_ANNOTATION] == "2026-10-26T12:00:00Z"
+    assert site.namespace(PLAN)["metadata"]["annotations"][IMAGE_AGE_ANNOTATION] == "720h"
+
+
+def test_an_age_that_nobody_stated_cannot_be_limited() -> None:
+    with pytest.raises(ValueError, match=r"images\.builtAt does not say when"):
+        given.facts(images=given.IMAGES.model_copy(update={"built_at": None}))
+
+
+def use(site: Site, **facts: Any) -> None:
+    """Change what is said of the cluster."""
+    site.runtime._starter._terms = Terms(given.facts(**facts), given.ADDRESSES, "CERTIFICATE")
