@@ -8,6 +8,7 @@ Does not guarantee: anything while no API server answers. Endings that the recor
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,6 +22,7 @@ from tre.cluster.lease import Elector, FencedClient, LeaseTerms
 from tre.cluster.protocol import ClusterClient, ClusterError, Key
 from tre.controller.context import CLOCK_TOLERANCE, Context
 from tre.controller.grant_checks import CheckTerms, problems_of
+from tre.controller.sign import Sign
 from tre.domain.clock import Clock
 from tre.domain.errors import TREError
 from tre.domain.grants.models import AccessGrant
@@ -56,6 +58,10 @@ class Cluster:
     def fenced(self, check: Callable[[], None]) -> ClusterClient:
         """The client that writes only while `check` does not raise."""
         return FencedClient(self.client, check)
+
+    def sign(self, check: Callable[[], None]) -> Sign:
+        """By which services find this controller; in a cluster a pod's host name is the pod's."""
+        return Sign(self.fenced(check), Key(self.settings.namespace, socket.gethostname()))
 
     def close(self) -> None:
         """Close every connection."""
