@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import yaml
@@ -75,14 +76,22 @@ class Ground:
         """Remove everything, the guards first: they would protect the rest."""
         for path in reversed(self.made):
             self.client.delete(path)
-        for scene in self.scenes.values():
-            self._let_go(COLLECTIONS["Pod"].format(ns=scene.namespace))
         self._controller.close()
+        for scene in self.scenes.values():
+            pods = COLLECTIONS["Pod"].format(ns=scene.namespace)
+            for pod in self.client.get(pods)["items"]:
+                path = f"{pods}/{pod['metadata']['name']}"
+                wait_until(partial(self._let_go, path), f"{path} should be free to go: a removed guard acts a while")
 
-    def _let_go(self, pods: str) -> None:
-        """Take off the finalizers that keep pods until they are proven dead."""
-        for pod in self.client.get(pods)["items"]:
-            self.client.request("PATCH", f"{pods}/{pod['metadata']['name']}", {"metadata": {"finalizers": None}}, MERGE)
+    def _let_go(self, pod: str) -> bool:
+        """Take off the finalizer that keeps a pod until it is proven dead."""
+        try:
+            self.client.request("PATCH", pod, {"metadata": {"finalizers": None}}, MERGE)
+        except ApiError as error:
+            if error.code != 403:
+                raise
+            return False
+        return True
 
     # --- making
 

@@ -34,6 +34,9 @@ CONTEXTS = {
 }
 """What goes into each image; the image `tre` takes files of the other."""
 
+MOST_BYTES = 16 * 2**30
+"""Layers of earlier builds are kept up to here; a build of everything leaves about 6 GiB."""
+
 
 @dataclass(frozen=True)
 class Built:
@@ -64,6 +67,7 @@ class ImageBuilder:
     def base(self) -> str:
         """A small Debian with Python, made by debootstrap if it is not there. Raises CannotRunError."""
         provide()
+        self._bound()
         if not self._has(BASE):
             tree = self._home / "base"
             shutil.rmtree(tree, ignore_errors=True)
@@ -120,9 +124,27 @@ class ImageBuilder:
                 old.unlink()
             partial = archive.with_suffix(".partial")
             partial.unlink(missing_ok=True)
-            self._buildah("push", "--quiet", f"{repository}:1", f"oci-archive:{partial}:{repository}:1")
+            lightly = [
+                "--compression-format",
+                "gzip",
+                "--compression-level",
+                "1",
+            ]  # it travels no further than the node
+            self._buildah("push", "--quiet", *lightly, f"{repository}:1", f"oci-archive:{partial}:{repository}:1")
             partial.replace(archive)
         return Built(repository, _digest(archive), archive)
+
+    def _bound(self) -> None:
+        """Forget every layer but the base's where old builds left too many."""
+        store = self._home / "store"
+        kilobytes = int(_run("du", "-s", str(store)).split()[0]) if store.exists() else 0
+        if kilobytes * 1024 > MOST_BYTES:
+            say("forgetting the layers of earlier builds")
+            others = {line for line in self._buildah("images", "--all", "--quiet").split() if line != self._id(BASE)}
+            self._buildah("rmi", "--force", *sorted(others))
+
+    def _id(self, reference: str) -> str:
+        return self._buildah("images", "--quiet", reference).strip() if self._has(reference) else ""
 
     def _has(self, reference: str) -> bool:
         return reference in self._buildah("images", "--format", "{{.Name}}:{{.Tag}}").split()
