@@ -12,6 +12,7 @@ from tests.cluster.harness.basics import wait_until
 from tests.cluster.harness.client import ApiError
 from tests.cluster.installed import BASE, DEPLOYMENTS, NAMESPACE, RELEASE, Installation
 from tests.cluster.launcher import Launcher
+from tre.controller.sign import LEADS
 from tre.system.settings import ServiceUids
 
 pytestmark = pytest.mark.timeout(1500)
@@ -65,7 +66,20 @@ def test_only_one_controller_leads_and_the_other_stands_by(site: Installation) -
             for pod in site.pods("controller")
         ]
 
-    wait_until(lambda: len(ready()) == 2 and sum(ready()) == 1, f"one of two should lead: {ready()}", 60)
+    def leads() -> list[str]:
+        return [pod["metadata"]["name"] for pod in site.pods("controller") if LEADS in pod["metadata"]["labels"]]
+
+    def sent_to() -> list[str]:
+        path = f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices"
+        found = site.client.get(f"{path}?labelSelector=kubernetes.io/service-name=tre-controller")["items"]
+        return [one["targetRef"]["name"] for item in found for one in item["endpoints"] or []]
+
+    wait_until(lambda: ready() == [True, True], "both controllers should be ready", 60)
+    wait_until(lambda: len(leads()) == 1 and sent_to() == leads(), "one of two should be sent to", 60)
+    first = leads()[0]
+    site.kubectl("delete", "pod", first, "--wait=false")
+    wait_until(lambda: len(leads()) == 1 and leads() != [first], "the other should be found", 60)
+    wait_until(lambda: sent_to() == leads(), "and sent to", 30)
 
 
 def test_secrets_cannot_be_changed_and_an_upgrade_keeps_them(site: Installation) -> None:

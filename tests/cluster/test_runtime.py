@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from tests.cluster.harness.running import Running
 from tests.cluster.images import pods_image
 from tests.cluster.pods import Pods, new_directory
 from tests.contract.runtime_contract import RuntimeContract, RuntimeSite
-from tre.cluster.protocol import Deletion, Key
+from tre.cluster.protocol import ClusterError, Deletion, Key, Kind, Object
 from tre.domain import names
 from tre.domain.errors import Reason, TREError
 from tre.runtimes.kubernetes import evidence
@@ -224,6 +225,46 @@ def test_a_pod_that_vanished_is_not_dead(free: Pods) -> None:
     Clearer(free.client, free.clock).clear(plan.identity, None)
     free.runtime = free.new_runtime()
     free.runtime.watch(free.stop, lambda: None)
+    free.plans.remove(plan)
+
+
+def test_a_pod_that_comes_after_it_was_withdrawn_never_begins(free: Pods, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A controller ended between asking for the pod and hearing of it; its request is carried out when all is over."""
+    plan, asked = free.plan("late"), []
+    create = free.client.create
+
+    def unheard(kind: Kind, item: Object) -> Object:
+        if kind == POD:
+            asked.append(item)
+            raise ClusterError(Reason.ServiceUnavailable, "The API server did not answer.")
+        return create(kind, item)
+
+    def begins() -> bool:
+        with contextlib.suppress(ClusterError):
+            free.runtime.start(plan)
+        return bool(asked)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(free.client, "create", unheard)
+        wait_until(begins, "the pod should be asked for", 30)
+    assert not free.runtime.verify_dead(plan).dead
+    free.runtime.end(plan.identity, Reason.Requested)
+    assert free.runtime.verify_dead(plan).dead
+    free.client.create(POD, asked[-1])
+    namespace = names.grant_namespace(free.grant)
+    events = Kind("", "v1", "Event", "events")
+
+    def refused() -> bool:
+        said = [one for one in free.client.list(events, namespace).items if one["reason"] == "FailedMount"]
+        return any(f"{plan.identity}-door" in one["message"] for one in said)
+
+    wait_until(refused, "the node should lack the keys", 30, 0.1)
+    pod = free.client.get(POD, Key(namespace, plan.identity))
+    assert pod is not None
+    states = [one["state"] for kind in ("initContainerStatuses", "containerStatuses") for one in pod["status"][kind]]
+    assert all("waiting" in state for state in states)
+    assert not free.runtime.verify_dead(plan).dead  # it is there: it is asked of its node, like any other
+    free.finish(plan)
     free.plans.remove(plan)
 
 

@@ -31,7 +31,9 @@ END = datetime(2026, 11, 24, 20, 0, tzinfo=UTC)
 GRANT_END = datetime(2027, 6, 30, 23, 59, 59, tzinfo=UTC)
 WORKSPACE = names.workspace_name(GRANT, "local", "alice")
 IMAGES = Images(
-    workspace=f"registry.example/workspace@sha256:{'a1' * 32}", door=f"registry.example/tre@sha256:{'b2' * 32}"
+    workspace=f"registry.example/workspace@sha256:{'a1' * 32}",
+    door=f"registry.example/tre@sha256:{'b2' * 32}",
+    built_at=datetime(2026, 11, 1, tzinfo=UTC),
 )
 LIMITS = Limits(memory_bytes=2**30, cpu_millis=1000)
 KEYS = Keys(certificate="CERTIFICATE", key="KEY", gateway="GATEWAY")
@@ -85,6 +87,7 @@ def facts(**changes: Any) -> ClusterFacts:
             StorageArea(mounted_at="/srv/tre/data", volume=HostPath(path="/mnt/tre/data"), idmapped=True),
             StorageArea(mounted_at="/srv/tre/work", volume=HostPath(path="/mnt/tre/work"), idmapped=True),
         ),
+        "maximum_image_age_days": 3650,
         "gateway": Gateway(namespace="tre-system", pod_labels={"app.kubernetes.io/component": "gateway"}),
         "profiles": {
             "small": PodProfile(),

@@ -17,8 +17,10 @@ class MemoryRuntime:
         self.clock = clock
         self.runs: dict[str, Observation] = {}
         self.lingering: set[str] = set()
+        self.beyond_reach: set[str] = set()
         self.broken: TREError | None = None
         self.broken_end: TREError | None = None
+        self.unseen: TREError | None = None
         self.started: list[str] = []
         self.ended: list[tuple[str, Reason]] = []
 
@@ -59,16 +61,25 @@ class MemoryRuntime:
 
     def observe(self) -> tuple[Observation, ...]:
         """Every run."""
+        if self.unseen is not None:
+            raise self.unseen
         return tuple(self.runs.values())
 
     def verify_dead(self, plan: WorkspacePlan) -> DeathProof:
         """What lives: a lingering run does."""
         run = self.runs.get(plan.identity)
         alive = plan.identity in self.lingering or (run is not None and run.phase is not RunPhase.Ended)
-        return DeathProof(identity=plan.identity, at=self.clock.now(), processes=(4711,) if alive else ())
+        lost = plan.identity in self.beyond_reach
+        return DeathProof(
+            identity=plan.identity,
+            at=self.clock.now(),
+            processes=(4711,) if alive and not lost else (),
+            unproven=("the pod is gone",) if lost else (),
+            beyond_reach=lost,
+        )
 
-    def forget(self, identity: str) -> None:
+    def forget(self, identity: str, *, vouched: bool = False) -> None:
         """Remove the traces of a dead run."""
-        if identity in self.lingering:
+        if identity in self.lingering and not (vouched and identity in self.beyond_reach):
             raise TREError(Reason.Conflict, f"{identity} still lives.")
         self.runs.pop(identity, None)

@@ -17,6 +17,7 @@ from tre.cli.cluster_prepare import prepare
 from tre.cli.common import RootOption, command
 from tre.cluster.client import connect
 from tre.domain.errors import Reason, TREError
+from tre.runtimes.kubernetes.rights import lacks, missing
 from tre.system.clock import SystemClock
 from tre.system.layout import Layout
 from tre.system.settings import root_from
@@ -98,6 +99,23 @@ def check(
                 f"{name} answers {status}.",
                 remedy="`kubectl get pods` shows which service is not ready, and `kubectl logs` why.",
             )
+
+
+@app.command("rights")
+@command
+def rights(
+    namespace: Annotated[str, typer.Option(help="Namespace of the launcher.")] = "tre-system",
+    kubeconfig: Annotated[Path | None, typer.Option(help="How to reach the API server, outside a pod.")] = None,
+) -> None:
+    """Ask the cluster whether this account may do everything that the controller must; name what is missing."""
+    client = connect(kubeconfig)
+    try:
+        lacking = missing(client, namespace)
+    finally:
+        client.close()
+    if lacking:
+        raise lacks(lacking)
+    common.out.print("Every right that the controller needs is there.", highlight=False)
 
 
 def _status(address: str, port: int, name: str) -> int:

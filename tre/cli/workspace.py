@@ -11,6 +11,7 @@ from tre.cli import common
 from tre.cli.arguments import Seconds, check_reason, subject_of
 from tre.cli.common import Installation, JsonOption, RootOption, command
 from tre.cli.services import listens
+from tre.controller.statements import CONFIRMED, REFUSED, STOPPED
 from tre.domain.entitlement import is_entitled
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import GrantRecord
@@ -18,7 +19,7 @@ from tre.domain.people import Subject
 from tre.domain.workspaces.models import Workspace
 from tre.domain.workspaces.states import ALIVE_PHASES, Wanted
 from tre.runtimes.bubblewrap.evidence import LivingRun, living_runs
-from tre.store import grants, workspaces
+from tre.store import events, grants, workspaces
 
 app = typer.Typer(help="Workspaces: list, start, stop, verify.", no_args_is_help=True)
 
@@ -132,6 +133,69 @@ def _await(here: Installation, name: str, phases: set[str], seconds: float) -> N
 def _get(here: Installation, name: str) -> Workspace:
     with here.database.read() as connection:
         return workspaces.require(connection, name)
+
+
+@app.command("confirm-dead")
+@command
+def confirm_dead(
+    name: NameArgument,
+    reason: Annotated[str, typer.Option("--reason", help="How you know; it stands in the log under your name.")],
+    root: RootOption = None,
+    wait: Seconds = 30.0,
+) -> None:
+    """State that nothing of a workspace runs any more, where no node is left that could say so. It counts as your word.
+
+    Refused while its node reports: first see to it that the machine is off, or taken out of the cluster.
+    """
+    here, said = Installation.open(root), check_reason(reason)
+    workspace = _get(here, name)
+    _check_waits_for_proof(here, workspace)
+    subject = f"workspace/{name}"
+    event = here.event(CONFIRMED, subject, instance=workspace.instance, reason=said)
+    with here.database.change(event) as change:
+        _check_waits_for_proof(here, workspaces.require(change.connection, name))
+    _await_statement(here, name, event.id, wait)
+
+
+def _check_waits_for_proof(here: Installation, workspace: Workspace) -> None:
+    if here.settings.runtime != "kubernetes":
+        raise TREError(
+            Reason.StateForbids,
+            "On one machine nobody's word is needed: it sees for itself what lives.",
+            remedy="See `tre workspace verify`.",
+        )
+    if workspace.phase != "Stopping":
+        raise TREError(
+            Reason.StateForbids,
+            f"{workspace.name} does not wait for a proof that it is dead.",
+            why=f"It is {workspace.phase}.",
+            remedy="See `tre workspace list`; `tre workspace stop` ends one that runs.",
+        )
+
+
+def _await_statement(here: Installation, name: str, statement: str, seconds: float) -> None:
+    """Come back with what the controller made of it."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with here.database.read() as connection:
+            later = [one.event for one in events.of_object(connection, f"workspace/{name}")]
+        answers = {one.detail["statement"]["event"] for one in later if one.kind == STOPPED}
+        refusals = {one.detail["statement"]: one for one in later if one.kind == REFUSED}
+        if statement in answers:
+            common.out.print(f"{name}: Stopped, by your statement.", highlight=False)
+            return
+        if statement in refusals:
+            unproven = refusals[statement].detail["proof"]["unproven"]
+            raise TREError(
+                Reason.StateForbids,
+                f"{name} can still be looked at, so nobody's word stands in for the proof.",
+                why="; ".join(unproven),
+                remedy="Switch the machine off or take it out of the cluster; when it no longer reports, say it again.",
+            )
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    common.out.print(f"{name}: stated; the controller has not acted on it yet.", highlight=False)
 
 
 @app.command("verify")

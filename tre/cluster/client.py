@@ -206,6 +206,14 @@ class KubernetesClient:
             raise
         return True
 
+    def version(self) -> tuple[int, int]:
+        """Which Kubernetes the server is: (1, 35). Raises `ClusterError`."""
+        found = self._call("GET", "/version")
+        try:
+            return int(found["major"]), int("".join(filter(str.isdecimal, found["minor"])))  # "35+" at some providers
+        except (KeyError, TypeError, ValueError) as error:
+            raise _unreachable("GET", "/version", f"it told no version: {error}") from error
+
     def skew(self) -> float:
         """By how many seconds the server's clock is surely ahead of ours."""
         with self._lock:
@@ -268,6 +276,18 @@ class KubernetesClient:
         skew = max(0.0, told - ended) + min(0.0, told + 1 - begun)
         with self._lock:
             self._skew = skew
+
+
+def check_version(client: Any, least: tuple[int, int]) -> None:
+    """Raise `TREError(SetupIncomplete)` where the API server is older than that."""
+    found = client.version()
+    if found < least:
+        raise TREError(
+            Reason.SetupIncomplete,
+            f"This cluster is Kubernetes {found[0]}.{found[1]}, and {least[0]}.{least[1]} is the oldest supported one.",
+            why="What keeps workspaces closed (admission policies, Pod Security, user namespaces) is not whole in it.",
+            remedy="Upgrade the cluster, or use another one.",
+        )
 
 
 def check_skew(client: Any, most: float) -> None:

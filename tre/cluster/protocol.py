@@ -138,7 +138,7 @@ class WatchExpiredError(ClusterError):
 
 
 _REMEDIES = {
-    Reason.NotPermitted: "Give the controller's service account this verb; `tre doctor` lists what it needs.",
+    Reason.NotPermitted: "Give the controller's service account this verb; `tre cluster rights` lists what is missing.",
     Reason.ServiceUnavailable: "It is tried again by itself. See whether the API server answers.",
     Reason.RateLimited: "It is tried again by itself, later each time.",
 }

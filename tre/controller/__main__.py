@@ -121,10 +121,17 @@ class Controller:
         sweep_unfinished(witness_path(self.layout.root).parent)
         if self.loop is not None:
             self.loop.call_soon_threadsafe(self.leading.set)
+        self._put_up_sign()
         self.runs.watch(self.stop, self.tapped.set)
         with self._source():
             self.greeting.say()
             self.reconciler.run(self.stop)
+
+    def _put_up_sign(self) -> None:
+        """Let the other pods find this one, and go on doing so, beside everything else."""
+        if self.cluster is not None:
+            sign = self.cluster.sign(self.leadership.check)
+            threading.Thread(target=sign.keep_up, args=(self.stop,), daemon=True, name="sign").start()
 
     @contextlib.contextmanager
     def _source(self) -> Iterator[None]:

@@ -8,18 +8,21 @@ Does not guarantee: anything while no API server answers. Endings that the recor
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+import structlog
 from sqlalchemy import Connection
 
-from tre.cluster.client import KubernetesClient, Limits, check_skew, connect
+from tre.cluster.client import KubernetesClient, Limits, check_skew, check_version, connect
 from tre.cluster.events import Recorder
 from tre.cluster.lease import Elector, FencedClient, LeaseTerms
-from tre.cluster.protocol import ClusterClient, Key
+from tre.cluster.protocol import ClusterClient, ClusterError, Key
 from tre.controller.context import CLOCK_TOLERANCE, Context
 from tre.controller.grant_checks import CheckTerms, problems_of
+from tre.controller.sign import Sign
 from tre.domain.clock import Clock
 from tre.domain.errors import TREError
 from tre.domain.grants.models import AccessGrant
@@ -31,6 +34,11 @@ from tre.system.layout import Layout
 from tre.system.settings import Settings
 
 COMPONENT = "tre.research/controller"
+OLDEST = (1, 35)
+"""The oldest Kubernetes in which everything holds that the guards rest on."""
+
+log = structlog.get_logger()
+
 _ELECTING = Limits(connect=1.0, read=2.0, write=2.0)
 
 
@@ -51,6 +59,10 @@ class Cluster:
         """The client that writes only while `check` does not raise."""
         return FencedClient(self.client, check)
 
+    def sign(self, check: Callable[[], None]) -> Sign:
+        """By which services find this controller; in a cluster a pod's host name is the pod's."""
+        return Sign(self.fenced(check), Key(self.settings.namespace, socket.gethostname()))
+
     def close(self) -> None:
         """Close every connection."""
         self.client.close()
@@ -58,12 +70,24 @@ class Cluster:
 
 
 def open_cluster(layout: Layout, settings: Settings) -> Cluster | None:
-    """The cluster of `cluster.yaml`; `None` on one machine. Raises `TREError(SetupIncomplete)`."""
+    """The cluster of `cluster.yaml`; `None` on one machine.
+
+    Raises `TREError(SetupIncomplete)`, also where the cluster is older than what is supported. One that does not answer
+    now is not refused: without its lease this controller leads nothing.
+    """
     if settings.runtime != "kubernetes":
         return None
     found = load_cluster(layout)
     kubeconfig = None if found.kubeconfig is None else layout.root / found.kubeconfig
-    return Cluster(found, connect(kubeconfig), connect(kubeconfig, _ELECTING))
+    cluster = Cluster(found, connect(kubeconfig), connect(kubeconfig, _ELECTING))
+    try:
+        check_version(cluster.electing, OLDEST)
+    except ClusterError as error:
+        log.warning("cluster-version-unknown", error=str(error))
+    except TREError:
+        cluster.close()
+        raise
+    return cluster
 
 
 def source_of(context: Context, cluster: Cluster, check_leading: Callable[[], None], instance: str) -> KubernetesSource:

@@ -3,8 +3,9 @@
 Guarantees: level-triggered. Every object is looked at when an event names it, when its clock says so, when its run
 changes, and once a minute in any case; nothing depends on an event being seen. One object that cannot be brought
 where it belongs (a failing runtime, a broken row) delays no other and is tried again, later each time, with its
-reason in the log and in the metrics. Endings come before everything else. When the machine's clock jumps, everything
-is looked at again at once, so that nothing waits for an hour that was there already.
+reason in the log and in the metrics. While it cannot be told what runs, grants go on to be looked at (a revocation
+reaches the gateways) and workspaces are left as they are. Endings come before everything else. When the machine's
+clock jumps, everything is looked at again at once, so that nothing waits for an hour that was there already.
 
 Threat: a lost event, a crash between two steps, a run that nobody asked for, a clock set back.
 """
@@ -62,6 +63,7 @@ class Reconciler:
         self._due: list[tuple[datetime, str]] = []
         self._failures: dict[str, int] = {}
         self._runs: dict[str, Observation] = {}
+        self._unseen: str | None = None
         self._seen = 0
         self._next_full = self._next_runs = context.clock.now()
         self.handlers: dict[str, Handler] = {
@@ -84,7 +86,7 @@ class Reconciler:
         while not stop.is_set():
             try:
                 self.step()
-                self.trouble = None
+                self.trouble = self._unseen
             except Exception as error:  # the loop must outlive anything, and say what is wrong
                 self.trouble = f"{type(error).__name__}: {error}"
                 log.error("step-failed", error=self.trouble, exc_info=True)
@@ -109,10 +111,16 @@ class Reconciler:
             del self._queue[key]
             WAITING.set(len(self._queue))
             self._look(key)
-            self._looked_at = self._looked_at and self._context.clock.boottime()
-        self._looked_at = self._context.clock.boottime()
+            if self._looked_at is not None:
+                self._keep_up()
+        self._keep_up()
         awaiting = [task() for task in self.background]
         self._soon = any(awaiting)
+
+    def _keep_up(self) -> None:
+        """Nobody is told anything on the strength of a look that did not see what runs."""
+        if self._unseen is None:
+            self._looked_at = self._context.clock.boottime()
 
     def _clock_drift(self) -> float:
         return self._context.clock.now().timestamp() - self._context.clock.boottime()
@@ -162,7 +170,15 @@ class Reconciler:
             return
         self._tapped.clear()  # before looking: a tap from now on is another look
         self._next_runs = now + RUN_LOOK
-        before, self._runs = self._runs, {run.identity: run for run in self._context.runtime.observe()}
+        try:
+            observed = self._context.runtime.observe()
+        except TREError as error:
+            if error.reason is not Reason.ServiceUnavailable:
+                raise
+            self._unseen = str(error)
+            return
+        self._unseen = None
+        before, self._runs = self._runs, {run.identity: run for run in observed}
         for identity in before.keys() | self._runs.keys():
             run = self._runs.get(identity) or before[identity]
             if before.get(identity) != self._runs.get(identity):
@@ -234,6 +250,8 @@ class Reconciler:
         return self._workspace(key.removeprefix("workspace/"))
 
     def _workspace(self, name: str) -> datetime | None:
+        if self._unseen is not None:  # what was not seen is not gone: nothing is ended for want of a trace
+            return self._context.clock.now() + RUN_LOOK
         again = self._workspaces.reconcile(name, self._runs)
         with self._context.database.read() as connection:
             workspace = workspaces.get(connection, name)

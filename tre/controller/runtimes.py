@@ -17,6 +17,7 @@ from tre.domain.errors import Reason, TREError
 from tre.domain.grants.policies import effective_end
 from tre.runtimes.bubblewrap.runtime import BubblewrapRuntime
 from tre.runtimes.kubernetes.render.grant import GrantPlace
+from tre.runtimes.kubernetes.rights import RightsCheck
 from tre.runtimes.kubernetes.runtime import KubernetesRuntime
 from tre.runtimes.kubernetes.starting import Places, Terms
 from tre.runtimes.protocol import Runtime
@@ -54,8 +55,9 @@ def runs_of(terms: RunTerms, cluster: Cluster | None) -> Runs:
     if cluster is None:
         return Runs(BubblewrapRuntime(terms.layout))
     found = cluster.settings
-    common = Terms(found, found.probe, _certificate(terms.layout, cluster))
     client = cluster.fenced(terms.check_leading)
+    rights = RightsCheck(client, found.namespace)
+    common = Terms(found, found.probe, _certificate(terms.layout, cluster), rights)
     runtime = KubernetesRuntime(client, common, places_of(terms), terms.clock)
     return Runs(runtime, runtime.watch, runtime.clear_grant)
 

@@ -2,7 +2,8 @@
 
 Guarantees: level-triggered; nothing starts that `is_entitled` refuses at that moment; whatever runs without being
 entitled or wanted is ended in the order gateway, processes, mounts, record; `Stopped` is written only with a proof
-of death in the same transaction, taken by something that shares no state with the killer. After an ending that the
+of death in the same transaction, taken by something that shares no state with the killer, or, where nobody is left to
+ask, with a person's statement, which the log calls that. After an ending that the
 person did not ask for, the workspace is no longer wanted: it starts again by a person's click, never by itself. A
 restart is one click for both: the old run is proven dead and entitlement asked anew before the new one begins.
 
@@ -13,13 +14,16 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from tre.controller import statements
 from tre.controller.context import Context
 from tre.controller.metrics import START_SECONDS, WORKSPACE_ENDINGS, WORKSPACE_REFUSALS
 from tre.controller.plans import PlanMaker
 from tre.domain.entitlement import Verdict, is_entitled
 from tre.domain.errors import Reason, TREError
+from tre.domain.events import Event
 from tre.domain.grants.models import GrantRecord
 from tre.domain.grants.policies import effective_end
+from tre.domain.model import as_line
 from tre.domain.workspaces.models import Workspace
 from tre.domain.workspaces.states import ALIVE_PHASES, StartStep, Wanted, WorkspacePhase
 from tre.runtimes.protocol import DeathProof, Observation, RunPhase
@@ -27,6 +31,9 @@ from tre.store import grants as grant_store
 from tre.store import workspaces as store
 
 _SOON = timedelta(milliseconds=200)
+_PATIENCE = timedelta(seconds=5)
+"""How long the death of a run is looked for at every moment; a node takes less to end it and say so."""
+_LONG, _NOW_AND_THEN, _RARELY = timedelta(minutes=1), timedelta(seconds=1), timedelta(seconds=10)
 
 
 class WorkspaceReconciler:
@@ -99,21 +106,48 @@ class WorkspaceReconciler:
         assert workspace.plan is not None
         assert workspace.started_at is not None
         ending = self._reason_to_end(workspace, verdict, run)
-        deadline = workspace.started_at + timedelta(seconds=self._context.settings.start_timeout_seconds)
+        deadline = workspace.started_at + timedelta(seconds=self._context.settings.start_seconds)
         now = self._context.clock.now()
         if ending is None and now >= deadline:
-            ending = (Reason.StartTimeout, "the server did not answer in time")
+            held_up_by = workspace.message if run is None else run.detail
+            ending = (Reason.StartTimeout, f"The server did not answer in time. {held_up_by}".strip())
         if ending is not None:
             return self._begin_stop(workspace, grant, *ending)
         if run is None:
-            self._context.runtime.start(workspace.plan)  # asked before, never begun: a crash lay between
+            self._start_again(workspace)
             return now + _SOON
+        self._say_what_it_waits_for(workspace, run.detail)
         self._keep_progress(workspace, run)
         if run.phase is RunPhase.Ready:
             self._move(workspace, WorkspacePhase.Running, Reason.Entitled, "", step=StartStep.ServerReady)
             START_SECONDS.observe((now - workspace.started_at).total_seconds())
             return workspace.plan.end
+        self._shorten(workspace, grant, run)
         return min(deadline, now + timedelta(seconds=1))
+
+    def _start_again(self, workspace: Workspace) -> None:
+        """What was asked for and has not begun: there was a crash in between, or it had to wait."""
+        assert workspace.plan is not None
+        try:
+            self._context.runtime.start(workspace.plan)
+        except TREError as error:
+            self._say_what_it_waits_for(workspace, f"{error.what} [{error.why}]" if error.why else error.what)
+            raise
+
+    def _say_what_it_waits_for(self, workspace: Workspace, held_up_by: str) -> None:
+        """Tell the person who waits. The part in brackets is another program's, and may change with each look."""
+        if as_line(held_up_by).partition(" [")[0] == workspace.message.partition(" [")[0]:
+            return
+        event = self._context.event("workspace.waiting", f"workspace/{workspace.name}", grant=workspace.grant)
+        with self._context.database.change(event) as change:
+            store.set_phase(
+                change,
+                workspace.name,
+                workspace.phase,
+                workspace.reason,
+                self._context.clock.now(),
+                message=held_up_by,
+            )
 
     def _keep_progress(self, workspace: Workspace, run: Observation) -> None:
         reached = {step.step for step in workspace.progress}
@@ -140,8 +174,13 @@ class WorkspaceReconciler:
         ending = self._reason_to_end(workspace, verdict, run)
         if ending is not None:
             return self._begin_stop(workspace, grant, *ending)
+        return self._shorten(workspace, grant, run)
+
+    def _shorten(self, workspace: Workspace, grant: GrantRecord, run: Observation) -> datetime:
+        """When a run ends; where its approval was cut short, whoever holds it must know without us."""
+        assert workspace.plan is not None
         end = min(workspace.plan.end, effective_end(grant.spec).at)
-        if end < run.end:  # the approval was cut short meanwhile: whoever holds the run must know without us
+        if end < run.end:
             self._context.runtime.shorten(workspace.plan.identity, end)
         return end
 
@@ -185,13 +224,33 @@ class WorkspaceReconciler:
         self._context.runtime.end(workspace.plan.identity, workspace.reason)
         proof = self._context.runtime.verify_dead(workspace.plan)
         if not proof.dead or (run is not None and run.phase is not RunPhase.Ended):
-            return self._context.clock.now() + timedelta(milliseconds=20)
-        self._record_death(workspace, proof)
+            return self._not_dead(workspace, proof)
+        self._record_death(workspace, self._proven(workspace, proof), statements.before(workspace))
         self._context.runtime.forget(workspace.plan.identity)
         return None
 
-    def _record_death(self, workspace: Workspace, proof: DeathProof) -> None:
-        event = self._context.event(
+    def _not_dead(self, workspace: Workspace, proof: DeathProof) -> datetime | None:
+        """Look again, less often the longer it lasts; say what is missed, and hear whether a person vouches for it."""
+        assert workspace.plan is not None
+        now = self._context.clock.now()
+        age = now - workspace.changed_at
+        if age < _PATIENCE and statements.MISSED not in workspace.message:
+            return now + timedelta(milliseconds=20)
+        said = statements.pending(self._context, workspace)
+        if said is not None and proof.beyond_reach:
+            event = statements.stopped_by(self._context, workspace, said, proof)
+            self._record_death(workspace, event, workspace.message)
+            self._context.runtime.forget(workspace.plan.identity, vouched=True)
+            return None
+        if said is not None:
+            statements.refuse(self._context, workspace, said, proof)
+        elif proof.unproven and statements.MISSED not in workspace.message:
+            missed = statements.missing(workspace, f": {'; '.join(proof.unproven)}.")
+            self._say_what_it_waits_for(workspace, missed)
+        return now + (_NOW_AND_THEN if age < _LONG else _RARELY)
+
+    def _proven(self, workspace: Workspace, proof: DeathProof) -> Event:
+        return self._context.event(
             "workspace.stopped",
             f"workspace/{workspace.name}",
             grant=workspace.grant,
@@ -199,6 +258,8 @@ class WorkspaceReconciler:
             reason=workspace.reason.value,
             proof=proof.as_plain(),
         )
+
+    def _record_death(self, workspace: Workspace, event: Event, message: str) -> None:
         with self._context.database.change(event) as change:
             store.set_phase(
                 change,
@@ -206,7 +267,7 @@ class WorkspaceReconciler:
                 WorkspacePhase.Stopped,
                 workspace.reason,
                 self._context.clock.now(),
-                message=workspace.message,
+                message=message,
             )
 
     def _move(

@@ -164,8 +164,8 @@ def _servers(config: Config, settings: Settings, layout: Layout) -> None:
     spawner = config.TreSpawner
     spawner.controller_socket = str(layout.socket("controller"))
     # The controller gives up first and says why; the Hub's own deadline only covers a controller that is gone.
-    spawner.own_deadline = settings.start_timeout_seconds + 5.0
-    spawner.start_timeout = settings.start_timeout_seconds + 30
+    spawner.own_deadline = settings.start_seconds + 5.0
+    spawner.start_timeout = settings.start_seconds + 30
     spawner.poll_interval = 30
     spawner.consecutive_failure_limit = 0
     spawner.server_token_scopes = ["users:activity!user"]

@@ -234,6 +234,9 @@ EVENTS = {
     "workspace.budget-exhausted": "An hourly budget was used up",
     "workspace.connections-cut": "Open connections were cut",
     "workspace.stopped": "The workspace was proven stopped",
+    "workspace.death-confirmed": "An operator stated that nothing of the workspace runs any more",
+    "workspace.statement-refused": "The statement did not count: the workspace could still be looked at",
+    "workspace.stopped-by-statement": "The workspace counts as stopped by an operator's statement; it was not proven",
     "workspace.destroyed": "The workspace's files were destroyed",
 }
 """Events that a history tells; the other ones are steps of a machine and stand in the audit log only."""

@@ -54,6 +54,7 @@ class DeathProof(Record):
     """What an independent look found of a run: nothing, or what still lives.
 
     `unproven` says of what the end could not be observed, and where to look: a machine that does not report.
+    `beyond_reach` says that nobody is left to ask: then, and only then, a person's word may stand in.
     """
 
     identity: Line
@@ -62,6 +63,7 @@ class DeathProof(Record):
     mounts: tuple[str, ...] = ()
     answers: bool = False
     unproven: tuple[Line, ...] = ()
+    beyond_reach: bool = False
 
     @property
     def dead(self) -> bool:
@@ -92,6 +94,9 @@ class Runtime(Protocol):
         """Look for processes, mounts and an answering server of a plan's run, also of one that left no trace."""
         ...
 
-    def forget(self, identity: str) -> None:
-        """Remove the traces of a run that was proven dead. Raises `TREError(Conflict)` if it is not."""
+    def forget(self, identity: str, *, vouched: bool = False) -> None:
+        """Remove the traces of a run that was proven dead, or is beyond reach and was vouched for by a person.
+
+        Raises `TREError(Conflict)` if it is neither.
+        """
         ...

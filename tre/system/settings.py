@@ -200,8 +200,9 @@ class Settings(Record):
     stream_staleness_seconds: Annotated[int, Field(ge=5, le=3600)] = 60
     """How long the gateway goes on by itself when it no longer hears the controller; then it lets nobody in."""
 
-    start_timeout_seconds: Annotated[int, Field(ge=5, le=600)] = 60
-    """A start that takes longer is stopped with reason StartTimeout."""
+    start_timeout_seconds: Annotated[int, Field(ge=5, le=7200)] | None = None
+    """A start that takes longer is stopped with reason StartTimeout. Default: 60 on one machine, 900 on a cluster,
+    where an image may have to be fetched and a node to be added first."""
 
     workspace_cap_hours: Annotated[int, Field(ge=1, le=24 * 31)] = 24 * 7
     """A run of a workspace lasts at most this long, whatever its grant allows."""
@@ -253,6 +254,12 @@ class Settings(Record):
             msg = "services must each have a number of their own, outside workspaceUids and dataGroups"
             raise ValueError(msg)
         return self
+
+    @property
+    def start_seconds(self) -> int:
+        """How long a start may take, in seconds."""
+        usual = 900 if self.runtime == "kubernetes" else 60
+        return usual if self.start_timeout_seconds is None else self.start_timeout_seconds
 
     @property
     def scheme(self) -> str:

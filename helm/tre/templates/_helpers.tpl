@@ -51,7 +51,7 @@ postgresql://DATABASE-HOST/tre?sslmode=disable
 {{/* cluster.yaml */}}
 {{- define "tre.cluster" -}}
 {{- $workspace := include "tre.image" (dict "image" .Values.images.workspace "name" "images.workspace") -}}
-images: {workspace: {{ $workspace | quote }}, door: {{ $workspace | quote }}}
+images: {workspace: {{ $workspace | quote }}, door: {{ $workspace | quote }}{{ with .Values.images.workspace.builtAt }}, builtAt: {{ . | quote }}{{ end }}}
 areas:
   - {{ include "tre.area" (dict "area" .Values.storage.data "name" "data") }}
   - {{ include "tre.area" (dict "area" .Values.storage.work "name" "work") }}

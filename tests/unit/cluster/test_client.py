@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tre.cluster.client import KubernetesClient, Limits, check_skew, connect
+from tre.cluster.client import KubernetesClient, Limits, check_skew, check_version, connect
 from tre.cluster.protocol import ClusterError, EventType, Key, Kind, Selector, WatchExpiredError
 from tre.domain.errors import Reason, TREError
 
@@ -259,3 +259,21 @@ def test_a_watch_can_be_of_some_only(server: Server, client: KubernetesClient) -
     asked = server.requests[-1][1]
     assert "labelSelector=a%3Db" in asked
     assert "fieldSelector=x%3Dy" in asked
+
+
+@pytest.mark.parametrize(("minor", "found"), [("37", (1, 37)), ("35+", (1, 35))])
+def test_the_servers_version_is_read_as_providers_write_it(
+    server: Server, client: KubernetesClient, minor: str, found: tuple[int, int]
+) -> None:
+    server.answer = lambda handler: say(handler, 200, {"major": "1", "minor": minor})
+    assert client.version() == found
+    check_version(client, (1, 35))
+    with pytest.raises(TREError, match="oldest supported"):
+        check_version(client, (1, 99))
+
+
+def test_a_server_that_tells_no_version_is_none(server: Server, client: KubernetesClient) -> None:
+    server.answer = lambda handler: say(handler, 200, {"major": "one"})
+    with pytest.raises(ClusterError, match="did not answer") as caught:
+        client.version()
+    assert caught.value.reason is Reason.ServiceUnavailable

@@ -17,6 +17,7 @@ from tre.domain.workspaces.states import Wanted
 from tre.runtimes.protocol import RunPhase
 from tre.store import grant_slices, grants, jobs, people
 from tre.store.grant_slices import SliceState
+from tre.system.settings import Settings
 
 OTHER = "sha256:" + "cd" * 32
 FULL = TREError(Reason.StorageFull, "Building failed.", why="No space left on device.")
@@ -265,3 +266,81 @@ def test_a_click_in_the_moment_of_an_ending_is_not_lost(world: World, monkeypatc
     world.want(Wanted.Stopped)
     world.settle()
     assert (world.workspace(name).wanted, world.workspace(name).instance) == (Wanted.Running, 2)
+
+
+FULL_CLUSTER = "No machine of the cluster has room for the workspace."
+
+
+def held_up(world: World, detail: str) -> str:
+    """A workspace whose start is held up, and says by what; its name."""
+    world.apply()
+    world.settle()
+    name = world.want()
+    world.settle()
+    says(world, name, detail)
+    return name
+
+
+def says(world: World, name: str, detail: str) -> None:
+    run = world.runtime.runs[f"{name}-1"]
+    world.runtime.runs[f"{name}-1"] = run.model_copy(update={"detail": detail})
+    world.advance(1)
+
+
+def test_what_holds_a_start_up_is_told_while_it_waits_and_when_it_is_given_up(world: World) -> None:
+    name = held_up(world, f"{FULL_CLUSTER} [0/3 nodes]")
+    found = world.workspace(name)
+    assert (found.phase, found.message) == ("Starting", f"{FULL_CLUSTER} [0/3 nodes]")
+    for nodes in (4, 5):  # the cluster's own words change with each look: no event for each of them
+        says(world, name, f"{FULL_CLUSTER} [0/{nodes} nodes]")
+    assert world.kinds().count("workspace.waiting") == 1
+    world.advance(60)
+    found = world.workspace(name)
+    assert (found.phase, found.reason) == ("Stopped", Reason.StartTimeout)
+    assert found.message == f"The server did not answer in time. {FULL_CLUSTER} [0/5 nodes]"
+
+
+def test_what_no_longer_holds_a_start_up_is_not_told(world: World) -> None:
+    name = held_up(world, FULL_CLUSTER)
+    says(world, name, "")
+    assert (world.workspace(name).phase, world.workspace(name).message) == ("Starting", "")
+
+
+def test_a_start_that_cannot_even_begin_says_why(world: World) -> None:
+    world.apply()
+    world.settle()
+    world.runtime.broken = TREError(Reason.Conflict, "All places of this project are taken.", why="exceeded quota")
+    name = world.want()
+    world.settle()
+    world.advance(1)
+    assert world.workspace(name).message == "All places of this project are taken. [exceeded quota]"
+    world.advance(31)
+    world.advance(31)
+    found = world.workspace(name)
+    assert found.reason is Reason.StartTimeout
+    assert "All places of this project are taken." in found.message
+    assert world.runtime.started == []
+
+
+def test_an_approval_that_is_edited_while_the_run_starts_holds_for_that_run(world: World) -> None:
+    """Cut short: the run is told its earlier end at once, not when it is ready. Without a member: it ends."""
+    world.apply(access_grant(expires=(NOON + timedelta(days=2)).isoformat()))
+    world.settle()
+    name = world.want()
+    world.settle()
+    assert world.workspace(name).phase == "Starting"
+    earlier = NOON + timedelta(days=1)
+    world.apply(access_grant(expires=earlier.isoformat()))
+    world.advance(1)
+    assert world.runtime.runs[f"{name}-1"].end == earlier
+    assert world.workspace(name).phase == "Starting"
+    world.apply(access_grant(expires=earlier.isoformat(), members=[{"subject": BOB.as_plain()}]))
+    world.advance(1)
+    assert (world.workspace(name).phase, world.workspace(name).reason) == ("Stopped", Reason.NotAMember)
+
+
+def test_a_cluster_has_longer_to_start_than_one_machine() -> None:
+    on_a_cluster = {"runtime": "kubernetes", "database_url": "postgresql://db/tre"}
+    assert Settings().start_seconds == 60
+    assert Settings.model_validate(on_a_cluster).start_seconds == 900
+    assert Settings.model_validate(on_a_cluster | {"start_timeout_seconds": 30}).start_seconds == 30

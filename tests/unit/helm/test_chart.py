@@ -56,6 +56,10 @@ MATRIX: dict[str, Object] = {
     "own-certificate": {
         "gateway": {"tls": {"secretName": "public"}, "port": 8443, "service": {"type": "LoadBalancer"}}
     },
+    "image-age": {
+        "images": {"workspace": {"builtAt": "2026-11-28T00:00:00Z"}},
+        "cluster": {"maximumImageAgeDays": 90},
+    },
     "no-guards": {"guards": {"policies": False, "roles": False}, "networkPolicies": {"enabled": False}},
     "all-guards": {"guards": {"clusterNetworkPolicy": True}},
     "single": {"replicas": {"gateway": 1, "portal": 1, "public": 1, "controller": 1}},

@@ -1,7 +1,8 @@
 """The phases of a workspace.
 
-Guarantees: `Stopped` is reached only through `Stopping`, that is, only after death was observed. `Refused` says
-that somebody wanted the workspace and could not have it, and why; it runs nothing, and asking again is answered anew.
+Guarantees: `Stopped` is reached only through `Stopping`, that is, only after death was observed, or after a person
+answered for it where nobody was left to ask. `Refused` says that somebody wanted the workspace and could not have it,
+and why; it runs nothing, and asking again is answered anew.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ WORKSPACE_TRANSITIONS = TransitionTable(
         Edge(_P.Starting, _P.Running, "controller", "isolation proven and server ready"),
         Edge(_P.Starting, _P.Stopping, "controller", "failed, not wanted, or no longer entitled"),
         Edge(_P.Running, _P.Stopping, "controller", "not wanted, no longer entitled, or seen to end"),
-        Edge(_P.Stopping, _P.Stopped, "controller", "death observed"),
+        Edge(_P.Stopping, _P.Stopped, "controller", "death observed, or answered for where nobody is left to ask"),
     ),
 )
 

@@ -103,6 +103,8 @@ class KubernetesRuntime:
         pod = self._find(identity)
         if pod is not None:
             self._end(pod, Ending(reason, ""))
+        elif identity not in self._nodes:
+            self._starter.marks.withdraw(identity)
 
     def shorten(self, identity: str, end: datetime) -> None:
         """Lower the pod's deadline, which its node holds."""
@@ -140,6 +142,7 @@ class KubernetesRuntime:
                 continue
             if pod.node:
                 self._nodes[pod.plan.identity] = pod.node
+                self._starter.marks.see(pod)
             found[pod.plan.identity] = self._observed(pod)
         refused = {name: one for name, one in self._refused.items() if name not in found}
         return tuple((found | refused).values())
@@ -148,28 +151,29 @@ class KubernetesRuntime:
         """Ask the API server anew what the run's node says."""
         return proof_of(self._client, plan, self._nodes.get(plan.identity), self._clock.now())
 
-    def forget(self, identity: str) -> None:
+    def forget(self, identity: str, *, vouched: bool = False) -> None:
         """Take the finalizer off, and remove what the run was made of."""
         self._refused.pop(identity, None)
         pod = self._find(identity)
         if pod is not None:
             proof = self.verify_dead(pod.plan)
-            if not proof.dead:
+            if not (proof.dead or (vouched and proof.beyond_reach)):
                 raise TREError(
                     Reason.Conflict, f"{identity} is not dead.", why="; ".join(proof.unproven), remedy="End it first."
                 )
-        elif identity in self._nodes:
+        elif identity in self._nodes and not vouched:
             raise TREError(
                 Reason.Conflict,
                 f"{identity} vanished without having been proven dead.",
                 why=f"It was last seen on node {self._nodes[identity]}.",
-                remedy="See to it that the node is off, then restart the controller.",
+                remedy="See to it that the node is off, then say so by `tre workspace confirm-dead`.",
             )
         self._clearer.clear(identity, pod)
         if pod is not None:
             self._forgotten.add(pod.item["metadata"]["uid"])
         self._nodes.pop(identity, None)
         self._looker.forget(identity)
+        self._starter.marks.forget(identity)
 
     def clear_grant(self, grant: str) -> bool:
         """Remove a closed grant's namespace; `False` while a run is left in it."""

@@ -24,12 +24,13 @@ from tre.domain.workspaces.models import WorkspacePlan
 from tre.runtimes.kubernetes.control import Controls
 from tre.runtimes.kubernetes.keys import self_signed
 from tre.runtimes.kubernetes.kinds import CONFIG_MAP, NAMESPACE, POD, QUOTA, SECRET, kind_of, of_cluster
+from tre.runtimes.kubernetes.marks import Marks
 from tre.runtimes.kubernetes.pods import moment
 from tre.runtimes.kubernetes.render.facts import ClusterFacts
 from tre.runtimes.kubernetes.render.grant import GrantPlace, objects_for_grant
 from tre.runtimes.kubernetes.render.probe import ProbeAddress
-from tre.runtimes.kubernetes.render.vocabulary import ASKED_ANNOTATION, END_ANNOTATION
-from tre.runtimes.kubernetes.render.workspace import Keys, Moment, deadline_seconds, objects_for_workspace
+from tre.runtimes.kubernetes.render.vocabulary import END_ANNOTATION, GRANT_ANNOTATION
+from tre.runtimes.kubernetes.render.workspace import Keys, Moment, check_plan, deadline_seconds, objects_for_workspace
 
 Places = Callable[[str], GrantPlace]
 """What a grant's namespace follows from, by the grant's name."""
@@ -37,11 +38,15 @@ Places = Callable[[str], GrantPlace]
 
 @dataclass(frozen=True)
 class Terms:
-    """What runs of a cluster have in common; `gateway_certificate` (PEM) is whom doors let in."""
+    """What runs of a cluster have in common; `gateway_certificate` (PEM) is whom doors let in.
+
+    `check_rights` raises where the launcher may not do what a run needs.
+    """
 
     facts: ClusterFacts
     addresses: tuple[ProbeAddress, ...]
     gateway_certificate: str
+    check_rights: Callable[[], None] = lambda: None
 
 
 class Starter:
@@ -50,6 +55,7 @@ class Starter:
     def __init__(self, client: ClusterClient, terms: Terms, places: Places, clock: Clock, controls: Controls) -> None:
         self._client, self._terms, self._places, self._clock = client, terms, places, clock
         self._controls = controls
+        self.marks = Marks(client)
 
     def server_now(self) -> datetime:
         """The API server's time, by which its guards go."""
@@ -57,15 +63,24 @@ class Starter:
 
     def start(self, plan: WorkspacePlan) -> None:
         """Make what is missing of a run, as far as it goes now. Raises `TREError`."""
+        try:
+            self._start(plan)
+        except ClusterError as error:
+            raise (forbidden(error) if error.code in {401, 403} else error) from error
+
+    def _start(self, plan: WorkspacePlan) -> None:
         pod = Key(names.grant_namespace(plan.grant), plan.identity)
         if self._client.get(POD, pod) is not None:
             return
         deadline_seconds(plan, self.server_now())
+        check_plan(plan, self._terms.facts, self.server_now())
         control = self._controls.fresh()
+        if control is not None:
+            self._controls.check(control)
+        self._terms.check_rights()
         place = self._places(plan.grant)
         if not self._make_place(plan, place) or control is None:
             return
-        self._controls.check(control)
         pair = self_signed(plan.identity, self.server_now(), plan.end)
         keys = Keys(pair.certificate, pair.key, self._terms.gateway_certificate)
         moment = Moment(self.server_now(), keys, self._terms.addresses, control.answered)
@@ -77,6 +92,7 @@ class Starter:
         if found is not None:
             if "deletionTimestamp" in found["metadata"]:
                 return False
+            _check_ours(found, place)
             end = moment(found["metadata"]["annotations"][END_ANNOTATION])
             if end < min(plan.end, place.end).replace(microsecond=0):
                 self._replace_place(place)
@@ -108,24 +124,46 @@ class Starter:
             else:
                 self._client.apply(kind_of(one), one)
         self._make_anew(CONFIG_MAP, instruction)
-        # From here on a run without a pod is one whose pod vanished: this is taken back where there surely is none.
-        mark = {"metadata": {"annotations": {ASKED_ANNOTATION: "true"}}}
-        self._client.patch(CONFIG_MAP, key_of(instruction), mark)
+        key = key_of(instruction)
+        self.marks.ask(key)
         try:
-            self._client.create(POD, pod)
+            made = self._client.create(POD, pod)
         except ClusterError as error:
             if error.reason is Reason.AlreadyExists:
                 return
-            if error.code:
-                self._client.patch(
-                    CONFIG_MAP, key_of(instruction), {"metadata": {"annotations": {ASKED_ANNOTATION: None}}}
-                )
+            if 400 <= error.code < 500:  # any other answer, or none, leaves open whether it was made
+                self.marks.take_back(key)
             raise refused(error) from error
+        self.marks.acknowledge(key, made["metadata"]["uid"])
 
     def _make_anew(self, kind: Kind, item: Object) -> None:
         """There is no pod, so nothing uses the one that may be there, and it cannot be changed."""
         self._client.delete(kind, key_of(item))
         self._client.create(kind, item)
+
+
+def _check_ours(namespace: Object, place: GrantPlace) -> None:
+    """A namespace that somebody else made, or that another grant's name led to, is left as it is."""
+    annotations = namespace["metadata"].get("annotations") or {}
+    owner = annotations.get(GRANT_ANNOTATION)
+    if owner == place.grant and END_ANNOTATION in annotations:
+        return
+    raise TREError(
+        Reason.SetupIncomplete,
+        "The place of this project in the cluster is taken by something else.",
+        why=f"Namespace {place.namespace} is {'of the grant ' + owner if owner else 'none that the launcher made'}.",
+        remedy="Look at that namespace; once nothing is in it that is needed, delete it and start again.",
+    )
+
+
+def forbidden(error: ClusterError) -> TREError:
+    """The API server denied a right: the researcher can do nothing, and the operators are told the verb."""
+    return TREError(
+        Reason.NotPermitted,
+        "The cluster denies the launcher a right that a workspace needs.",
+        why=error.why,
+        remedy="Give it back; `tre cluster rights` lists what is missing.",
+    )
 
 
 def refused(error: ClusterError) -> TREError:

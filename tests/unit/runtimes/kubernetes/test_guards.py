@@ -151,7 +151,13 @@ def test_every_guard_has_a_row_and_every_row_a_guard() -> None:
 def test_guards_and_renderer_mean_the_same_names() -> None:
     assert guards.GRANT_LABEL == vocabulary.GRANT_LABEL
     texts = " ".join(rule.expression for guard in GUARDS for rule in guard.rules)
-    for word in (vocabulary.END_ANNOTATION, vocabulary.GRANT_ANNOTATION, vocabulary.GRANT_LABEL):
+    for word in (
+        vocabulary.END_ANNOTATION,
+        vocabulary.GRANT_ANNOTATION,
+        vocabulary.GRANT_LABEL,
+        vocabulary.IMAGE_AGE_ANNOTATION,
+        vocabulary.IMAGE_BUILT_ANNOTATION,
+    ):
         assert f"'{word}'" in texts
     assert f"== {vocabulary.DOOR_PORT}" in texts
 

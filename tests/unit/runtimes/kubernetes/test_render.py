@@ -228,7 +228,7 @@ def test_an_unknown_profile_is_refused() -> None:
     ],
 )
 def test_images_are_named_by_digest(image: str) -> None:
-    with pytest.raises(ValidationError, match="pattern"):
+    with pytest.raises(ValidationError, match="named by its digest"):
         Images(workspace=image, door=given.IMAGES.door)
 
 

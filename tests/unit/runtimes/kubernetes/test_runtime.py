@@ -192,7 +192,9 @@ def test_a_pod_that_is_refused_is_told_in_words(
     assert caught.value.reason is reason
     found = [run for run in site.runtime.observe() if run.identity == PLAN.identity]
     assert [run.reason for run in found] == ([reason] if lasting else [])
-    assert site.runtime.verify_dead(PLAN).dead  # no pod was made, and none is missed
+    assert site.runtime.verify_dead(PLAN).dead is (code < 500)  # no pod was made, and none is missed
+    site.runtime.end(PLAN.identity, Reason.Requested)
+    assert site.runtime.verify_dead(PLAN).dead
     site.runtime.forget(PLAN.identity)
     assert not site.runtime.observe()
     assert not site.cluster.list(CONFIG_MAP).items
@@ -512,6 +514,136 @@ def test_a_pod_that_is_none_of_ours_is_not_taken_for_a_run(site: Site) -> None:
 def test_what_was_asked_for_is_marked_and_the_proof_written_down(site: Site) -> None:
     site.ready(PLAN)
     instruction = site.cluster.list(CONFIG_MAP).items[0]
-    assert instruction["metadata"]["annotations"][ASKED_ANNOTATION] == "true"
+    assert instruction["metadata"]["annotations"][ASKED_ANNOTATION] == pod_of(site)["metadata"]["uid"]
     site.observation(PLAN)
     assert json.loads(pod_of(site)["metadata"]["annotations"][ISOLATION_ANNOTATION])["proven"] is True
+
+
+# --- between two writes
+
+
+def broken_off(site: Site, monkeypatch: pytest.MonkeyPatch, *, made: bool) -> None:
+    """A controller that ended with the request for the pod: the API server carried it out, or never saw it."""
+    site.controls.try_now()
+    site.runtime.start(PLAN)
+    site.count_quotas()
+    create = site.cluster.create
+
+    def gone(kind: Kind, item: Object) -> Object:
+        if kind != POD:
+            return create(kind, item)
+        if made:
+            create(kind, item)
+        raise ClusterError(Reason.ServiceUnavailable, "The API server did not answer.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(site.cluster, "create", gone)
+        with pytest.raises(ClusterError):
+            site.runtime.start(PLAN)
+    site.runtime = site.new_runtime()
+    site.look()
+
+
+def test_a_pod_that_was_asked_for_and_never_made_is_withdrawn_and_dead(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken_off(site, monkeypatch, made=False)
+    assert not site.runtime.verify_dead(PLAN).dead  # it may yet come
+    site.runtime.end(PLAN.identity, Reason.Requested)
+    assert not site.cluster.list(SECRET).items  # without its keys a pod that comes late cannot begin
+    assert site.runtime.verify_dead(PLAN).dead
+    assert site.new_runtime().verify_dead(PLAN).dead  # also for the next controller
+    site.runtime.forget(PLAN.identity)
+    assert not site.cluster.list(CONFIG_MAP).items
+
+
+def test_a_pod_that_was_made_although_nobody_heard_of_it_is_no_ghost(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken_off(site, monkeypatch, made=True)
+    site.runtime.end(PLAN.identity, Reason.Requested)
+    assert "deletionTimestamp" in pod_of(site)["metadata"]
+    assert len(site.cluster.list(SECRET).items) == 1  # nothing was withdrawn: the pod is there to be asked
+
+
+def test_a_pod_that_comes_after_it_was_withdrawn_is_not_called_dead_while_it_is_there(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken_off(site, monkeypatch, made=False)
+    site.runtime.end(PLAN.identity, Reason.Requested)
+    late = {"metadata": {"name": PLAN.identity, "namespace": site.key(PLAN).namespace}, "spec": {}}
+    site.cluster.create(POD, late)
+    assert not site.runtime.verify_dead(PLAN).dead
+
+
+def test_a_pod_that_vanished_is_missed_however_little_was_heard_of_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mark says that it was made: by the answer to the request, or by the first look of the next controller."""
+    broken_off(site, monkeypatch, made=True)
+    site.place_pod(PLAN)
+    site.look()
+    site.runtime.observe()
+    site.cluster.remove_by_force(POD, site.key(PLAN))
+    third = site.new_runtime()
+    third.watcher.step()
+    third.end(PLAN.identity, Reason.Requested)
+    proof = third.verify_dead(PLAN)
+    assert "every node" in proof.unproven[0]
+    assert proof.beyond_reach
+
+
+def test_a_refusal_after_which_there_may_be_a_pod_is_not_taken_for_one(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An API server that gave up waiting for its own storage answers 500, and the pod may be there."""
+    site.controls.try_now()
+    site.runtime.start(PLAN)
+    site.count_quotas()
+    create = site.cluster.create
+
+    def unsure(kind: Kind, item: Object) -> Object:
+        if kind == POD:
+            raise refusal_of(500, {"message": "etcdserver: request timed out"}, "The API server refused.")
+        return create(kind, item)
+
+    monkeypatch.setattr(site.cluster, "create", unsure)
+    with pytest.raises(TREError):
+        site.runtime.start(PLAN)
+    assert not site.runtime.verify_dead(PLAN).dead
+
+
+# --- a person's word
+
+
+def test_nobodys_word_is_needed_or_taken_while_the_node_reports(site: Site) -> None:
+    site.ready(PLAN)
+    site.runtime.end(PLAN.identity, Reason.Requested)
+    proof = site.runtime.verify_dead(PLAN)
+    assert not proof.dead
+    assert not proof.beyond_reach
+    with pytest.raises(TREError, match="not dead"):
+        site.runtime.forget(PLAN.identity, vouched=True)
+
+
+def test_a_pod_whose_node_is_silent_is_beyond_reach_once_its_end_was_asked_for(site: Site) -> None:
+    site.ready(PLAN)
+    site.node(ready=False)
+    assert not site.runtime.verify_dead(PLAN).beyond_reach
+    site.runtime.end(PLAN.identity, Reason.Requested)
+    assert site.runtime.verify_dead(PLAN).beyond_reach
+    with pytest.raises(TREError, match="not dead"):
+        site.runtime.forget(PLAN.identity)
+    site.runtime.forget(PLAN.identity, vouched=True)
+    assert not site.cluster.list(POD).items
+
+
+def test_a_pod_that_vanished_from_a_node_that_reports_is_not_beyond_reach(site: Site) -> None:
+    site.ready(PLAN)
+    site.cluster.remove_by_force(POD, site.key(PLAN))
+    assert not site.runtime.verify_dead(PLAN).beyond_reach
+    site.node(ready=False)
+    assert site.runtime.verify_dead(PLAN).beyond_reach
+    site.look()
+    site.runtime.forget(PLAN.identity, vouched=True)
+    assert site.runtime.verify_dead(PLAN).dead  # nothing is left that remembers it

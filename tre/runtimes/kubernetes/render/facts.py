@@ -9,15 +9,24 @@ fails with a reason of the cluster's own.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from tre.domain.model import Line, Record
+from tre.domain.model import Line, Record, UtcTime
 from tre.domain.workspaces.models import AbsolutePath
 
-ImageByDigest = Annotated[Line, Field(pattern=r"^[a-z0-9][a-z0-9._/:-]*@sha256:[0-9a-f]{64}$")]
+
+def _by_digest(text: str) -> str:
+    if re.fullmatch(r"[a-z0-9][a-z0-9._/:-]*@sha256:[0-9a-f]{64}", text) is None:
+        msg = "an image is named by its digest (NAME@sha256:…): who can move a tag would choose what runs"
+        raise ValueError(msg)
+    return text
+
+
+ImageByDigest = Annotated[Line, AfterValidator(_by_digest)]
 Label = Annotated[Line, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 
 IN_POD_LIMIT = 65536
@@ -25,10 +34,15 @@ IN_POD_LIMIT = 65536
 
 
 class Images(Record):
-    """The two programs of a pod. The first process of `workspace` is ours, and so is all of `door`."""
+    """The two programs of a pod. The first process of `workspace` is ours, and so is all of `door`.
+
+    `built_at` says when the older of the two was built: the operator's word, since no rule of a cluster can read it
+    from an image.
+    """
 
     workspace: ImageByDigest
     door: ImageByDigest
+    built_at: UtcTime | None = None
 
 
 class HostPath(Record):
@@ -104,7 +118,8 @@ class ClusterFacts(Record):
     `cpu_request_millis` is small on purpose: requests reserve, limits bound. `pod_security_version` pins the rules
     of the restricted profile, so that an upgrade of the cluster cannot change them under us. `interpreter` is the
     Python of the workspace's image that runs the first process, `door_interpreter` the one of the door's image that
-    knows this program; `x86` says whether nodes have 32-bit calls, which the seal is then tried against.
+    knows this program; `maximum_image_age_days` is how long after it was built an image may be started; `x86` says
+    whether nodes have 32-bit calls, which the seal is then tried against.
     """
 
     images: Images
@@ -116,9 +131,17 @@ class ClusterFacts(Record):
     image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
     interpreter: AbsolutePath = "/usr/bin/python3"
     door_interpreter: AbsolutePath = "/usr/bin/python3"
+    maximum_image_age_days: Annotated[int, Field(ge=1, le=3650)] | None = None
     x86: bool = True
     door_uid: Annotated[int, Field(ge=1000, lt=IN_POD_LIMIT)] = 64000
     cpu_request_millis: Annotated[int, Field(ge=1)] = 50
+
+    @model_validator(mode="after")
+    def _age_known(self) -> ClusterFacts:
+        if self.maximum_image_age_days is not None and self.images.built_at is None:
+            msg = "maximumImageAgeDays is given, and images.builtAt does not say when the images were built"
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _areas_apart(self) -> ClusterFacts:

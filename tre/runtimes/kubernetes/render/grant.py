@@ -26,6 +26,7 @@ from tre.runtimes.kubernetes.render.vocabulary import (
     END_ANNOTATION,
     GRANT_ANNOTATION,
     GRANT_LABEL,
+    IMAGE_AGE_ANNOTATION,
     MANAGED_BY,
     SERVICE_ACCOUNT,
     Object,
@@ -94,9 +95,14 @@ def _namespace(place: GrantPlace, facts: ClusterFacts) -> Object:
         "metadata": {
             "name": place.namespace,
             "labels": labels(place.grant) | profile,
-            "annotations": {END_ANNOTATION: moment(place.end), GRANT_ANNOTATION: place.grant},
+            "annotations": {END_ANNOTATION: moment(place.end), GRANT_ANNOTATION: place.grant} | _image_age(facts),
         },
     }
+
+
+def _image_age(facts: ClusterFacts) -> dict[str, str]:
+    days = facts.maximum_image_age_days
+    return {} if days is None else {IMAGE_AGE_ANNOTATION: f"{24 * days}h"}
 
 
 def _policy(place: GrantPlace, name: str, spec: Object) -> Object:

@@ -14,6 +14,12 @@ GRANT_LABEL = "tre.research/grant"
 WORKSPACE_LABEL = "tre.research/workspace"
 END_ANNOTATION = "tre.research/end"
 GRANT_ANNOTATION = "tre.research/grant-name"
+IMAGE_AGE_ANNOTATION = "tre.research/image-age"
+"""On a namespace: how long after it was built an image may be started, as CEL's `duration` reads it."""
+
+IMAGE_BUILT_ANNOTATION = "tre.research/image-built"
+"""On a pod: when the older of its images was built."""
+
 PLAN_ANNOTATION = "tre.research/plan"
 CERTIFICATE_ANNOTATION = "tre.research/door-certificate"
 RUN_END_ANNOTATION = "tre.research/run-end"

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tre.domain import names
 from tre.domain.errors import Reason, TREError
@@ -22,6 +22,7 @@ from tre.runtimes.bubblewrap import sandbox
 from tre.runtimes.kubernetes.render import probe
 from tre.runtimes.kubernetes.render.facts import ClusterFacts, PodProfile
 from tre.runtimes.kubernetes.render.grant import labels
+from tre.runtimes.kubernetes.render.grant import moment as as_moment
 from tre.runtimes.kubernetes.render.pod import PodSpec, pod_spec
 from tre.runtimes.kubernetes.render.probe import ProbeAddress
 from tre.runtimes.kubernetes.render.vocabulary import (
@@ -32,6 +33,7 @@ from tre.runtimes.kubernetes.render.vocabulary import (
     DOOR_PORT,
     GATEWAY_FILE,
     HEALTH_PORT,
+    IMAGE_BUILT_ANNOTATION,
     INSTRUCTION_FILE,
     KEY_FILE,
     PLAN_ANNOTATION,
@@ -104,6 +106,7 @@ def objects_for_workspace(plan: WorkspacePlan, facts: ClusterFacts, moment: Mome
             "annotations": {
                 PLAN_ANNOTATION: json.dumps(plan.as_plain(), sort_keys=True),
                 CERTIFICATE_ANNOTATION: moment.keys.certificate,
+                **_built(facts),
             },
             "finalizers": [PROOF_FINALIZER],
         },
@@ -116,6 +119,28 @@ def objects_for_workspace(plan: WorkspacePlan, facts: ClusterFacts, moment: Mome
         _instruction_object(told, namespace),
         pod,
     ]
+
+
+def check_plan(plan: WorkspacePlan, facts: ClusterFacts, now: datetime) -> None:
+    """Raise `TREError(SetupIncomplete)` for what would be refused later, before anything is made."""
+    _profile(plan, facts)
+    place(plan, facts)
+    built, days = facts.images.built_at, facts.maximum_image_age_days
+    if built is None or days is None or built <= now <= built + timedelta(days=days):
+        return
+    raise TREError(
+        Reason.SetupIncomplete,
+        "The images of workspaces are too old to be started."
+        if built < now
+        else "The images of workspaces are said to be built in the future.",
+        why=f"They were built on {built:%Y-%m-%d}, and {days} days are the most that this site allows.",
+        remedy="Build them anew, then name their digests and the day in the settings of the cluster.",
+    )
+
+
+def _built(facts: ClusterFacts) -> dict[str, str]:
+    built = facts.images.built_at
+    return {} if built is None else {IMAGE_BUILT_ANNOTATION: as_moment(built)}
 
 
 def deadline_seconds(plan: WorkspacePlan, now: datetime) -> int:
