@@ -293,7 +293,7 @@ def test_what_is_left_of_a_grant_goes_when_it_is_closed(launcher: Launcher) -> N
     claims = [one["spec"].get("claimRef", {}) for one in launcher.site.client.get("/api/v1/persistentvolumes")["items"]]
     assert names.grant_namespace(GRANT) not in {one.get("namespace") for one in claims}
     launcher.await_that(lambda: launcher.json("grant", "show", GRANT)["status"]["phase"] == "Closed", "a certificate")
-    assert not list((launcher.site.volumes / "work" / "homes").iterdir())
+    assert not (launcher.site.volumes / "work" / "homes" / launcher.workspace(GRANT)).exists()
 
 
 def test_the_log_holds_and_says_all_of_it(launcher: Launcher) -> None:
