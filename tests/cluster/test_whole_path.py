@@ -17,7 +17,7 @@ from playwright.async_api import Page, async_playwright, expect
 from tests.cluster.conftest import SECONDS
 from tests.cluster.harness.basics import CHECKOUT
 from tests.cluster.installed import BASE
-from tests.cluster.launcher import PASSWORD, RESOURCES, STUBBORN, Launcher, took
+from tests.cluster.launcher import LEFT_TO_THE_LOOP, PASSWORD, RESOURCES, STUBBORN, Launcher, took
 from tests.unit.gateway.chromium import CHROMIUM_MISSING, PROGRAM
 from tre.cli.demonstration.airlock import Airlock
 from tre.cli.trial.desk import Desk
@@ -25,7 +25,7 @@ from tre.cli.trial.lab import Kernel
 from tre.domain import names
 from tre.runtimes.protocol import DeathProof
 
-pytestmark = pytest.mark.timeout(4 * SECONDS)
+pytestmark = [pytest.mark.timeout(4 * SECONDS), LEFT_TO_THE_LOOP]
 
 GRANT, SECOND = "nccid-00123", "nccid-00124"
 NOTEBOOK = CHECKOUT / "examples" / "notebooks" / "severity.ipynb"
