@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -43,6 +44,11 @@ RESOURCES = f"/apis/tre.research/v1alpha1/namespaces/{NAMESPACE}"
 GRANT_LABEL = "tre.research/grant"
 DELIVERY = "/srv/tre/data/incoming/nccid"
 
+
+LEFT_TO_THE_LOOP = pytest.mark.filterwarnings(
+    "ignore:unclosed:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+"""A client's TLS connections end with the loop or the thread that had them, a moment after nobody needs them."""
 
 STUBBORN = """
 import os, signal, time

@@ -16,12 +16,12 @@ import pytest
 from tests.cluster.conftest import SECONDS
 from tests.cluster.harness.client import MERGE, ApiError
 from tests.cluster.installed import CHART, DEPLOYMENTS, NAMESPACE, RELEASE
-from tests.cluster.launcher import STUBBORN, Launcher, Object, took
+from tests.cluster.launcher import LEFT_TO_THE_LOOP, STUBBORN, Launcher, Object, took
 from tre.cli.trial.lab import Kernel
 from tre.domain import names
 from tre.domain.errors import TREError
 
-pytestmark = pytest.mark.timeout(4 * SECONDS)
+pytestmark = [pytest.mark.timeout(4 * SECONDS), LEFT_TO_THE_LOOP]
 DEPLOYMENT = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
 GUARDS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
 

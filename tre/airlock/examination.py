@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib.metadata import PackageNotFoundError, version
 
+from tre import __version__
 from tre.airlock.checks import VERSIONS
 from tre.airlock.confine import Instruction, examine, namespace_prefix
 from tre.airlock.identify import UNKNOWN, type_of
@@ -131,11 +131,7 @@ def _finding(seen: Observation, sha256: str, policy: AirlockPolicy) -> Finding:
 
 def tool_versions() -> dict[str, str]:
     """What looked at the files: recorded with every run and every release."""
-    try:
-        own = version("tre-launcher")
-    except PackageNotFoundError:
-        own = "unknown"
     checks = " ".join(f"{check}.{number}" for check, number in sorted(VERSIONS.items()))
     walls = "namespaces and system calls" if namespace_prefix() else "system calls"
     python = re.sub(r"[^0-9A-Za-z.+-]", "", platform.python_version())
-    return {"tre": own, "checks": checks, "python": python, "confinement": walls}
+    return {"tre": __version__, "checks": checks, "python": python, "confinement": walls}

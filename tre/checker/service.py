@@ -11,10 +11,10 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
 
 import structlog
 
+from tre import __version__
 from tre.airlock.bundle import sweep_bundles
 from tre.airlock.jobs import Answer, AnswerFile, FailedAnswer, Heartbeat
 from tre.airlock.spool import Spool
@@ -47,7 +47,7 @@ class CheckerService:
     def run(self) -> None:
         """Work until `stopping` is set; the job in hand is finished first."""
         left = self.prepare()
-        log.info("started", version=own_version(), swept=left)
+        log.info("started", version=__version__, swept=left)
         beating = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         beating.start()
         while not self.stopping.is_set():
@@ -101,12 +101,4 @@ class CheckerService:
     def beat(self) -> None:
         """Say that the checker lives, and on what it works."""
         now = self._now
-        self.spool.beat(Heartbeat(at=self.bench.clock.now(), version=own_version(), job=now.job, since=now.since))
-
-
-def own_version() -> str:
-    """The launcher's version."""
-    try:
-        return version("tre-launcher")
-    except PackageNotFoundError:
-        return "unknown"
+        self.spool.beat(Heartbeat(at=self.bench.clock.now(), version=__version__, job=now.job, since=now.since))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from importlib.metadata import version as package_version
 
 import typer
 
+from tre import __version__
 from tre.cli import common
 from tre.cli.common import JsonOption, RootOption, command
 from tre.cli.services import HEARTBEAT_SECONDS, heartbeat_age, services
@@ -54,4 +54,4 @@ def _heartbeat(layout: Layout) -> str:
 @command
 def version() -> None:
     """The version of this program."""
-    common.out.print(package_version("tre-launcher"), highlight=False)
+    common.out.print(__version__, highlight=False)
