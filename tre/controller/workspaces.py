@@ -25,8 +25,16 @@ from tre.domain.workspaces.states import ALIVE_PHASES, StartStep, Wanted, Worksp
 from tre.runtimes.protocol import DeathProof, Observation, RunPhase
 from tre.store import grants as grant_store
 from tre.store import workspaces as store
+from tre.store.grant_slices import SliceState
+from tre.store.overview import Overview
 
 _SOON = timedelta(milliseconds=200)
+
+
+def end_of(workspace: Workspace, grant: GrantRecord) -> datetime:
+    """Until when a run may last as far as is known now."""
+    assert workspace.plan is not None
+    return min(workspace.plan.end, effective_end(grant.spec).at)
 
 
 class WorkspaceReconciler:
@@ -55,6 +63,19 @@ class WorkspaceReconciler:
         mounted = workspace.plan.slices if workspace.plan and workspace.phase in ALIVE_PHASES else None
         verdict = is_entitled(grant, workspace.subject, now, mounted)
         return self._handlers[workspace.phase](workspace, grant, verdict, run)
+
+    def at_rest(self, workspace: Workspace, seen: Overview, runs: dict[str, Observation], now: datetime) -> bool:
+        """Whether `reconcile` would do nothing: it is stopped and wanted so, or it runs as it should until its end."""
+        run = None if workspace.plan is None else runs.get(workspace.plan.identity)
+        if workspace.phase in {WorkspacePhase.Stopped, WorkspacePhase.Refused}:
+            return workspace.wanted is Wanted.Stopped and run is None
+        if workspace.phase is not WorkspacePhase.Running or workspace.plan is None or run is None:
+            return False
+        mounted = workspace.plan.slices
+        built = all(item.state is SliceState.Ready for item in seen.slices if item.name in mounted)
+        entitled = is_entitled(seen.grant, workspace.subject, now, mounted)
+        asked = workspace.wanted is Wanted.Running and run.phase is not RunPhase.Ended
+        return bool(entitled) and built and asked and run.end <= end_of(workspace, seen.grant)
 
     def _stopped(
         self, workspace: Workspace, grant: GrantRecord, verdict: Verdict, run: Observation | None
@@ -140,7 +161,7 @@ class WorkspaceReconciler:
         ending = self._reason_to_end(workspace, verdict, run)
         if ending is not None:
             return self._begin_stop(workspace, grant, *ending)
-        end = min(workspace.plan.end, effective_end(grant.spec).at)
+        end = end_of(workspace, grant)
         if end < run.end:  # the approval was cut short meanwhile: whoever holds the run must know without us
             self._context.runtime.shorten(workspace.plan.identity, end)
         return end

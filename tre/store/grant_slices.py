@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -45,6 +46,15 @@ def of_grant(connection: Connection, grant: str) -> list[StoredSlice]:
     """Every slice of a grant, by name."""
     rows = connection.execute(select(grant_slices).where(grant_slices.c.grant == grant).order_by(grant_slices.c.name))
     return [StoredSlice.model_validate(dict(row._mapping)) for row in rows]
+
+
+def of_grants(connection: Connection, grants: Sequence[str]) -> dict[str, list[StoredSlice]]:
+    """Every slice of these grants, by grant."""
+    found: dict[str, list[StoredSlice]] = {}
+    query = select(grant_slices).where(grant_slices.c.grant.in_(grants)).order_by(grant_slices.c.name)
+    for row in connection.execute(query):
+        found.setdefault(row.grant, []).append(StoredSlice.model_validate(dict(row._mapping)))
+    return found
 
 
 def with_slice_id(connection: Connection, slice_id: str) -> StoredSlice | None:

@@ -6,7 +6,7 @@ are added and lifted, never overwritten; an organisation's suspension touches ea
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -252,6 +252,13 @@ def stored_suspensions(connection: Connection, grant: GrantRecord) -> list[Store
     return [_suspension(row._mapping) for row in rows]
 
 
+def suspensions_among(connection: Connection, names: Sequence[str]) -> list[tuple[str | None, StoredSuspension]]:
+    """Every recorded suspension of these grants (with the grant's name) and of any organisation (with none)."""
+    concerned = or_(suspensions.c.grant.in_(names), suspensions.c.scope == SuspensionScope.organisation)
+    rows = connection.execute(select(suspensions).where(concerned).order_by(suspensions.c.since))
+    return [(row.grant, _suspension(row._mapping)) for row in rows]
+
+
 def of_organisation(connection: Connection, organisation: str) -> list[str]:
     """Names of the grants of an organisation, in order."""
     rows = connection.execute(select(grants.c.name, grants.c.spec).order_by(grants.c.name))
@@ -271,7 +278,16 @@ def _suspension(row: Any) -> StoredSuspension:
 
 
 def _record(connection: Connection, row: Any) -> GrantRecord:
-    bare = GrantRecord(
+    bare = bare_record(row)
+    return with_suspensions(bare, stored_suspensions(connection, bare))
+
+
+def bare_record(row: Any) -> GrantRecord:
+    """A row of grants as it is, without what stands elsewhere: nobody's entitlement may be asked of it.
+
+    Raises `ValueError` for a row that nobody understands.
+    """
+    return GrantRecord(
         name=row["name"],
         generation=row["generation"],
         spec=AccessGrantSpec.model_validate(row["spec"]),
@@ -282,8 +298,12 @@ def _record(connection: Connection, row: Any) -> GrantRecord:
         revoked_reason=row["revoked_reason"],
         confirmed_until=row["confirmed_until"],
     )
-    stored = [Suspension.model_validate(s.model_dump(exclude={"id"})) for s in stored_suspensions(connection, bare)]
-    return bare.model_copy(update={"suspensions": (*bare.spec.suspensions, *stored)})
+
+
+def with_suspensions(bare: GrantRecord, stored: Iterable[StoredSuspension]) -> GrantRecord:
+    """The whole record: the suspensions written in the grant itself, then those recorded since."""
+    found = (*bare.spec.suspensions, *(Suspension.model_validate(s.model_dump(exclude={"id"})) for s in stored))
+    return bare.model_copy(update={"suspensions": found}) if found else bare
 
 
 def warned_minutes(connection: Connection, name: str) -> int | None:

@@ -6,11 +6,13 @@ numeric user identity is given to one workspace and to no other until its certif
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from tre.domain import names
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.states import GrantPhase
 from tre.domain.model import as_line
@@ -46,6 +48,15 @@ def require(connection: Connection, name: str) -> Workspace:
     return found
 
 
+def of_grants(connection: Connection, grants_named: Sequence[str]) -> dict[str, list[Workspace]]:
+    """Every workspace of these grants, by grant."""
+    found: dict[str, list[Workspace]] = {}
+    query = select(workspaces).where(workspaces.c.grant.in_(grants_named)).order_by(workspaces.c.name)
+    for row in connection.execute(query):
+        found.setdefault(row.grant, []).append(_workspace(row._mapping))
+    return found
+
+
 def of_grant(connection: Connection, grant: str) -> list[Workspace]:
     """Every workspace of a grant."""
     rows = connection.execute(select(workspaces).where(workspaces.c.grant == grant).order_by(workspaces.c.name))
@@ -66,6 +77,20 @@ def alive(connection: Connection) -> list[Workspace]:
     """Every workspace of which something may be alive."""
     rows = connection.execute(select(workspaces).where(workspaces.c.phase.in_(sorted(ALIVE_PHASES))))
     return [_workspace(row._mapping) for row in rows]
+
+
+def alive_runs(connection: Connection) -> set[str]:
+    """The identities of the runs of which something may be alive, without reading their plans."""
+    columns = (workspaces.c.name, workspaces.c.instance)
+    mine = workspaces.c.phase.in_(sorted(ALIVE_PHASES)) & (workspaces.c.instance > 0)
+    return {names.run_identity(row.name, row.instance) for row in connection.execute(select(*columns).where(mine))}
+
+
+def phases(connection: Connection) -> list[tuple[tuple[str, str], str, WorkspacePhase]]:
+    """Whose every workspace is (`Subject.key`), its name and where it is: nothing else of it."""
+    columns = (workspaces.c.issuer, workspaces.c.subject, workspaces.c.name, workspaces.c.phase)
+    rows = connection.execute(select(*columns).order_by(workspaces.c.name))
+    return [((row.issuer, row.subject), row.name, WorkspacePhase(row.phase)) for row in rows]
 
 
 def everything(connection: Connection) -> list[Workspace]:
@@ -215,11 +240,11 @@ def grants_of_person(connection: Connection, written: str) -> list[str]:
 
 def ended_grants_of(connection: Connection, objects: list[str]) -> list[str]:
     """The ended grants (as `grant/NAME`) whose workspaces are among these objects: they wait for receipts."""
-    names = [item.removeprefix("workspace/") for item in objects if item.startswith("workspace/")]
+    concerned = [item.removeprefix("workspace/") for item in objects if item.startswith("workspace/")]
     ended = connection.execute(
         select(grants.c.name)
         .join(workspaces, workspaces.c.grant == grants.c.name)
-        .where(workspaces.c.name.in_(names), grants.c.phase.in_([GrantPhase.Expired, GrantPhase.Revoked]))
+        .where(workspaces.c.name.in_(concerned), grants.c.phase.in_([GrantPhase.Expired, GrantPhase.Revoked]))
         .distinct()
     )
     return [f"grant/{name}" for name in ended.scalars()]
