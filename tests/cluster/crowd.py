@@ -10,23 +10,28 @@ import json
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from tests.cluster.controllers import DIGEST, ControllerSite
+from tests.cluster.harness.basics import wait_until
 from tests.support.factories import ALICE
 from tre.cluster.client import KubernetesClient
 from tre.cluster.conditions import Condition
-from tre.cluster.protocol import Object, Selector, key_of
+from tre.cluster.protocol import Key, Object, Selector, key_of
 from tre.cluster.resources import ACCESS_GRANT, FINALIZER, WORKSPACE
+from tre.controller.cluster import open_cluster
 from tre.controller.conditions import Finding, merged
+from tre.controller.plans import TARGETS
+from tre.controller.runtimes import RunTerms, runs_of
 from tre.domain.canonical import digest
 from tre.domain.errors import Reason
 from tre.domain.grants.models import AccessGrant
 from tre.domain.grants.states import GrantPhase
-from tre.domain.workspaces.models import Workspace
-from tre.domain.workspaces.states import Wanted
+from tre.domain.names import grant_namespace, slice_id
+from tre.domain.workspaces.models import Mount, MountKind, Workspace, WorkspacePlan
+from tre.domain.workspaces.states import Wanted, WorkspacePhase
 from tre.runtimes.kubernetes.kinds import POD
 from tre.runtimes.kubernetes.render.vocabulary import GRANT_LABEL, ISOLATION_ANNOTATION
 from tre.sources.admission import admit
@@ -35,6 +40,8 @@ from tre.sources.kubernetes.door import SOURCE, Verdict
 from tre.store import grant_slices, grant_sources, grants, overview, workspaces
 from tre.store.grant_slices import SliceState
 from tre.system.clock import SystemClock
+from tre.system.layout import Layout
+from tre.system.settings import load_settings
 
 WRITERS = 8
 TOGETHER = 200
@@ -117,13 +124,71 @@ def _mirror(client: KubernetesClient, spec: Object, status: Object) -> None:
 
 
 def put_to_work(site: ControllerSite, names: Sequence[str]) -> None:
-    """Somebody opens the notebook of each of these projects."""
-    found = [Workspace.name_for(name, ALICE) for name in names]
-    for start in range(0, len(found), TOGETHER):
-        some = found[start : start + TOGETHER]
-        with site.database.change(*(site.event("workspace.wanted", f"workspace/{one}") for one in some)) as change:
-            for one in some:
-                workspaces.want(change, one, Wanted.Running)
+    """Somebody works in each of these projects: what they run in is made by the runtime, and the record says so."""
+    layout = Layout(site.path / "replica-0")  # as the first controller will name it
+    layout.root.symlink_to(site.root)
+    settings = load_settings(layout.root)
+    cluster = open_cluster(layout, settings)
+    assert cluster is not None
+    runtime = runs_of(RunTerms(layout, settings, site.database, SystemClock(), lambda: None), cluster).runtime
+
+    def start(plan: WorkspacePlan) -> None:
+        key = Key(grant_namespace(plan.grant), plan.identity)
+        while cluster.client.get(POD, key) is None:
+            runtime.start(plan)
+            threading.Event().wait(0.05)
+
+    with ThreadPoolExecutor(WRITERS) as pool, Node(cluster.client) as node:
+        for begin in range(0, len(names), TOGETHER):
+            plans = _begun(site, layout, names[begin : begin + TOGETHER])
+            list(pool.map(start, plans))
+            wait_until(partial(node.has_proven, begin + len(plans)), "their doors should speak", 120, 0.2)
+            _running(site, plans)
+    cluster.close()
+    layout.root.unlink()
+
+
+def _begun(site: ControllerSite, layout: Layout, names: Sequence[str]) -> list[WorkspacePlan]:
+    now, plans = SystemClock().now(), []
+    spaces = {Workspace.name_for(name, ALICE): name for name in names}
+    with site.database.change(*(site.event("workspace.starting", f"workspace/{one}") for one in spaces)) as change:
+        for workspace, grant in spaces.items():
+            uid = workspaces.allocate_uid(change, workspace, 70000, 99999, now)
+            plans.append(_plan(layout, grant, workspace, uid, now))
+            workspaces.want(change, workspace, Wanted.Running)
+            workspaces.begin_start(change, plans[-1], now)
+    return plans
+
+
+def _running(site: ControllerSite, plans: Sequence[WorkspacePlan]) -> None:
+    now = SystemClock().now()
+    events = [site.event("workspace.running", f"workspace/{plan.workspace}") for plan in plans]
+    with site.database.change(*events) as change:
+        for plan in plans:
+            workspaces.set_phase(change, plan.workspace, WorkspacePhase.Running, Reason.Entitled, now)
+
+
+def _plan(layout: Layout, grant: str, workspace: str, uid: int, now: datetime) -> WorkspacePlan:
+    own = {
+        MountKind.home: layout.homes / workspace,
+        MountKind.shared: layout.shared / grant,
+        MountKind.outbox: layout.outboxes / workspace,
+        MountKind.inbox: layout.inboxes / workspace,
+    }
+    data = Mount(
+        kind=MountKind.slice, source=str(layout.slices / slice_id(grant, "cxr")), target="/data/cxr", name="cxr"
+    )
+    return WorkspacePlan(
+        workspace=workspace,
+        instance=1,
+        grant=grant,
+        subject=ALICE,
+        uid=uid,
+        data_groups=(60100,),
+        mounts=(data, *(Mount(kind=kind, source=str(path), target=TARGETS[kind]) for kind, path in own.items())),
+        end=now + timedelta(hours=10),
+        cap_seconds=36_000,
+    )
 
 
 class Node:
@@ -133,7 +198,7 @@ class Node:
         self._client = client
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
-        self._done: set[str] = set()
+        self.proven: set[str] = set()
 
     def __enter__(self) -> Node:
         self._thread.start()
@@ -143,11 +208,15 @@ class Node:
         self._stop.set()
         self._thread.join(30.0)
 
+    def has_proven(self, count: int) -> bool:
+        """Whether so many speak by now."""
+        return len(self.proven) >= count
+
     def _run(self) -> None:
         proven = {"metadata": {"annotations": {ISOLATION_ANNOTATION: json.dumps({"proven": True, "served": True})}}}
         while not self._stop.wait(1.0):
             for page in self._client.pages(POD, "", Selector(labels=GRANT_LABEL)):
                 for pod in page.items:
-                    if "podIP" in pod["status"] and pod["metadata"]["uid"] not in self._done:
+                    if "podIP" in pod["status"] and pod["metadata"]["uid"] not in self.proven:
                         self._client.patch(POD, key_of(pod), proven)
-                        self._done.add(pod["metadata"]["uid"])
+                        self.proven.add(pod["metadata"]["uid"])

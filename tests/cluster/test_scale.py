@@ -18,7 +18,7 @@ import pytest
 
 from tests.cluster.conftest import Reach
 from tests.cluster.controllers import ControllerProcess, ControllerSite, measured
-from tests.cluster.crowd import MEMBER, Node, fill, names_of, put_to_work
+from tests.cluster.crowd import MEMBER, fill, names_of, put_to_work
 from tests.cluster.harness.basics import say
 from tests.cluster.harness.running import Running
 from tests.cluster.place import Place
@@ -152,12 +152,11 @@ def try_size(site: ControllerSite, client: KubernetesClient, size: Size) -> dict
     names = names_of(site, size.grants)
     with measured() as filled:
         fill(site, client, names)
-    first = site.start()
-    wait_for(site, lambda: is_synced(first), "nothing should wait", size.seconds)
-    with measured() as started, Node(client):
+    with measured() as started:
         put_to_work(site, names[: size.live])
-        wait_for(site, lambda: _running(site) == size.live, "all should run", size.seconds)
-    wait_for(site, lambda: is_synced(first), "nothing should wait", size.seconds)
+    with measured() as taken:
+        first = site.start()
+        wait_for(site, lambda: is_synced(first), "nothing should wait", size.seconds)
     assert first.end(60.0) == 0
     with measured() as synced:
         again = site.start()
@@ -171,7 +170,8 @@ def try_size(site: ControllerSite, client: KubernetesClient, size: Size) -> dict
     resident, most = memory(again)
     found = {
         "filled in s": filled[0],
-        "all started in s": started[0],
+        "started in s": started[0],
+        "first seen in s": taken[0],
         "restart to synced in s": synced[0],
         "of these on a processor": used,
         "applied to in place, p50 in s": percentile(placed, 0.5),
@@ -207,7 +207,7 @@ def test_a_restart_finds_everything_and_a_quiet_controller_is_quiet(
 
 @pytest.mark.soak
 @pytest.mark.timeout(2 * LARGE.seconds)
-@pytest.mark.parametrize("size", [MEDIUM, LARGE], ids=["1,000", "10,000"])
+@pytest.mark.parametrize("size", [MEDIUM, LARGE], ids=["thousand", "ten-thousand"])
 def test_many_grants_and_runs(site: ControllerSite, client: KubernetesClient, size: Size) -> None:
     found = try_size(site, client, size)
     assert found["running"] == size.live

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, or_, select, update
 
 from tre.domain.grants.states import ENDED_PHASES
 from tre.store.database import Change
+from tre.store.spans import Span
 from tre.store.tables.audit import audit_events
 from tre.store.tables.grants import grants
 
@@ -52,11 +53,11 @@ def origin_of(connection: Connection, name: str) -> Origin | None:
     return _origin(detail)
 
 
-def origins(connection: Connection, names: Sequence[str] | None = None) -> dict[str, Origin]:
-    """The resources of all grants that came from one, or of those of these names, by the grant's name."""
+def origins(connection: Connection, span: Span | None = None) -> dict[str, Origin]:
+    """The resources of all grants that came from one, or of those in a span of names, by the grant's name."""
     query = select(audit_events.c.object, audit_events.c.detail).where(audit_events.c.kind == APPLIED)
-    if names is not None:
-        query = query.where(audit_events.c.object.in_([f"grant/{name}" for name in names]))
+    if span is not None:
+        query = query.where(Span(f"grant/{span.first}", f"grant/{span.last}").holds(audit_events.c.object))
     rows = connection.execute(query.order_by(audit_events.c.number))
     last = {row.object.removeprefix("grant/"): row.detail for row in rows}
     return {name: found for name, detail in last.items() if (found := _origin(detail)) is not None}

@@ -6,7 +6,7 @@ are added and lifted, never overwritten; an organisation's suspension touches ea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -20,6 +20,7 @@ from tre.domain.model import Line, Record, parse_record
 from tre.domain.names import slice_id
 from tre.domain.people import Subject
 from tre.store.database import Change, new_id
+from tre.store.spans import Span
 from tre.store.tables.grants import grant_slices, grants, suspensions
 
 
@@ -252,9 +253,9 @@ def stored_suspensions(connection: Connection, grant: GrantRecord) -> list[Store
     return [_suspension(row._mapping) for row in rows]
 
 
-def suspensions_among(connection: Connection, names: Sequence[str]) -> list[tuple[str | None, StoredSuspension]]:
-    """Every recorded suspension of these grants (with the grant's name) and of any organisation (with none)."""
-    concerned = or_(suspensions.c.grant.in_(names), suspensions.c.scope == SuspensionScope.organisation)
+def suspensions_among(connection: Connection, span: Span) -> list[tuple[str | None, StoredSuspension]]:
+    """Every recorded suspension of grants in a span of names (each with its grant) and of organisations (without)."""
+    concerned = or_(span.holds(suspensions.c.grant), suspensions.c.scope == SuspensionScope.organisation)
     rows = connection.execute(select(suspensions).where(concerned).order_by(suspensions.c.since))
     return [(row.grant, _suspension(row._mapping)) for row in rows]
 

@@ -22,6 +22,7 @@ from tre.domain.workspaces.models import Workspace
 from tre.store import grant_slices, workspaces
 from tre.store.grant_slices import StoredSlice
 from tre.store.grants import StoredSuspension, bare_record, suspensions_among, with_suspensions
+from tre.store.spans import Span
 from tre.store.tables.grants import grants
 
 PART = 100
@@ -56,12 +57,14 @@ def part(connection: Connection, after: str = "", size: int = PART, *, open_only
     if open_only:
         query = query.where(grants.c.phase != GrantPhase.Closed)
     rows = [row._mapping for row in connection.execute(query)]
+    if not rows:
+        return Part((), (), None)
     names = [row["name"] for row in rows]
     last = names[-1] if len(rows) == size else None
     records, unreadable = _records(connection, rows)
     try:
-        slices = grant_slices.of_grants(connection, names)
-        present = workspaces.of_grants(connection, names)
+        slices = grant_slices.among(connection, Span.over(names))
+        present = workspaces.among(connection, Span.over(names))
     except ValueError:  # one of them is not to be understood; looked at one by one, it stays one
         return Part((), tuple(names), last)
     found = tuple(
@@ -85,14 +88,14 @@ def records(connection: Connection, names: Sequence[str]) -> dict[str, GrantReco
     found: dict[str, GrantRecord] = {}
     for start in range(0, len(names), PART):
         among = grants.c.name.in_(names[start : start + PART])
-        rows = [row._mapping for row in connection.execute(select(grants).where(among))]
-        found |= _records(connection, rows)[0]
+        rows = [row._mapping for row in connection.execute(select(grants).where(among).order_by(grants.c.name))]
+        found |= _records(connection, rows)[0] if rows else {}
     return found
 
 
 def _records(connection: Connection, rows: Sequence[Any]) -> tuple[dict[str, GrantRecord], tuple[str, ...]]:
     records, unreadable = {}, []
-    stored = suspensions_among(connection, [row["name"] for row in rows])
+    stored = suspensions_among(connection, Span.over([row["name"] for row in rows]))
     for row in rows:
         try:
             bare = bare_record(row)

@@ -6,7 +6,6 @@ numeric user identity is given to one workspace and to no other until its certif
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +25,7 @@ from tre.domain.workspaces.states import (
     WorkspacePhase,
 )
 from tre.store.database import Change
+from tre.store.spans import Span
 from tre.store.tables.grants import grants
 from tre.store.tables.workspaces import workspace_uids, workspaces
 
@@ -48,10 +48,10 @@ def require(connection: Connection, name: str) -> Workspace:
     return found
 
 
-def of_grants(connection: Connection, grants_named: Sequence[str]) -> dict[str, list[Workspace]]:
-    """Every workspace of these grants, by grant."""
+def among(connection: Connection, span: Span) -> dict[str, list[Workspace]]:
+    """Every workspace of the grants in a span of names, by grant."""
     found: dict[str, list[Workspace]] = {}
-    query = select(workspaces).where(workspaces.c.grant.in_(grants_named)).order_by(workspaces.c.name)
+    query = select(workspaces).where(span.holds(workspaces.c.grant)).order_by(workspaces.c.name)
     for row in connection.execute(query):
         found.setdefault(row.grant, []).append(_workspace(row._mapping))
     return found

@@ -27,6 +27,7 @@ from tre.sources.kubernetes.door import SOURCE, GrantDoor
 from tre.store import grant_sources, overview
 from tre.store.database import Database
 from tre.store.overview import Overview
+from tre.store.spans import Span
 
 _VOUCHED = "confirmedUntil"
 _SOON = timedelta(minutes=15)
@@ -56,7 +57,8 @@ class Comparison:
         while after is not None:
             with self._sides.database.read() as connection:
                 part = overview.part(connection, after, open_only=False)
-                origins = grant_sources.origins(connection, [one.grant.name for one in part.found])
+                span = Span(part.found[0].grant.name, part.found[-1].grant.name) if part.found else None
+                origins = {} if span is None else grant_sources.origins(connection, span)
             yield [*(("grant", name) for name in part.unreadable), *self._of_part(part.found, origins)]
             self._known |= {self._key(name) for name in part.unreadable}
             after = part.last
