@@ -1,11 +1,12 @@
 """The controller's loop: look at what changed, at what is due, and at what runs; bring each where it belongs.
 
 Guarantees: level-triggered. Every object is looked at when an event names it, when its clock says so, when its run
-changes, and once a minute in any case; nothing depends on an event being seen. One object that cannot be brought
-where it belongs (a failing runtime, a broken row) delays no other and is tried again, later each time, with its
-reason in the log and in the metrics. While it cannot be told what runs, grants go on to be looked at (a revocation
-reaches the gateways) and workspaces are left as they are. Endings come before everything else. When the machine's
-clock jumps, everything is looked at again at once, so that nothing waits for an hour that was there already.
+changes, and looked over once a minute in any case (`tre.controller.survey`); nothing depends on an event being seen.
+One object that cannot be brought where it belongs (a failing runtime, a broken row) delays no other and is tried again,
+later each time, with its reason in the log and in the metrics. What may end something comes before everything else
+(`tre.controller.looks`), and what is decided while many wait is heard between two looks. While it cannot be told what
+runs, grants go on to be looked at (a revocation reaches the gateways) and workspaces are left as they are. When the
+machine's clock jumps, everything is looked at again at once, so that nothing waits for an hour that was there already.
 
 Threat: a lost event, a crash between two steps, a run that nobody asked for, a clock set back.
 """
@@ -21,8 +22,10 @@ import structlog
 
 from tre.controller.context import Context
 from tre.controller.grants import GrantReconciler
-from tre.controller.metrics import RECONCILED, SECONDS, WAITING
+from tre.controller.looks import Looks
+from tre.controller.metrics import RECONCILED, SECONDS
 from tre.controller.routes import route_of
+from tre.controller.survey import Survey
 from tre.controller.workspaces import WorkspaceReconciler
 from tre.domain.errors import Reason, TREError
 from tre.domain.exports import states as export_states
@@ -36,6 +39,10 @@ log = structlog.get_logger()
 
 FULL_LOOK = timedelta(seconds=60)
 RUN_LOOK = timedelta(seconds=1)
+HEAR_SECONDS = 0.05
+"""How long it takes at most, one look aside, until what was decided while many wait is known."""
+BACKGROUND_SECONDS = 0.5
+"""How long the log waits at most for its turn while much is looked at: a checkpoint is due within a second."""
 SOON_SECONDS = 0.03
 """How soon to look again while the checker works: its answers come as files, which tell nobody."""
 LISTEN_SECONDS = 0.01
@@ -59,12 +66,13 @@ class Reconciler:
         self._grants = GrantReconciler(context)
         self._workspaces = WorkspaceReconciler(context)
         self._feed = ChangeFeed(context.database)
-        self._queue: dict[str, None] = {}
+        self._survey = Survey(context, self._grants, self._workspaces)
+        self._queue = Looks()
         self._due: list[tuple[datetime, str]] = []
         self._failures: dict[str, int] = {}
         self._runs: dict[str, Observation] = {}
         self._unseen: str | None = None
-        self._seen = 0
+        self._seen: int | None = None
         self._next_full = self._next_runs = context.clock.now()
         self.handlers: dict[str, Handler] = {
             "grant": self._grant,
@@ -101,26 +109,53 @@ class Reconciler:
     def step(self) -> None:
         """Everything that is due now."""
         self._notice_jump()
-        now = self._context.clock.now()
-        self._hear(now)
-        self._look_at_runs(now)
-        while self._due and self._due[0][0] <= now:
-            self._enqueue(heapq.heappop(self._due)[1])
-        while self._queue:
-            key = next(iter(self._queue))
-            del self._queue[key]
-            WAITING.set(len(self._queue))
-            self._look(key)
+        self._hear()
+        self._look_at_runs(asked=len(self._queue) > 0)
+        self._take_due()
+        heard = rested = self._context.clock.boottime()
+        while self._work():
+            now = self._context.clock.boottime()
             if self._looked_at is not None:
                 self._keep_up()
+            if now - heard >= HEAR_SECONDS:  # seldom enough that a look whose own event asks for it starves nobody
+                heard = now
+                if self._feed.changed():
+                    self._hear()
+                self._look_at_runs(asked=self._queue.is_urgent)
+            if now - rested >= BACKGROUND_SECONDS:
+                self._run_background()
+                rested = self._context.clock.boottime()
         self._keep_up()
-        awaiting = [task() for task in self.background]
-        self._soon = any(awaiting)
+        self._run_background()
 
     def _keep_up(self) -> None:
         """Nobody is told anything on the strength of a look that did not see what runs."""
         if self._unseen is None:
             self._looked_at = self._context.clock.boottime()
+
+    def _work(self) -> bool:
+        """The next look: at what may end something, over the next part of everything, at the rest; whether any."""
+        key = self._queue.urgent()
+        if key is None and self._survey.next_at <= self._context.clock.now():
+            seen = self._survey.part(self._runs)
+            for name in seen.looks:
+                self._enqueue(name)
+            for due in seen.due:
+                heapq.heappush(self._due, due)
+            return True
+        key = key or self._queue.patient()
+        if key is not None:
+            self._look(key)
+        return key is not None
+
+    def _run_background(self) -> None:
+        awaiting = [task() for task in self.background]
+        self._soon = any(awaiting)
+
+    def _take_due(self) -> None:
+        now = self._context.clock.now()
+        while self._due and self._due[0][0] <= now:
+            self._enqueue(heapq.heappop(self._due)[1])
 
     def _clock_drift(self) -> float:
         return self._context.clock.now().timestamp() - self._context.clock.boottime()
@@ -132,6 +167,7 @@ class Reconciler:
             return
         log.warning("clock-jumped", seconds=round(self._drift - before, 1))
         self._next_full = self._next_runs = self._context.clock.now()
+        self._survey.begin_anew()
         for _, key in self._due:
             self._enqueue(key)
         self._due.clear()
@@ -139,7 +175,7 @@ class Reconciler:
     def _wait(self) -> None:
         """Until the record changes, somebody taps, or something is due."""
         now = self._context.clock.now()
-        moments = [self._next_full, self._next_runs, *(moment for moment, _ in self._due[:1])]
+        moments = [self._next_full, self._next_runs, self._survey.next_at, *(moment for moment, _ in self._due[:1])]
         seconds = max(0.0, (min(moments) - now).total_seconds())
         deadline = self._context.clock.boottime() + (min(seconds, SOON_SECONDS) if self._soon else seconds)
         while not self._tapped.is_set() and not self._feed.changed():
@@ -149,24 +185,28 @@ class Reconciler:
 
     def _enqueue(self, key: str) -> None:
         if key.partition("/")[0] in self.handlers:
-            self._queue[key] = None
+            self._queue.add(key)
 
-    def _hear(self, now: datetime) -> None:
+    def _hear(self) -> None:
+        """Have looked at what events name; the survey sees to everything that was there before the first look."""
+        now = self._context.clock.now()
+        changed: list[str] = []
         with self._context.database.read() as connection:
-            if now >= self._next_full:
-                self._next_full = now + FULL_LOOK
+            if self._seen is None:
                 self._seen = last_number(connection)
-                changed = ["session/all"]
-                changed += [f"grant/{name}" for name in grants.all_names(connection, open_only=True)]
-                changed += [f"export/{item.id}" for item in exports.by_state(connection, UNFINISHED)]
             else:
                 self._seen, changed = objects_changed_after(connection, self._seen)
                 changed += workspaces.ended_grants_of(connection, changed)
+            if now >= self._next_full:
+                self._next_full = now + FULL_LOOK
+                changed.append("session/all")
+                changed += [f"export/{item.id}" for item in exports.by_state(connection, UNFINISHED)]
         for key in changed:
             self._enqueue(key)
 
-    def _look_at_runs(self, now: datetime) -> None:
-        if now < self._next_runs and not self._queue and not self._tapped.is_set():
+    def _look_at_runs(self, *, asked: bool = False) -> None:
+        now = self._context.clock.now()
+        if now < self._next_runs and not self._tapped.is_set() and not asked:
             return
         self._tapped.clear()  # before looking: a tap from now on is another look
         self._next_runs = now + RUN_LOOK
@@ -179,9 +219,11 @@ class Reconciler:
             return
         self._unseen = None
         before, self._runs = self._runs, {run.identity: run for run in observed}
+        self._queue.lives(self._runs.values())
         for identity in before.keys() | self._runs.keys():
-            run = self._runs.get(identity) or before[identity]
-            if before.get(identity) != self._runs.get(identity):
+            old, new = before.get(identity), self._runs.get(identity)
+            if old is not new and old != new:
+                run = new or before[identity]
                 self._enqueue(f"workspace/{run.plan.workspace}")
         self._sweep()
 
@@ -190,7 +232,7 @@ class Reconciler:
         if not self._runs:
             return
         with self._context.database.read() as connection:
-            known = {w.plan.identity for w in workspaces.alive(connection) if w.plan is not None}
+            known = workspaces.alive_runs(connection)
         for identity in self._runs.keys() - known:
             self._guarded("orphan", identity, self._end_orphan)
 
