@@ -4,7 +4,8 @@ Guarantees: within a minute each is looked over, however little is heard of it. 
 judged from memory; what may need something done is named, to be looked at by itself. Nothing is changed here, so a
 part that is out of date by a moment costs a look and decides nothing; what changed since has its event. The gateways
 are told the truth about what is at rest. After the start everything is looked over without a pause, later the parts
-are spread over the minute.
+are spread over the minute. Signatures of grants that were verified before are verified again from the second time on,
+within the minute in which a key that was taken away counts no more; what is to come into force is verified at once.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Survey:
             found = overview.part(connection, self._after)
         seen = Seen(looks=[f"grant/{name}" for name in found.unreadable])
         try:
-            common = self._grants.common() if found.found else None
+            common = self._grants.common(verify=not self.is_first) if found.found else None
         except TREError:  # whoever looks at each says what is wrong
             common = None
         for one in found.found:
