@@ -38,8 +38,10 @@ class Seen:
 class Survey:
     """Goes over everything in parts, again and again."""
 
-    def __init__(self, context: Context, grants: GrantReconciler, workspaces: WorkspaceReconciler) -> None:
-        self._context, self._grants, self._workspaces = context, grants, workspaces
+    def __init__(
+        self, context: Context, grants: GrantReconciler, workspaces: WorkspaceReconciler, size: int = overview.PART
+    ) -> None:
+        self._context, self._grants, self._workspaces, self._size = context, grants, workspaces, size
         self._after = ""
         self._pause = timedelta(0)
         self._parts = 0
@@ -54,7 +56,7 @@ class Survey:
     def part(self, runs: dict[str, Observation]) -> Seen:
         """Look over the next part, and put down when the one after it is due."""
         with self._context.database.read() as connection:
-            found = overview.part(connection, self._after)
+            found = overview.part(connection, self._after, self._size)
         seen = Seen(looks=[f"grant/{name}" for name in found.unreadable])
         try:
             common = self._grants.common(verify=not self.is_first) if found.found else None
