@@ -34,11 +34,11 @@ _WHOLE = {SuspensionScope.grant, SuspensionScope.organisation}
 
 @dataclass(frozen=True)
 class Common:
-    """What is the same for every grant at one moment: the keys that count, what keeps grants from coming into force,
-    who has been met."""
+    """What is the same for every grant at one moment: the keys that count (none where signatures are looked at later),
+    what keeps grants from coming into force, who has been met."""
 
     now: datetime
-    signers: dict[str, Ed25519PublicKey]
+    signers: dict[str, Ed25519PublicKey] | None
     granting: tuple[Finding, ...]
     met: frozenset[tuple[str, str]]
 
@@ -72,13 +72,13 @@ class GrantReconciler:
         self._warn(grant, now)
         return _next_look(grant, now)
 
-    def common(self) -> Common:
+    def common(self, *, verify: bool) -> Common:
         """What `at_rest` needs to know of this moment. Raises `TREError(SetupIncomplete)` where no key can be read."""
         with self._context.database.read() as connection:
             met = frozenset(people.subjects(connection))
         return Common(
             now=self._context.clock.now(),
-            signers=load_signers(self._context.layout.keys / "grant-signers"),
+            signers=load_signers(self._context.layout.keys / "grant-signers") if verify else None,
             granting=tuple(self._trouble()),
             met=met,
         )
@@ -91,9 +91,7 @@ class GrantReconciler:
             return self._closing.at_rest(seen, now)
         if now >= effective_end(grant.spec).at or not grant.evidence_verified or not self._slices.at_rest(seen):
             return None
-        try:
-            self._context.verified.check(_resource(grant), common.signers)
-        except TREError:
+        if common.signers is not None and not self._is_signed(grant, common.signers):
             return None
         granting = () if grant.phase is GrantPhase.Active else common.granting
         findings = [_VERIFIED, *self._slices.BUILT, *granting]
@@ -102,6 +100,13 @@ class GrantReconciler:
         moves = _target(grant, findings, now, lambda: not common.granting) is not None
         warns = grant.activated_at is not None and _warning(grant, seen.warned_minutes, now) is not None
         return None if after != seen.conditions or moves or warns else _next_look(grant, now)
+
+    def _is_signed(self, grant: GrantRecord, signers: dict[str, Ed25519PublicKey]) -> bool:
+        try:
+            self._context.verified.check(_resource(grant), signers)
+        except TREError:
+            return False
+        return True
 
     def _findings(self, grant: GrantRecord) -> list[Finding]:
         evidence = self._evidence(grant)

@@ -4,7 +4,8 @@ Guarantees: within a minute each is looked over, however little is heard of it. 
 judged from memory; what may need something done is named, to be looked at by itself. Nothing is changed here, so a
 part that is out of date by a moment costs a look and decides nothing; what changed since has its event. The gateways
 are told the truth about what is at rest. After the start everything is looked over without a pause, later the parts
-are spread over the minute.
+are spread over the minute. Signatures of grants that were verified before are verified again from the second time on,
+within the minute in which a key that was taken away counts no more; what is to come into force is verified at once.
 """
 
 from __future__ import annotations
@@ -37,8 +38,10 @@ class Seen:
 class Survey:
     """Goes over everything in parts, again and again."""
 
-    def __init__(self, context: Context, grants: GrantReconciler, workspaces: WorkspaceReconciler) -> None:
-        self._context, self._grants, self._workspaces = context, grants, workspaces
+    def __init__(
+        self, context: Context, grants: GrantReconciler, workspaces: WorkspaceReconciler, size: int = overview.PART
+    ) -> None:
+        self._context, self._grants, self._workspaces, self._size = context, grants, workspaces, size
         self._after = ""
         self._pause = timedelta(0)
         self._parts = 0
@@ -53,10 +56,10 @@ class Survey:
     def part(self, runs: dict[str, Observation]) -> Seen:
         """Look over the next part, and put down when the one after it is due."""
         with self._context.database.read() as connection:
-            found = overview.part(connection, self._after)
+            found = overview.part(connection, self._after, self._size)
         seen = Seen(looks=[f"grant/{name}" for name in found.unreadable])
         try:
-            common = self._grants.common() if found.found else None
+            common = self._grants.common(verify=not self.is_first) if found.found else None
         except TREError:  # whoever looks at each says what is wrong
             common = None
         for one in found.found:

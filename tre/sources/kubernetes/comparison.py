@@ -14,12 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from tre.cluster.protocol import Key, Object
 from tre.cluster.resources import FINALIZER
 from tre.cluster.watch import Cache
-from tre.domain.errors import TREError
 from tre.domain.grants.states import ENDED_PHASES
 from tre.domain.workspaces.models import Workspace
 from tre.sources.kubernetes import window
@@ -73,20 +70,16 @@ class Comparison:
     def _of_part(
         self, found: tuple[Overview, ...], origins: dict[str, grant_sources.Origin]
     ) -> Iterator[tuple[str, str]]:
-        try:
-            keys = self._sides.door.signers()
-        except TREError:  # whoever looks at each says what is wrong
-            keys = {}
         for seen in found:
             name = seen.grant.name
             self._known |= {self._key(name), *(self._key(one.name) for one in seen.workspaces)}
-            if not self._is_shown(seen, origins.get(name), keys):
+            if not self._is_shown(seen, origins.get(name)):
                 yield "grant", name
             for one in seen.workspaces:
                 if not self._is_mirrored(one):
                     yield "workspace", one.name
 
-    def _is_shown(self, seen: Overview, origin: grant_sources.Origin | None, keys: dict[str, Ed25519PublicKey]) -> bool:
+    def _is_shown(self, seen: Overview, origin: grant_sources.Origin | None) -> bool:
         key, cache = self._key(seen.grant.name), self._sides.grants
         item = cache.get(key)
         if item is None:
@@ -96,7 +89,7 @@ class Comparison:
             return False
         if not cache.is_fresh(key) or cache.deleted(key):
             return False
-        verdict = self._sides.door.settled(item, seen, origin, keys)
+        verdict = self._sides.door.settled(item, seen, origin)
         if verdict is None:
             return False
         view = window.GrantView(seen.grant, seen.conditions, seen.slices, seen.workspaces)
