@@ -13,7 +13,6 @@ Threat: a lost event, a crash between two steps, a run that nobody asked for, a 
 
 from __future__ import annotations
 
-import heapq
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -22,7 +21,7 @@ import structlog
 
 from tre.controller.context import Context
 from tre.controller.grants import GrantReconciler
-from tre.controller.looks import Looks
+from tre.controller.looks import Looks, Moments
 from tre.controller.metrics import RECONCILED, SECONDS
 from tre.controller.routes import route_of
 from tre.controller.survey import Survey
@@ -68,7 +67,7 @@ class Reconciler:
         self._feed = ChangeFeed(context.database)
         self._survey = Survey(context, self._grants, self._workspaces)
         self._queue = Looks()
-        self._due: list[tuple[datetime, str]] = []
+        self._due = Moments()
         self._failures: dict[str, int] = {}
         self._runs: dict[str, Observation] = {}
         self._unseen: str | None = None
@@ -115,12 +114,13 @@ class Reconciler:
         heard = rested = self._context.clock.boottime()
         while self._work():
             now = self._context.clock.boottime()
-            if self._looked_at is not None:
-                self._keep_up()
+            if self._looked_at is not None or not (self._survey.is_first or self._queue.is_urgent):
+                self._keep_up()  # what only begins, however much of it, is nothing that the gateways wait for
             if now - heard >= HEAR_SECONDS:  # seldom enough that a look whose own event asks for it starves nobody
                 heard = now
                 if self._feed.changed():
                     self._hear()
+                self._take_due()
                 self._look_at_runs(asked=self._queue.is_urgent)
             if now - rested >= BACKGROUND_SECONDS:
                 self._run_background()
@@ -140,8 +140,8 @@ class Reconciler:
             seen = self._survey.part(self._runs)
             for name in seen.looks:
                 self._enqueue(name)
-            for due in seen.due:
-                heapq.heappush(self._due, due)
+            for moment, name in seen.due:
+                self._due.put(moment, name)
             return True
         key = key or self._queue.patient()
         if key is not None:
@@ -153,9 +153,8 @@ class Reconciler:
         self._soon = any(awaiting)
 
     def _take_due(self) -> None:
-        now = self._context.clock.now()
-        while self._due and self._due[0][0] <= now:
-            self._enqueue(heapq.heappop(self._due)[1])
+        for key in self._due.due(self._context.clock.now()):
+            self._enqueue(key)
 
     def _clock_drift(self) -> float:
         return self._context.clock.now().timestamp() - self._context.clock.boottime()
@@ -168,14 +167,14 @@ class Reconciler:
         log.warning("clock-jumped", seconds=round(self._drift - before, 1))
         self._next_full = self._next_runs = self._context.clock.now()
         self._survey.begin_anew()
-        for _, key in self._due:
+        for key in self._due.take_all():
             self._enqueue(key)
-        self._due.clear()
 
     def _wait(self) -> None:
         """Until the record changes, somebody taps, or something is due."""
         now = self._context.clock.now()
-        moments = [self._next_full, self._next_runs, self._survey.next_at, *(moment for moment, _ in self._due[:1])]
+        due = self._due.next()
+        moments = [self._next_full, self._next_runs, self._survey.next_at, *([] if due is None else [due])]
         seconds = max(0.0, (min(moments) - now).total_seconds())
         deadline = self._context.clock.boottime() + (min(seconds, SOON_SECONDS) if self._soon else seconds)
         while not self._tapped.is_set() and not self._feed.changed():
@@ -248,7 +247,7 @@ class Reconciler:
         with SECONDS.labels(kind).time():
             again = self._guarded(kind, key, lambda _key: self.handlers[kind](name))
         if again is not None:
-            heapq.heappush(self._due, (again, key))
+            self._due.put(again, key)
 
     def _guarded(self, kind: str, key: str, look: Callable[[str], datetime | None]) -> datetime | None:
         """One object's trouble stays its own."""
@@ -273,7 +272,7 @@ class Reconciler:
         for workspace in present:
             again = self._guarded("workspace", f"workspace/{workspace.name}", self._workspace_of_key)
             if again is not None:
-                heapq.heappush(self._due, (again, f"workspace/{workspace.name}"))
+                self._due.put(again, f"workspace/{workspace.name}")
         again = self._grants.reconcile(name)
         self._publish_grant(name)
         return again

@@ -94,7 +94,9 @@ class Survey:
         for one in seen.workspaces:
             run = runs.get(one.plan.identity) if one.plan else None
             self._context.publish({"type": "route", "record": route_of(one, seen.grant, run).as_plain()})
-        return [(again, f"grant/{seen.grant.name}"), *_ends(seen)]
+        before_next = common.now + 2 * ROUND  # what is due later is looked over again before
+        moments = [(again, f"grant/{seen.grant.name}"), *_ends(seen)]
+        return [(moment, key) for moment, key in moments if moment <= before_next]
 
 
 def _ends(seen: Overview) -> list[tuple[datetime, str]]:

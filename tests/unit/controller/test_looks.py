@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from tests.support.factories import NOON
 from tests.support.kubernetes import plan
-from tre.controller.looks import Looks
+from tre.controller.looks import Looks, Moments
 from tre.runtimes.protocol import Observation, RunPhase
 
 PLAN = plan()
@@ -41,3 +43,18 @@ def test_without_a_run_nothing_is_urgent_and_each_waits_once() -> None:
     assert looks.is_urgent
     looks.add(f"grant/{PLAN.grant}")
     assert drained(looks) == [f"grant/{PLAN.grant}", "workspace/a"]
+
+
+def test_of_several_moments_the_earliest_counts() -> None:
+    moments = Moments()
+    assert moments.next() is None
+    for hours in (3, 1, 2, 1):
+        moments.put(NOON + timedelta(hours=hours), "a")
+    moments.put(NOON + timedelta(hours=2), "b")
+    assert (len(moments), moments.next()) == (2, NOON + timedelta(hours=1))
+    assert moments.due(NOON) == []
+    assert moments.due(NOON + timedelta(hours=1)) == ["a"]
+    assert moments.due(NOON + timedelta(hours=9)) == ["b"]
+    moments.put(NOON, "c")
+    assert moments.take_all() == ["c"]
+    assert moments.due(NOON) == []
