@@ -60,8 +60,9 @@ fix: ready ## Repair what a machine can repair
 	@$(BIN)/ruff check --fix tre tests tools || true
 	@$(BIN)/ruff format tre tests tools
 
-soak: ready ## Run the long variants of the tests
-	@$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
+soak: ready ## Run the long variants of the tests, those of the cluster too where one can run
+	@$(BIN)/python -m pytest -m soak --ignore=tests/cluster $(PYTEST_ARGS) || test $$? = 5 # 5: none was asked for
+	@CLUSTER='$(CLUSTER)' $(BIN)/python -m tests.cluster test --tier $(TIER) -m soak -rs $(PYTEST_ARGS) || test $$? = 5
 
 docs: ready ## Write anew what follows from the code: pages of docs/, definitions of helm/tre/crds/
 	@$(BIN)/python tools/generate_docs.py

@@ -70,19 +70,22 @@ def run_to_the_end(command: list[str]) -> int:
             raise
 
 
+def what_runs(arguments: list[str]) -> list[str]:
+    """The arguments for pytest: without `-m` every short test; `-m soak` and the like choose among those here."""
+    named = [argument for argument in arguments if argument.startswith("tests/")]
+    chosen = "cluster and not soak"
+    rest = list(arguments)
+    if "-m" in rest[:-1]:
+        at = rest.index("-m")
+        chosen = f"cluster and ({rest[at + 1]})"
+        del rest[at : at + 2]
+    return [*([] if named else ["tests/cluster"]), "-m", chosen, *rest]
+
+
 def run_tests(starter: Starter, given: str, arguments: list[str]) -> int:
     """Start if needed, run the tests, remove what was started here; tests that cannot run are skipped."""
     ours = os.environ.get("CLUSTER", "") != "mine" and (starter.tier() is None or starter.is_orphan())
-    named = [argument for argument in arguments if argument.startswith("tests/")]
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        *([] if named else ["tests/cluster"]),
-        "-m",
-        "cluster and not soak",
-        *arguments,
-    ]
+    command = [sys.executable, "-m", "pytest", *what_runs(arguments)]
     try:
         if ours:
             up_if_possible(Starter(starter.where, os.getpid()), given)

@@ -11,11 +11,14 @@ import contextlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.cluster.harness.basics import CannotRunError, HarnessError
+from tests.cluster.controllers import ControllerSite
+from tests.cluster.harness.basics import CannotRunError, HarnessError, wait_until
 from tests.cluster.harness.images import TOOLS
 from tests.cluster.harness.layout import Layout, Tier, default_state
 from tests.cluster.harness.programs import HELM, KUBERNETES, Programs
@@ -24,10 +27,14 @@ from tests.cluster.harness.starter import Starter, best_tier, order_binary
 from tests.cluster.launcher import Launcher, running_launcher
 from tests.cluster.place import RESTRICTED, Place
 from tests.cluster.reach import Reach
+from tests.support.databases import Postgres
+from tre.cluster.client import KubernetesClient, connect
 
 __all__ = ["Reach"]
 
 HERE = Path(__file__).parent
+CRDS = Path(__file__).parents[2] / "helm" / "tre" / "crds"
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 IS_MINE = os.environ.get("CLUSTER", "") == "mine"
 PUBLIC_IMAGE = "docker.io/library/python:3.13-slim"
 SECONDS = 180
@@ -149,3 +156,32 @@ def launcher(node: Reach, ours: Running, helm: str) -> Iterator[Launcher]:
             yield found
     except CannotRunError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def client(api: Reach) -> Iterator[KubernetesClient]:
+    """The product's client on a cluster that has the chart's definitions."""
+    for path in sorted(CRDS.glob("*.yaml")):
+        content = yaml.safe_load(path.read_text())
+        name = content["metadata"]["name"]
+        api.client.apply(f"{DEFINITIONS}/{name}", content)
+        wait_until(partial(_is_served, api, name), f"{name} should be served", 30, 0.05)
+    found = connect(api.kubeconfig)
+    yield found
+    found.close()
+
+
+def _is_served(api: Reach, name: str) -> bool:
+    conditions = api.client.get(f"{DEFINITIONS}/{name}")["status"].get("conditions") or []
+    return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
+
+
+@pytest.fixture
+def site(
+    client: KubernetesClient, api: Reach, place: Place, postgres: Postgres, tmp_path: Path
+) -> Iterator[ControllerSite]:
+    """Real controllers over one record and one namespace; `client` brings the definitions."""
+    assert client is not None
+    found = ControllerSite(postgres, api.kubeconfig, place.name, tmp_path)
+    yield found
+    found.close()

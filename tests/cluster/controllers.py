@@ -181,9 +181,9 @@ class ControllerSite:
         except Exception as error:
             raise AssertionError(f"{error}\n{self.phases()}\n{self.logs()}") from error
 
-    def event(self, kind: str, subject: str) -> Event:
+    def event(self, kind: str, subject: str, /, **detail: Any) -> Event:
         """An event of the test's own."""
-        return Event(id=new_id(), at=NOON, actor=program("test"), kind=kind, object=subject)
+        return Event(id=new_id(), at=NOON, actor=program("test"), kind=kind, object=subject, detail=detail)
 
     def _fill(self) -> None:
         for person in ("alice", "bob"):

@@ -5,12 +5,10 @@ from __future__ import annotations
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.cluster.conftest import Reach
@@ -18,7 +16,7 @@ from tests.cluster.harness.basics import wait_until
 from tests.cluster.harness.client import MERGE, ApiError
 from tests.cluster.place import Place
 from tests.support.factories import ALICE, access_grant, slice_plain
-from tre.cluster.client import KubernetesClient, connect
+from tre.cluster.client import KubernetesClient
 from tre.cluster.events import EVENT, Recorder
 from tre.cluster.lease import Elector, LeaseTerms
 from tre.cluster.protocol import ClusterError, Key, Object, Selector
@@ -35,28 +33,8 @@ from tre.store.database import Database, new_id
 from tre.store.migrate import migrate
 from tre.system.clock import SystemClock
 
-CRDS = Path(__file__).parents[2] / "helm" / "tre" / "crds"
-DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 COMMITTEE = Ed25519PrivateKey.generate()
 NAME = "nccid-00123"
-
-
-@pytest.fixture(scope="session")
-def client(api: Reach) -> Iterator[KubernetesClient]:
-    """The product's client on a cluster that has the chart's definitions."""
-    for path in sorted(CRDS.glob("*.yaml")):
-        content = yaml.safe_load(path.read_text())
-        name = content["metadata"]["name"]
-        api.client.apply(f"{DEFINITIONS}/{name}", content)
-        wait_until(partial(_is_served, api, name), f"{name} should be served", 30, 0.05)
-    found = connect(api.kubeconfig)
-    yield found
-    found.close()
-
-
-def _is_served(api: Reach, name: str) -> bool:
-    conditions = api.client.get(f"{DEFINITIONS}/{name}")["status"].get("conditions") or []
-    return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
 
 
 def resource(place: Place, name: str = NAME, *, signed: bool = True, **changes: Any) -> Object:

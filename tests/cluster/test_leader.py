@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-
-from tests.cluster.conftest import Reach
 from tests.cluster.controllers import ControllerProcess, ControllerSite, measured
 from tests.cluster.harness.basics import say
-from tests.cluster.place import Place
-from tests.cluster.test_custom_resources import client  # noqa: F401 - the definitions, once
-from tests.support.databases import Postgres
 from tre.cluster.client import KubernetesClient
 from tre.cluster.resources import ACCESS_GRANT
 from tre.controller.__main__ import LOST
 
 MANY = 100
 NAMES = [f"project-{number:03}" for number in range(MANY)]
-
-
-@pytest.fixture
-def site(
-    client: KubernetesClient,  # noqa: F811 - a fixture
-    api: Reach,
-    place: Place,
-    postgres: Postgres,
-    tmp_path: Path,
-) -> Iterator[ControllerSite]:
-    found = ControllerSite(postgres, api.kubeconfig, place.name, tmp_path)
-    yield found
-    found.close()
 
 
 def started(site: ControllerSite) -> tuple[ControllerProcess, ControllerProcess]:
@@ -46,7 +25,7 @@ def started(site: ControllerSite) -> tuple[ControllerProcess, ControllerProcess]
 
 def test_the_other_goes_on_when_the_leader_is_killed_in_mid_work(
     site: ControllerSite,
-    client: KubernetesClient,  # noqa: F811
+    client: KubernetesClient,
 ) -> None:
     first, second = started(site)
     for name in NAMES:
@@ -82,7 +61,7 @@ def test_a_clean_exit_hands_over_at_once_and_each_way_round(site: ControllerSite
     assert max(took) <= 3.0
 
 
-def test_who_was_stopped_and_wakes_up_changes_nothing_and_ends(site: ControllerSite, client: KubernetesClient) -> None:  # noqa: F811
+def test_who_was_stopped_and_wakes_up_changes_nothing_and_ends(site: ControllerSite, client: KubernetesClient) -> None:
     first, second = started(site)
     first.freeze()
     site.await_that(second.leads, "the second should lead", 25)

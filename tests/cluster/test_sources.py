@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from tests.cluster.conftest import Reach
 from tests.cluster.controllers import ControllerSite
 from tests.cluster.place import Place
-from tests.cluster.test_custom_resources import client  # noqa: F401 - the definitions, once
-from tests.support.databases import Postgres
 from tre.cluster.client import KubernetesClient
 from tre.cluster.protocol import Key, Object, Selector
 from tre.cluster.resources import ACCESS_GRANT, DATASET, FINALIZER, WORKSPACE
@@ -20,23 +13,10 @@ from tre.domain.grants.states import GrantPhase
 NAME = "nccid-00123"
 
 
-@pytest.fixture
-def site(
-    client: KubernetesClient,  # noqa: F811 - a fixture
-    api: Reach,
-    place: Place,
-    postgres: Postgres,
-    tmp_path: Path,
-) -> Iterator[ControllerSite]:
-    found = ControllerSite(postgres, api.kubeconfig, place.name, tmp_path)
-    yield found
-    found.close()
-
-
 class Window:
     """What kubectl shows of a grant."""
 
-    def __init__(self, client: KubernetesClient, namespace: str, name: str = NAME) -> None:  # noqa: F811
+    def __init__(self, client: KubernetesClient, namespace: str, name: str = NAME) -> None:
         self.client, self.key = client, Key(namespace, name)
 
     def item(self) -> Object | None:
@@ -52,7 +32,7 @@ class Window:
 
 def test_a_signed_resource_becomes_a_grant_and_its_deletion_ends_it(
     site: ControllerSite,
-    client: KubernetesClient,  # noqa: F811
+    client: KubernetesClient,
     api: Reach,
     place: Place,
 ) -> None:

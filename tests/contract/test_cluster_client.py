@@ -66,6 +66,9 @@ class ClientContract:
         for number in range(7):
             site.client.create(CONFIG_MAP, site.item(f"n{number}", labels={"odd": str(number % 2)}))
         found = site.client.list(CONFIG_MAP, site.namespace)
+        pages = list(site.client.pages(CONFIG_MAP, site.namespace))
+        assert [item for page in pages for item in page.items] == found.items
+        assert {page.version for page in pages} == {found.version}
         names = {item["metadata"]["name"] for item in found.items}
         assert {f"n{number}" for number in range(7)} <= names
         assert all(item["kind"] == "ConfigMap" for item in found.items)

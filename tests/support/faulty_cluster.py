@@ -53,6 +53,9 @@ class FaultyCluster:
         before = self.old.setdefault((kind, namespace), found)
         return before if fault == "stale" else found
 
+    def pages(self, kind: Kind, namespace: str = "", selector: Selector = EVERYTHING) -> Iterator[Listing]:
+        yield self.list(kind, namespace, selector)
+
     @contextlib.contextmanager
     def watch(
         self, kind: Kind, namespace: str, version: int, selector: Selector = EVERYTHING

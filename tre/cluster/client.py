@@ -132,15 +132,19 @@ class KubernetesClient:
             raise
 
     def list(self, kind: Kind, namespace: str = "", selector: Selector = EVERYTHING) -> Listing:
-        """A whole collection at one moment, in pages."""
-        items: list[Object] = []
+        """A whole collection at one moment."""
+        pages = [*self.pages(kind, namespace, selector)]
+        return Listing([item for page in pages for item in page.items], pages[-1].version)
+
+    def pages(self, kind: Kind, namespace: str = "", selector: Selector = EVERYTHING) -> Iterator[Listing]:
+        """The same page by page."""
         query = {"limit": str(PAGE)} | _selecting(selector)
         while True:
             page = self._call("GET", f"{kind.path(Key(namespace, ''))}?{urlencode(query)}")
-            items += page.get("items") or []
             metadata = page["metadata"]
+            yield Listing([_typed(kind, item) for item in page.get("items") or []], int(metadata["resourceVersion"]))
             if not metadata.get("continue"):
-                return Listing([_typed(kind, item) for item in items], int(metadata["resourceVersion"]))
+                return
             query["continue"] = metadata["continue"]
 
     @contextlib.contextmanager

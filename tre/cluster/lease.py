@@ -225,6 +225,10 @@ class FencedClient:
         """A whole collection."""
         return self._client.list(kind, namespace, selector)
 
+    def pages(self, kind: Kind, namespace: str = "", selector: Selector = EVERYTHING) -> Iterator[Listing]:
+        """A whole collection, page by page."""
+        return self._client.pages(kind, namespace, selector)
+
     def watch(
         self, kind: Kind, namespace: str, version: int, selector: Selector = EVERYTHING
     ) -> contextlib.AbstractContextManager[Iterator[WatchEvent]]:

@@ -21,6 +21,7 @@ from tre.cluster import owners
 from tre.cluster.protocol import (
     EVERYTHING,
     MANAGER,
+    PAGE,
     PLAINLY,
     STATUS_MANAGER,
     Deletion,
@@ -74,6 +75,12 @@ class MemoryCluster:
                 if its_kind == kind and namespace in ("", key.namespace) and _selected(item, selector)
             ]
             return Listing(found, self._version)
+
+    def pages(self, kind: Kind, namespace: str = "", selector: Selector = EVERYTHING) -> Iterator[Listing]:
+        """The same page by page."""
+        whole = self.list(kind, namespace, selector)
+        for start in range(0, max(1, len(whole.items)), PAGE):
+            yield Listing(whole.items[start : start + PAGE], whole.version)
 
     @contextlib.contextmanager
     def watch(

@@ -177,6 +177,10 @@ class ClusterClient(Protocol):
         """A whole collection at one moment, read in pages. Raises `WatchExpiredError` where a page came too late."""
         ...
 
+    def pages(self, kind: Kind, namespace: str = "", selector: Selector = EVERYTHING) -> Iterator[Listing]:
+        """The same page by page, for who need not hold all of it; all pages are of one moment."""
+        ...
+
     def watch(
         self, kind: Kind, namespace: str, version: int, selector: Selector = EVERYTHING
     ) -> contextlib.AbstractContextManager[Iterator[WatchEvent]]:

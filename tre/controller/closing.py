@@ -24,6 +24,7 @@ from tre.domain.workspaces.states import ALIVE_PHASES
 from tre.store import grant_slices, jobs, workspaces
 from tre.store import grants as grant_store
 from tre.store.grant_slices import SliceState
+from tre.store.overview import Overview
 
 DESTROY = "workspace.destroy"
 _LOOK_AGAIN = timedelta(minutes=1)
@@ -34,6 +35,17 @@ class Closing:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._cleared: set[str] = set()
+
+    def at_rest(self, seen: Overview, now: datetime) -> datetime | None:
+        """When to look again at an ended grant that only waits for its retention time; `None` where there is more."""
+        grant = seen.grant
+        alive = any(item.phase in ALIVE_PHASES for item in seen.workspaces)
+        left = any(item.state is not SliceState.Gone for item in seen.slices)
+        due = self._destruction_due(grant)
+        if grant.name not in self._cleared or alive or left or seen.close_asked or now >= due:
+            return None
+        return min(due, now + timedelta(hours=1))
 
     def reconcile(self, grant: GrantRecord, now: datetime) -> datetime | None:
         """Do what is due; return when to look again, `None` once it is closed."""
@@ -43,7 +55,7 @@ class Closing:
         if any(item.phase in ALIVE_PHASES for item in present):
             return now + _LOOK_AGAIN  # each ending wakes this grant by its event
         slices_gone = self._remove_slices(grant, now)
-        cleared = self._context.clear_grant(grant.name)
+        cleared = self._clear(grant.name)
         due = self._destruction_due(grant)
         if not close_asked and now < due:
             return min(due, now + timedelta(hours=1))
@@ -52,6 +64,12 @@ class Closing:
             self._close(grant, present, receipts, now)
             return None
         return now + _LOOK_AGAIN
+
+    def _clear(self, name: str) -> bool:
+        """Nothing comes back into the namespace of an ended grant: what was found empty once is not asked again."""
+        if name not in self._cleared and self._context.clear_grant(name):
+            self._cleared.add(name)
+        return name in self._cleared
 
     def _destruction_due(self, grant: GrantRecord) -> datetime:
         ended = grant.revoked_at or effective_end(grant.spec).at

@@ -106,6 +106,7 @@ def source_of(context: Context, cluster: Cluster, check_leading: Callable[[], No
         staleness=timedelta(minutes=cluster.settings.staleness_minutes),
         check_clock=check_clock,
         check_leading=check_leading,
+        verified=context.verified,
     )
     recorder = Recorder(client, COMPONENT, instance, context.clock)
     return KubernetesSource(SourceTerms(client, cluster.settings.namespace, door, recorder))

@@ -10,7 +10,7 @@ Threat: a log that was changed; a machine whose clock was set back, on which app
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from tre.domain.clock import Clock
 from tre.domain.errors import Reason, TREError
 from tre.domain.events import Event, program
 from tre.runtimes.protocol import Runtime
+from tre.sources.verified import VerifiedEvidence
 from tre.store.database import Database, new_id
 from tre.store.events import latest_moment
 from tre.system.layout import Layout
@@ -43,6 +44,8 @@ class Context:
     """Why the signed log does not go on; `None` while it does."""
     clear_grant: Callable[[str], bool] = lambda _grant: True
     """Removes what a runtime keeps for a grant whose runs are all dead; says whether nothing is left."""
+    verified: VerifiedEvidence = field(default_factory=VerifiedEvidence)
+    """What was found signed, by whoever looked first."""
 
     def check_granting(self) -> None:
         """Raise `TREError(AuditBroken)` while the signed log is not whole, `TREError(ClockOutOfStep)` while the clock

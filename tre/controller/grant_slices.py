@@ -14,6 +14,7 @@ from tre.domain.grants.models import GrantRecord
 from tre.store import grant_slices as store
 from tre.store import jobs
 from tre.store.grant_slices import SliceState, StoredSlice
+from tre.store.overview import Overview
 
 
 class GrantSlices:
@@ -21,6 +22,14 @@ class GrantSlices:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+
+    BUILT = (Finding("PlanCovered", True, Reason.Entitled), Finding("SlicesReady", True, Reason.Entitled))
+    """The conditions of a grant whose slices are as they should be."""
+
+    def at_rest(self, seen: Overview) -> bool:
+        """Whether every slice that the grant names is built, and every other one gone."""
+        wanted = {item.name for item in seen.grant.spec.slices}
+        return all(item.state is (SliceState.Ready if item.name in wanted else SliceState.Gone) for item in seen.slices)
 
     def findings(self, grant: GrantRecord) -> list[Finding]:
         """Conditions `PlanCovered` and `SlicesReady`, after asking for what is missing."""

@@ -8,7 +8,11 @@ operator closes it) its homes, and is Closed only when the storekeeper has certi
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tre.controller.closing import Closing
 from tre.controller.conditions import Finding, merged
@@ -18,12 +22,25 @@ from tre.controller.metrics import GRANT_MOVES
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import API_VERSION, AccessGrant, GrantRecord, Metadata, SuspensionScope
 from tre.domain.grants.policies import WARNINGS, due_warnings, effective_end, suspensions_in_force
-from tre.domain.grants.states import GrantPhase
-from tre.sources.signed import check_evidence, load_signers
+from tre.domain.grants.states import ENDED_PHASES, GrantPhase
+from tre.domain.people import Subject
+from tre.sources.signed import load_signers
 from tre.store import grants as store
 from tre.store import people
+from tre.store.overview import Overview
 
 _WHOLE = {SuspensionScope.grant, SuspensionScope.organisation}
+
+
+@dataclass(frozen=True)
+class Common:
+    """What is the same for every grant at one moment: the keys that count (none where signatures are looked at later),
+    what keeps grants from coming into force, who has been met."""
+
+    now: datetime
+    signers: dict[str, Ed25519PublicKey] | None
+    granting: tuple[Finding, ...]
+    met: frozenset[tuple[str, str]]
 
 
 class GrantReconciler:
@@ -55,6 +72,42 @@ class GrantReconciler:
         self._warn(grant, now)
         return _next_look(grant, now)
 
+    def common(self, *, verify: bool) -> Common:
+        """What `at_rest` needs to know of this moment. Raises `TREError(SetupIncomplete)` where no key can be read."""
+        with self._context.database.read() as connection:
+            met = frozenset(people.subjects(connection))
+        return Common(
+            now=self._context.clock.now(),
+            signers=load_signers(self._context.layout.keys / "grant-signers") if verify else None,
+            granting=tuple(self._trouble()),
+            met=met,
+        )
+
+    def at_rest(self, seen: Overview, common: Common) -> datetime | None:
+        """When a grant that is where it belongs must be looked at again; `None` where `reconcile` has something to do
+        now, or might."""
+        grant, now = seen.grant, common.now
+        if grant.phase in ENDED_PHASES:
+            return self._closing.at_rest(seen, now)
+        if now >= effective_end(grant.spec).at or not grant.evidence_verified or not self._slices.at_rest(seen):
+            return None
+        if common.signers is not None and not self._is_signed(grant, common.signers):
+            return None
+        granting = () if grant.phase is GrantPhase.Active else common.granting
+        findings = [_VERIFIED, *self._slices.BUILT, *granting]
+        unseen = [m.subject for m in grant.spec.members if m.subject.key not in common.met]
+        after = merged(seen.conditions, [*findings, _met(unseen)], grant.generation, now)
+        moves = _target(grant, findings, now, lambda: not common.granting) is not None
+        warns = grant.activated_at is not None and _warning(grant, seen.warned_minutes, now) is not None
+        return None if after != seen.conditions or moves or warns else _next_look(grant, now)
+
+    def _is_signed(self, grant: GrantRecord, signers: dict[str, Ed25519PublicKey]) -> bool:
+        try:
+            self._context.verified.check(_resource(grant), signers)
+        except TREError:
+            return False
+        return True
+
     def _findings(self, grant: GrantRecord) -> list[Finding]:
         evidence = self._evidence(grant)
         if not evidence.holds:
@@ -62,18 +115,15 @@ class GrantReconciler:
         return [evidence, *self._slices.findings(grant), *self._granting(grant)]
 
     def _evidence(self, grant: GrantRecord) -> Finding:
-        resource = AccessGrant(
-            api_version=API_VERSION, kind="AccessGrant", metadata=Metadata(name=grant.name), spec=grant.spec
-        )
         try:
-            check_evidence(resource, load_signers(self._context.layout.keys / "grant-signers"))
+            self._context.verified.check(_resource(grant), load_signers(self._context.layout.keys / "grant-signers"))
         except TREError as error:
             if grant.evidence_verified and error.reason is Reason.EvidenceUnverified:
                 self._keep_evidence(grant, verified=False)
             return Finding("EvidenceVerified", False, error.reason, str(error))
         if not grant.evidence_verified:
             self._keep_evidence(grant, verified=True)
-        return Finding("EvidenceVerified", True, Reason.Entitled)
+        return _VERIFIED
 
     def _keep_evidence(self, grant: GrantRecord, *, verified: bool) -> None:
         """What does not hold any more entitles nobody; while no key can be read, nothing is known, and it stays."""
@@ -84,8 +134,9 @@ class GrantReconciler:
 
     def _granting(self, grant: GrantRecord) -> list[Finding]:
         """A log or a clock that lets no grant come into force; one that is in force does not ask."""
-        if grant.phase is GrantPhase.Active:
-            return []
+        return [] if grant.phase is GrantPhase.Active else self._trouble()
+
+    def _trouble(self) -> list[Finding]:
         try:
             self._context.check_granting()
         except TREError as error:
@@ -97,10 +148,7 @@ class GrantReconciler:
         """Whom nobody has met yet: told, so that a misspelt name is seen; nothing waits for it."""
         with self._context.database.read() as connection:
             unseen = [m.subject for m in grant.spec.members if people.by_subject(connection, m.subject) is None]
-        if not unseen:
-            return Finding("MembersSeen", True, Reason.Entitled)
-        message = f"{', '.join(str(subject) for subject in unseen)} did not sign in here yet."
-        return Finding("MembersSeen", False, Reason.MemberNotSeen, message)
+        return _met(unseen)
 
     def _keep_conditions(self, grant: GrantRecord, findings: list[Finding], now: datetime) -> None:
         with self._context.database.read() as connection:
@@ -115,14 +163,9 @@ class GrantReconciler:
             store.set_conditions(change, grant.name, after)
 
     def _advance(self, grant: GrantRecord, findings: list[Finding], now: datetime) -> None:
-        ready = all(finding.holds for finding in findings)
-        suspended = any(s.scope in _WHOLE for s in suspensions_in_force(grant, now))
-        if grant.phase is GrantPhase.Pending and ready and now >= grant.spec.not_before:
-            self._move(grant, GrantPhase.Active, Reason.Entitled, now)
-        elif grant.phase is GrantPhase.Active and suspended:
-            self._move(grant, GrantPhase.Suspended, Reason.GrantSuspended, now)
-        elif grant.phase is GrantPhase.Suspended and not suspended and self._context.can_grant():
-            self._move(grant, GrantPhase.Active, Reason.Entitled, now)
+        target = _target(grant, findings, now, self._context.can_grant)
+        if target is not None:
+            self._move(grant, target, Reason.GrantSuspended if target is GrantPhase.Suspended else Reason.Entitled, now)
 
     def _move(self, grant: GrantRecord, target: GrantPhase, reason: Reason, now: datetime) -> None:
         event = self._context.event(f"grant.{_VERBS[target]}", f"grant/{grant.name}", reason=reason.value)
@@ -131,20 +174,55 @@ class GrantReconciler:
         GRANT_MOVES.labels(target.value, reason.value).inc()
 
     def _warn(self, grant: GrantRecord, now: datetime) -> None:
-        due = due_warnings(effective_end(grant.spec).at, now)
-        if not due or grant.activated_at is None:
+        if grant.activated_at is None or not due_warnings(effective_end(grant.spec).at, now):
             return
-        minutes = int(min(due).total_seconds() // 60)
         with self._context.database.read() as connection:
             warned = store.warned_minutes(connection, grant.name)
-        if warned is not None and warned <= minutes:
+        if (minutes := _warning(grant, warned, now)) is None:
             return
         event = self._context.event("grant.end-announced", f"grant/{grant.name}", minutes=minutes)
         with self._context.database.change(event) as change:
             store.set_warned(change, grant.name, minutes)
 
 
+_VERIFIED = Finding("EvidenceVerified", True, Reason.Entitled)
 _VERBS = {GrantPhase.Active: "activated", GrantPhase.Suspended: "suspended", GrantPhase.Expired: "expired"}
+
+
+def _resource(grant: GrantRecord) -> AccessGrant:
+    metadata = Metadata(name=grant.name)
+    return AccessGrant(api_version=API_VERSION, kind="AccessGrant", metadata=metadata, spec=grant.spec)
+
+
+def _met(unseen: list[Subject]) -> Finding:
+    if not unseen:
+        return Finding("MembersSeen", True, Reason.Entitled)
+    message = f"{', '.join(str(subject) for subject in unseen)} did not sign in here yet."
+    return Finding("MembersSeen", False, Reason.MemberNotSeen, message)
+
+
+def _target(
+    grant: GrantRecord, findings: list[Finding], now: datetime, can_grant: Callable[[], bool]
+) -> GrantPhase | None:
+    """Where a grant that has not ended has to go now, if anywhere."""
+    ready = all(finding.holds for finding in findings)
+    suspended = any(s.scope in _WHOLE for s in suspensions_in_force(grant, now))
+    if grant.phase is GrantPhase.Pending and ready and now >= grant.spec.not_before:
+        return GrantPhase.Active
+    if grant.phase is GrantPhase.Active and suspended:
+        return GrantPhase.Suspended
+    if grant.phase is GrantPhase.Suspended and not suspended and can_grant():
+        return GrantPhase.Active
+    return None
+
+
+def _warning(grant: GrantRecord, warned: int | None, now: datetime) -> int | None:
+    """The warning that is due and was not given: so many minutes before the end."""
+    due = due_warnings(effective_end(grant.spec).at, now)
+    if not due:
+        return None
+    minutes = int(min(due).total_seconds() // 60)
+    return None if warned is not None and warned <= minutes else minutes
 
 
 def _next_look(grant: GrantRecord, now: datetime) -> datetime:

@@ -15,7 +15,7 @@ from tre.controller.context import Context
 from tre.controller.publisher import Publisher
 from tre.controller.reconciler import KEEPING_UP_SECONDS
 from tre.controller.routes import route_of
-from tre.store import grants, people, workspaces
+from tre.store import overview, people, workspaces
 
 log = structlog.get_logger()
 
@@ -52,12 +52,14 @@ class Greeting:
         with self._context.database.read() as connection:
             sessions = people.revoked_sessions(connection, self._context.clock.now())
             alive = workspaces.alive(connection)
-            concerned = {name: grants.require(connection, name) for name in {found.grant for found in alive}}
+            concerned = overview.records(connection, sorted({found.grant for found in alive}))
         for session in sessions:
             self._context.publish({"type": "session-revoked", "session": session})
         for grant in concerned.values():
             self._context.publish({"type": "grant", "record": grant.as_plain()})
         for found in alive:
+            if found.grant not in concerned:  # a row that nobody understands entitles nobody
+                continue
             run = runs.get(found.plan.identity) if found.plan else None
             route = route_of(found, concerned[found.grant], run)
             self._context.publish({"type": "route", "record": route.as_plain()})

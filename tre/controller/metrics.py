@@ -23,6 +23,7 @@ from tre.store.database import Database
 RECONCILED = Counter("tre_reconciled", "Looks at an object of the record.", ["kind", "outcome"])
 SECONDS = Histogram("tre_reconcile_seconds", "Time that one look takes.", ["kind"])
 WAITING = Gauge("tre_reconcile_queue", "Objects that wait to be looked at.")
+SURVEYS = Counter("tre_surveys", "Times that every grant and workspace was looked over.")
 GRANT_MOVES = Counter("tre_grant_moves", "Grants that the controller brought into a phase.", ["phase", "reason"])
 WORKSPACE_REFUSALS = Counter("tre_workspace_refusals", "Workspaces that were asked for and not started.", ["reason"])
 WORKSPACE_ENDINGS = Counter("tre_workspace_endings", "Runs that were ended, by what ended them.", ["reason"])

@@ -26,10 +26,10 @@ def desired(context: Context) -> dict[str, dict[str, bool]]:
     found: dict[str, dict[str, bool]] = {}
     with context.database.read() as connection:
         names = {person.subject.key: person.hub_name for person in people.everybody(connection)}
-        for workspace in workspaces.everything(connection):
-            hub_name = names.get(workspace.subject.key)
+        for owner, workspace, phase in workspaces.phases(connection):
+            hub_name = names.get(owner)
             if hub_name is not None:
-                found.setdefault(hub_name, {})[workspace.name] = _SHOWN.get(workspace.phase, False)
+                found.setdefault(hub_name, {})[workspace] = _SHOWN.get(phase, False)
     return found
 
 

@@ -1,18 +1,18 @@
 """The controller's loop: look at what changed, at what is due, and at what runs; bring each where it belongs.
 
 Guarantees: level-triggered. Every object is looked at when an event names it, when its clock says so, when its run
-changes, and once a minute in any case; nothing depends on an event being seen. One object that cannot be brought
-where it belongs (a failing runtime, a broken row) delays no other and is tried again, later each time, with its
-reason in the log and in the metrics. While it cannot be told what runs, grants go on to be looked at (a revocation
-reaches the gateways) and workspaces are left as they are. Endings come before everything else. When the machine's
-clock jumps, everything is looked at again at once, so that nothing waits for an hour that was there already.
+changes, and looked over once a minute in any case (`tre.controller.survey`); nothing depends on an event being seen.
+One object that cannot be brought where it belongs (a failing runtime, a broken row) delays no other and is tried again,
+later each time, with its reason in the log and in the metrics. What may end something comes before everything else
+(`tre.controller.looks`), and what is decided while many wait is heard between two looks. While it cannot be told what
+runs, grants go on to be looked at (a revocation reaches the gateways) and workspaces are left as they are. When the
+machine's clock jumps, everything is looked at again at once, so that nothing waits for an hour that was there already.
 
 Threat: a lost event, a crash between two steps, a run that nobody asked for, a clock set back.
 """
 
 from __future__ import annotations
 
-import heapq
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -21,8 +21,10 @@ import structlog
 
 from tre.controller.context import Context
 from tre.controller.grants import GrantReconciler
-from tre.controller.metrics import RECONCILED, SECONDS, WAITING
+from tre.controller.looks import Looks, Moments
+from tre.controller.metrics import RECONCILED, SECONDS
 from tre.controller.routes import route_of
+from tre.controller.survey import Survey
 from tre.controller.workspaces import WorkspaceReconciler
 from tre.domain.errors import Reason, TREError
 from tre.domain.exports import states as export_states
@@ -36,6 +38,10 @@ log = structlog.get_logger()
 
 FULL_LOOK = timedelta(seconds=60)
 RUN_LOOK = timedelta(seconds=1)
+HEAR_SECONDS = 0.05
+"""How long it takes at most, one look aside, until what was decided while many wait is known."""
+BACKGROUND_SECONDS = 0.5
+"""How long the log waits at most for its turn while much is looked at: a checkpoint is due within a second."""
 SOON_SECONDS = 0.03
 """How soon to look again while the checker works: its answers come as files, which tell nobody."""
 LISTEN_SECONDS = 0.01
@@ -59,12 +65,13 @@ class Reconciler:
         self._grants = GrantReconciler(context)
         self._workspaces = WorkspaceReconciler(context)
         self._feed = ChangeFeed(context.database)
-        self._queue: dict[str, None] = {}
-        self._due: list[tuple[datetime, str]] = []
+        self._survey = Survey(context, self._grants, self._workspaces)
+        self._queue = Looks()
+        self._due = Moments()
         self._failures: dict[str, int] = {}
         self._runs: dict[str, Observation] = {}
         self._unseen: str | None = None
-        self._seen = 0
+        self._seen: int | None = None
         self._next_full = self._next_runs = context.clock.now()
         self.handlers: dict[str, Handler] = {
             "grant": self._grant,
@@ -101,26 +108,53 @@ class Reconciler:
     def step(self) -> None:
         """Everything that is due now."""
         self._notice_jump()
-        now = self._context.clock.now()
-        self._hear(now)
-        self._look_at_runs(now)
-        while self._due and self._due[0][0] <= now:
-            self._enqueue(heapq.heappop(self._due)[1])
-        while self._queue:
-            key = next(iter(self._queue))
-            del self._queue[key]
-            WAITING.set(len(self._queue))
-            self._look(key)
-            if self._looked_at is not None:
-                self._keep_up()
+        self._hear()
+        self._look_at_runs(asked=len(self._queue) > 0)
+        self._take_due()
+        heard = rested = self._context.clock.boottime()
+        while self._work():
+            now = self._context.clock.boottime()
+            if self._looked_at is not None or not (self._survey.is_first or self._queue.is_urgent):
+                self._keep_up()  # what only begins, however much of it, is nothing that the gateways wait for
+            if now - heard >= HEAR_SECONDS:  # seldom enough that a look whose own event asks for it starves nobody
+                heard = now
+                if self._feed.changed():
+                    self._hear()
+                self._take_due()
+                self._look_at_runs(asked=self._queue.is_urgent)
+            if now - rested >= BACKGROUND_SECONDS:
+                self._run_background()
+                rested = self._context.clock.boottime()
         self._keep_up()
-        awaiting = [task() for task in self.background]
-        self._soon = any(awaiting)
+        self._run_background()
 
     def _keep_up(self) -> None:
         """Nobody is told anything on the strength of a look that did not see what runs."""
         if self._unseen is None:
             self._looked_at = self._context.clock.boottime()
+
+    def _work(self) -> bool:
+        """The next look: at what may end something, over the next part of everything, at the rest; whether any."""
+        key = self._queue.urgent()
+        if key is None and self._survey.next_at <= self._context.clock.now():
+            seen = self._survey.part(self._runs)
+            for name in seen.looks:
+                self._enqueue(name)
+            for moment, name in seen.due:
+                self._due.put(moment, name)
+            return True
+        key = key or self._queue.patient()
+        if key is not None:
+            self._look(key)
+        return key is not None
+
+    def _run_background(self) -> None:
+        awaiting = [task() for task in self.background]
+        self._soon = any(awaiting)
+
+    def _take_due(self) -> None:
+        for key in self._due.due(self._context.clock.now()):
+            self._enqueue(key)
 
     def _clock_drift(self) -> float:
         return self._context.clock.now().timestamp() - self._context.clock.boottime()
@@ -132,14 +166,15 @@ class Reconciler:
             return
         log.warning("clock-jumped", seconds=round(self._drift - before, 1))
         self._next_full = self._next_runs = self._context.clock.now()
-        for _, key in self._due:
+        self._survey.begin_anew()
+        for key in self._due.take_all():
             self._enqueue(key)
-        self._due.clear()
 
     def _wait(self) -> None:
         """Until the record changes, somebody taps, or something is due."""
         now = self._context.clock.now()
-        moments = [self._next_full, self._next_runs, *(moment for moment, _ in self._due[:1])]
+        due = self._due.next()
+        moments = [self._next_full, self._next_runs, self._survey.next_at, *([] if due is None else [due])]
         seconds = max(0.0, (min(moments) - now).total_seconds())
         deadline = self._context.clock.boottime() + (min(seconds, SOON_SECONDS) if self._soon else seconds)
         while not self._tapped.is_set() and not self._feed.changed():
@@ -149,24 +184,28 @@ class Reconciler:
 
     def _enqueue(self, key: str) -> None:
         if key.partition("/")[0] in self.handlers:
-            self._queue[key] = None
+            self._queue.add(key)
 
-    def _hear(self, now: datetime) -> None:
+    def _hear(self) -> None:
+        """Have looked at what events name; the survey sees to everything that was there before the first look."""
+        now = self._context.clock.now()
+        changed: list[str] = []
         with self._context.database.read() as connection:
-            if now >= self._next_full:
-                self._next_full = now + FULL_LOOK
+            if self._seen is None:
                 self._seen = last_number(connection)
-                changed = ["session/all"]
-                changed += [f"grant/{name}" for name in grants.all_names(connection, open_only=True)]
-                changed += [f"export/{item.id}" for item in exports.by_state(connection, UNFINISHED)]
             else:
                 self._seen, changed = objects_changed_after(connection, self._seen)
                 changed += workspaces.ended_grants_of(connection, changed)
+            if now >= self._next_full:
+                self._next_full = now + FULL_LOOK
+                changed.append("session/all")
+                changed += [f"export/{item.id}" for item in exports.by_state(connection, UNFINISHED)]
         for key in changed:
             self._enqueue(key)
 
-    def _look_at_runs(self, now: datetime) -> None:
-        if now < self._next_runs and not self._queue and not self._tapped.is_set():
+    def _look_at_runs(self, *, asked: bool = False) -> None:
+        now = self._context.clock.now()
+        if now < self._next_runs and not self._tapped.is_set() and not asked:
             return
         self._tapped.clear()  # before looking: a tap from now on is another look
         self._next_runs = now + RUN_LOOK
@@ -179,9 +218,11 @@ class Reconciler:
             return
         self._unseen = None
         before, self._runs = self._runs, {run.identity: run for run in observed}
+        self._queue.lives(self._runs.values())
         for identity in before.keys() | self._runs.keys():
-            run = self._runs.get(identity) or before[identity]
-            if before.get(identity) != self._runs.get(identity):
+            old, new = before.get(identity), self._runs.get(identity)
+            if old is not new and old != new:
+                run = new or before[identity]
                 self._enqueue(f"workspace/{run.plan.workspace}")
         self._sweep()
 
@@ -190,7 +231,7 @@ class Reconciler:
         if not self._runs:
             return
         with self._context.database.read() as connection:
-            known = {w.plan.identity for w in workspaces.alive(connection) if w.plan is not None}
+            known = workspaces.alive_runs(connection)
         for identity in self._runs.keys() - known:
             self._guarded("orphan", identity, self._end_orphan)
 
@@ -206,7 +247,7 @@ class Reconciler:
         with SECONDS.labels(kind).time():
             again = self._guarded(kind, key, lambda _key: self.handlers[kind](name))
         if again is not None:
-            heapq.heappush(self._due, (again, key))
+            self._due.put(again, key)
 
     def _guarded(self, kind: str, key: str, look: Callable[[str], datetime | None]) -> datetime | None:
         """One object's trouble stays its own."""
@@ -231,7 +272,7 @@ class Reconciler:
         for workspace in present:
             again = self._guarded("workspace", f"workspace/{workspace.name}", self._workspace_of_key)
             if again is not None:
-                heapq.heappush(self._due, (again, f"workspace/{workspace.name}"))
+                self._due.put(again, f"workspace/{workspace.name}")
         again = self._grants.reconcile(name)
         self._publish_grant(name)
         return again

@@ -29,11 +29,19 @@ from tre.domain.workspaces.states import ALIVE_PHASES, StartStep, Wanted, Worksp
 from tre.runtimes.protocol import DeathProof, Observation, RunPhase
 from tre.store import grants as grant_store
 from tre.store import workspaces as store
+from tre.store.grant_slices import SliceState
+from tre.store.overview import Overview
 
 _SOON = timedelta(milliseconds=200)
 _PATIENCE = timedelta(seconds=5)
 """How long the death of a run is looked for at every moment; a node takes less to end it and say so."""
 _LONG, _NOW_AND_THEN, _RARELY = timedelta(minutes=1), timedelta(seconds=1), timedelta(seconds=10)
+
+
+def end_of(workspace: Workspace, grant: GrantRecord) -> datetime:
+    """Until when a run may last as far as is known now."""
+    assert workspace.plan is not None
+    return min(workspace.plan.end, effective_end(grant.spec).at)
 
 
 class WorkspaceReconciler:
@@ -62,6 +70,19 @@ class WorkspaceReconciler:
         mounted = workspace.plan.slices if workspace.plan and workspace.phase in ALIVE_PHASES else None
         verdict = is_entitled(grant, workspace.subject, now, mounted)
         return self._handlers[workspace.phase](workspace, grant, verdict, run)
+
+    def at_rest(self, workspace: Workspace, seen: Overview, runs: dict[str, Observation], now: datetime) -> bool:
+        """Whether `reconcile` would do nothing: it is stopped and wanted so, or it runs as it should until its end."""
+        run = None if workspace.plan is None else runs.get(workspace.plan.identity)
+        if workspace.phase in {WorkspacePhase.Stopped, WorkspacePhase.Refused}:
+            return workspace.wanted is Wanted.Stopped and run is None
+        if workspace.phase is not WorkspacePhase.Running or workspace.plan is None or run is None:
+            return False
+        mounted = workspace.plan.slices
+        built = all(item.state is SliceState.Ready for item in seen.slices if item.name in mounted)
+        entitled = is_entitled(seen.grant, workspace.subject, now, mounted)
+        asked = workspace.wanted is Wanted.Running and run.phase is not RunPhase.Ended
+        return bool(entitled) and built and asked and run.end <= end_of(workspace, seen.grant)
 
     def _stopped(
         self, workspace: Workspace, grant: GrantRecord, verdict: Verdict, run: Observation | None
@@ -179,7 +200,7 @@ class WorkspaceReconciler:
     def _shorten(self, workspace: Workspace, grant: GrantRecord, run: Observation) -> datetime:
         """When a run ends; where its approval was cut short, whoever holds it must know without us."""
         assert workspace.plan is not None
-        end = min(workspace.plan.end, effective_end(grant.spec).at)
+        end = end_of(workspace, grant)
         if end < run.end:
             self._context.runtime.shorten(workspace.plan.identity, end)
         return end

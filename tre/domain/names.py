@@ -83,6 +83,11 @@ def workspace_name(grant: str, issuer: str, subject: str) -> str:
     return f"w-{short_hash('workspace', grant, issuer, subject)}"
 
 
+def run_identity(workspace: str, instance: int) -> str:
+    """The name of one run of a workspace, in directories, logs and proofs: `w-…-3`."""
+    return f"{workspace}-{instance}"
+
+
 def hub_user_name(issuer: str, subject: str) -> str:
     """The JupyterHub name of a person: readable where the identifier is, unique by hash always."""
     return f"{slug(subject, room=20).rsplit('-', 1)[0]}-{short_hash('person', issuer, subject)}"

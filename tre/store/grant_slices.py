@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select, update
 from tre.domain.errors import Reason
 from tre.domain.model import Line, Record
 from tre.store.database import Change
+from tre.store.spans import Span
 from tre.store.tables.grants import grant_slices
 
 
@@ -45,6 +46,15 @@ def of_grant(connection: Connection, grant: str) -> list[StoredSlice]:
     """Every slice of a grant, by name."""
     rows = connection.execute(select(grant_slices).where(grant_slices.c.grant == grant).order_by(grant_slices.c.name))
     return [StoredSlice.model_validate(dict(row._mapping)) for row in rows]
+
+
+def among(connection: Connection, span: Span) -> dict[str, list[StoredSlice]]:
+    """Every slice of the grants in a span of names, by grant."""
+    found: dict[str, list[StoredSlice]] = {}
+    query = select(grant_slices).where(span.holds(grant_slices.c.grant)).order_by(grant_slices.c.name)
+    for row in connection.execute(query):
+        found.setdefault(row.grant, []).append(StoredSlice.model_validate(dict(row._mapping)))
+    return found
 
 
 def with_slice_id(connection: Connection, slice_id: str) -> StoredSlice | None:

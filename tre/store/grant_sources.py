@@ -14,6 +14,7 @@ from sqlalchemy import Connection, or_, select, update
 
 from tre.domain.grants.states import ENDED_PHASES
 from tre.store.database import Change
+from tre.store.spans import Span
 from tre.store.tables.audit import audit_events
 from tre.store.tables.grants import grants
 
@@ -52,13 +53,12 @@ def origin_of(connection: Connection, name: str) -> Origin | None:
     return _origin(detail)
 
 
-def origins(connection: Connection) -> dict[str, Origin]:
-    """The resources of all grants that came from one, by the grant's name."""
-    rows = connection.execute(
-        select(audit_events.c.object, audit_events.c.detail)
-        .where(audit_events.c.kind == APPLIED)
-        .order_by(audit_events.c.number)
-    )
+def origins(connection: Connection, span: Span | None = None) -> dict[str, Origin]:
+    """The resources of all grants that came from one, or of those in a span of names, by the grant's name."""
+    query = select(audit_events.c.object, audit_events.c.detail).where(audit_events.c.kind == APPLIED)
+    if span is not None:
+        query = query.where(Span(f"grant/{span.first}", f"grant/{span.last}").holds(audit_events.c.object))
+    rows = connection.execute(query.order_by(audit_events.c.number))
     last = {row.object.removeprefix("grant/"): row.detail for row in rows}
     return {name: found for name, detail in last.items() if (found := _origin(detail)) is not None}
 
@@ -71,10 +71,11 @@ def was_in_force(connection: Connection, name: str, digest: str) -> bool:
     return any(isinstance(detail, dict) and detail.get("digest") == digest for detail in details)
 
 
-def open_names(connection: Connection, source: str) -> list[str]:
-    """Names of a source's grants that have not ended."""
-    query = select(grants.c.name).where(grants.c.source == source, grants.c.phase.not_in(sorted(ENDED_PHASES)))
-    return list(connection.execute(query.order_by(grants.c.name)).scalars())
+def open_grants(connection: Connection, source: str) -> dict[str, datetime | None]:
+    """A source's grants that have not ended, by name, and until when it vouches for each."""
+    columns = (grants.c.name, grants.c.confirmed_until)
+    query = select(*columns).where(grants.c.source == source, grants.c.phase.not_in(sorted(ENDED_PHASES)))
+    return {row.name: row.confirmed_until for row in connection.execute(query.order_by(grants.c.name))}
 
 
 def confirm(change: Change, names: Sequence[str], until: datetime) -> None:

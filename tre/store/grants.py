@@ -20,6 +20,7 @@ from tre.domain.model import Line, Record, parse_record
 from tre.domain.names import slice_id
 from tre.domain.people import Subject
 from tre.store.database import Change, new_id
+from tre.store.spans import Span
 from tre.store.tables.grants import grant_slices, grants, suspensions
 
 
@@ -252,6 +253,13 @@ def stored_suspensions(connection: Connection, grant: GrantRecord) -> list[Store
     return [_suspension(row._mapping) for row in rows]
 
 
+def suspensions_among(connection: Connection, span: Span) -> list[tuple[str | None, StoredSuspension]]:
+    """Every recorded suspension of grants in a span of names (each with its grant) and of organisations (without)."""
+    concerned = or_(span.holds(suspensions.c.grant), suspensions.c.scope == SuspensionScope.organisation)
+    rows = connection.execute(select(suspensions).where(concerned).order_by(suspensions.c.since))
+    return [(row.grant, _suspension(row._mapping)) for row in rows]
+
+
 def of_organisation(connection: Connection, organisation: str) -> list[str]:
     """Names of the grants of an organisation, in order."""
     rows = connection.execute(select(grants.c.name, grants.c.spec).order_by(grants.c.name))
@@ -271,7 +279,16 @@ def _suspension(row: Any) -> StoredSuspension:
 
 
 def _record(connection: Connection, row: Any) -> GrantRecord:
-    bare = GrantRecord(
+    bare = bare_record(row)
+    return with_suspensions(bare, stored_suspensions(connection, bare))
+
+
+def bare_record(row: Any) -> GrantRecord:
+    """A row of grants as it is, without what stands elsewhere: nobody's entitlement may be asked of it.
+
+    Raises `ValueError` for a row that nobody understands.
+    """
+    return GrantRecord(
         name=row["name"],
         generation=row["generation"],
         spec=AccessGrantSpec.model_validate(row["spec"]),
@@ -282,8 +299,12 @@ def _record(connection: Connection, row: Any) -> GrantRecord:
         revoked_reason=row["revoked_reason"],
         confirmed_until=row["confirmed_until"],
     )
-    stored = [Suspension.model_validate(s.model_dump(exclude={"id"})) for s in stored_suspensions(connection, bare)]
-    return bare.model_copy(update={"suspensions": (*bare.spec.suspensions, *stored)})
+
+
+def with_suspensions(bare: GrantRecord, stored: Iterable[StoredSuspension]) -> GrantRecord:
+    """The whole record: the suspensions written in the grant itself, then those recorded since."""
+    found = (*bare.spec.suspensions, *(Suspension.model_validate(s.model_dump(exclude={"id"})) for s in stored))
+    return bare.model_copy(update={"suspensions": found}) if found else bare
 
 
 def warned_minutes(connection: Connection, name: str) -> int | None:

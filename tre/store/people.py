@@ -155,6 +155,11 @@ def everybody(connection: Connection) -> list[KnownPerson]:
     return [_person(row._mapping) for row in connection.execute(select(people).order_by(people.c.hub_name))]
 
 
+def subjects(connection: Connection) -> list[tuple[str, str]]:
+    """Everybody who was met, as `Subject.key`."""
+    return [(row.issuer, row.subject) for row in connection.execute(select(people.c.issuer, people.c.subject))]
+
+
 def by_subject(connection: Connection, subject: Subject) -> KnownPerson | None:
     """The person with exactly this subject."""
     same = (people.c.issuer == subject.issuer) & (people.c.subject == subject.id)

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from tre.domain import names
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.states import GrantPhase
 from tre.domain.model import as_line
@@ -24,6 +25,7 @@ from tre.domain.workspaces.states import (
     WorkspacePhase,
 )
 from tre.store.database import Change
+from tre.store.spans import Span
 from tre.store.tables.grants import grants
 from tre.store.tables.workspaces import workspace_uids, workspaces
 
@@ -43,6 +45,15 @@ def require(connection: Connection, name: str) -> Workspace:
             why="The record knows none of that name.",
             remedy="See `tre workspace list`.",
         )
+    return found
+
+
+def among(connection: Connection, span: Span) -> dict[str, list[Workspace]]:
+    """Every workspace of the grants in a span of names, by grant."""
+    found: dict[str, list[Workspace]] = {}
+    query = select(workspaces).where(span.holds(workspaces.c.grant)).order_by(workspaces.c.name)
+    for row in connection.execute(query):
+        found.setdefault(row.grant, []).append(_workspace(row._mapping))
     return found
 
 
@@ -66,6 +77,20 @@ def alive(connection: Connection) -> list[Workspace]:
     """Every workspace of which something may be alive."""
     rows = connection.execute(select(workspaces).where(workspaces.c.phase.in_(sorted(ALIVE_PHASES))))
     return [_workspace(row._mapping) for row in rows]
+
+
+def alive_runs(connection: Connection) -> set[str]:
+    """The identities of the runs of which something may be alive, without reading their plans."""
+    columns = (workspaces.c.name, workspaces.c.instance)
+    mine = workspaces.c.phase.in_(sorted(ALIVE_PHASES)) & (workspaces.c.instance > 0)
+    return {names.run_identity(row.name, row.instance) for row in connection.execute(select(*columns).where(mine))}
+
+
+def phases(connection: Connection) -> list[tuple[tuple[str, str], str, WorkspacePhase]]:
+    """Whose every workspace is (`Subject.key`), its name and where it is: nothing else of it."""
+    columns = (workspaces.c.issuer, workspaces.c.subject, workspaces.c.name, workspaces.c.phase)
+    rows = connection.execute(select(*columns).order_by(workspaces.c.name))
+    return [((row.issuer, row.subject), row.name, WorkspacePhase(row.phase)) for row in rows]
 
 
 def everything(connection: Connection) -> list[Workspace]:
@@ -215,11 +240,11 @@ def grants_of_person(connection: Connection, written: str) -> list[str]:
 
 def ended_grants_of(connection: Connection, objects: list[str]) -> list[str]:
     """The ended grants (as `grant/NAME`) whose workspaces are among these objects: they wait for receipts."""
-    names = [item.removeprefix("workspace/") for item in objects if item.startswith("workspace/")]
+    concerned = [item.removeprefix("workspace/") for item in objects if item.startswith("workspace/")]
     ended = connection.execute(
         select(grants.c.name)
         .join(workspaces, workspaces.c.grant == grants.c.name)
-        .where(workspaces.c.name.in_(names), grants.c.phase.in_([GrantPhase.Expired, GrantPhase.Revoked]))
+        .where(workspaces.c.name.in_(concerned), grants.c.phase.in_([GrantPhase.Expired, GrantPhase.Revoked]))
         .distinct()
     )
     return [f"grant/{name}" for name in ended.scalars()]

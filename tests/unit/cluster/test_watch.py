@@ -10,7 +10,7 @@ from tests.support.factories import NOON
 from tests.support.faulty_cluster import FaultyCluster
 from tre.cluster.memory import MemoryCluster
 from tre.cluster.protocol import ClusterError, EventType, Key, Kind, Listing, Object, WatchEvent
-from tre.cluster.watch import FIRST_PAUSE, LONGEST_PAUSE, RELIST_SECONDS, Cache, Watcher
+from tre.cluster.watch import FEW, FIRST_PAUSE, LONGEST_PAUSE, RELIST_SECONDS, Cache, Watcher
 from tre.domain.clock import ManualClock
 from tre.domain.errors import Reason
 
@@ -191,3 +191,23 @@ def test_a_stream_that_ends_at_once_is_no_hot_loop() -> None:
     site = Site()
     site.watcher.step()
     assert site.watcher.step() == 1.0
+
+
+def test_many_changes_of_a_list_are_told_in_one_word_and_few_one_by_one() -> None:
+    site, words = Site(), []
+    site.watcher.many(lambda: words.append("many"))
+    for number in range(FEW + 1):
+        site.write(f"n{number}")
+    site.watcher.step()
+    assert (site.told, words) == ([], ["many"])
+    site.write("one-more")
+    site.clock.advance(RELIST_SECONDS)
+    site.watcher.step()
+    assert (site.told, words) == (["one-more"], ["many"])
+
+
+def test_a_list_that_comes_in_pages_is_one_list() -> None:
+    cache = Cache()
+    pages = [Listing([item(1, "a")], 9), Listing([item(2, "b")], 9)]
+    assert cache.replace_by(iter(pages), NOON) == {Key("tre", "a"), Key("tre", "b")}
+    assert (cache.version, cache.version_of(Key("tre", "b")), cache.version_of(Key("tre", "c"))) == (9, 2, None)

@@ -115,7 +115,7 @@ class WorkspacePlan(Record):
     @property
     def identity(self) -> str:
         """Names this run in directories, logs and proofs: `w-…-3`."""
-        return f"{self.workspace}-{self.instance}"
+        return names.run_identity(self.workspace, self.instance)
 
     @property
     def slices(self) -> frozenset[str]:

@@ -42,6 +42,11 @@ class Looker:
         self._proofs.pop(identity, None)
         self._read_at.pop(identity, None)
 
+    def is_settled(self, pod: Pod) -> bool:
+        """Whether nothing is to be looked for until the pod's object changes: its proof stands on it, its door runs."""
+        proof = _written(pod)
+        return proof is not None and bool(proof.get("served")) and "running" in pod.container(DOOR_CONTAINER)
+
     def isolation(self, pod: Pod) -> tuple[Proof | None, str]:
         """The proof so far, with `served` once a person could be let in; or the failure."""
         identity = pod.plan.identity

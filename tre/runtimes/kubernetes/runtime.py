@@ -16,10 +16,11 @@ import math
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from typing import NamedTuple
 
 import structlog
 
-from tre.cluster.protocol import ClusterClient, ClusterError, Deletion, Key, Preconditions, Selector, key_of
+from tre.cluster.protocol import ClusterClient, ClusterError, Deletion, Key, Preconditions, Selector, key_of, version_of
 from tre.cluster.watch import Watcher
 from tre.domain.clock import Clock
 from tre.domain.errors import Reason, TREError
@@ -55,6 +56,15 @@ _MEANS = {
 }
 
 
+class _Seen(NamedTuple):
+    """What came of looking at one version of a pod; no run where it was forgotten."""
+
+    version: int
+    uid: str
+    run: Observation | None
+    is_settled: bool = False
+
+
 class KubernetesRuntime:
     """Workspaces in pods of a cluster."""
 
@@ -76,6 +86,7 @@ class KubernetesRuntime:
         self._refused: dict[str, Observation] = {}
         self._nodes: dict[str, str] = {}
         self._forgotten: set[str] = set()
+        self._settled: dict[Key, _Seen] = {}
         self.watcher = Watcher(client, POD, "", lambda _key: self._told(), clock, _OURS)
 
     def watch(self, stop: threading.Event, tell: Callable[[], None]) -> threading.Thread:
@@ -134,16 +145,22 @@ class KubernetesRuntime:
                 why=self.watcher.trouble or "",
                 remedy="It is tried again by itself.",
             )
-        items = [item for key in sorted(cache.keys()) if (item := cache.get(key)) is not None]
-        self._forgotten &= {item["metadata"]["uid"] for item in items}  # what the watch still shows of them
-        found = {}
-        for pod in filter(None, map(Pod.of, items)):
-            if pod.item["metadata"]["uid"] in self._forgotten:
+        before, self._settled = self._settled, {}
+        found: dict[str, Observation] = {}
+        shown: set[str] = set()
+        for key in sorted(cache.keys()):
+            kept = before.get(key)
+            if kept is None or kept.version != cache.version_of(key):
+                kept = self._look_at(key)
+            if kept is None:
                 continue
-            if pod.node:
-                self._nodes[pod.plan.identity] = pod.node
-                self._starter.marks.see(pod)
-            found[pod.plan.identity] = self._observed(pod)
+            shown.add(kept.uid)
+            if kept.run is None or kept.uid in self._forgotten:
+                continue
+            found[kept.run.identity] = kept.run
+            if kept.is_settled:
+                self._settled[key] = kept
+        self._forgotten &= shown  # what the watch still shows of them
         refused = {name: one for name, one in self._refused.items() if name not in found}
         return tuple((found | refused).values())
 
@@ -180,6 +197,23 @@ class KubernetesRuntime:
         return self._clearer.clear_namespace(self._places(grant).namespace)
 
     # --- parts
+
+    def _look_at(self, key: Key) -> _Seen | None:
+        """What a pod in the cache says; nothing else is new of it until another version of it is there, once it is
+        settled: it is Ready, and its proof stands on it."""
+        item = self.watcher.cache.get(key)
+        pod = None if item is None else Pod.of(item)
+        if item is None or pod is None:
+            return None
+        uid = item["metadata"]["uid"]
+        if uid in self._forgotten:
+            return _Seen(version_of(item), uid, None)
+        if pod.node:
+            self._nodes[pod.plan.identity] = pod.node
+            self._starter.marks.see(pod)
+        run = self._observed(pod)
+        settled = run.phase is RunPhase.Ready and pod.is_ready and self._looker.is_settled(pod)
+        return _Seen(version_of(item), uid, run, settled)
 
     def _observed(self, pod: Pod) -> Observation:
         proof, failure = (None, "") if pod.has_ended else self._looker.isolation(pod)

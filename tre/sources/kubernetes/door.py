@@ -16,7 +16,7 @@ Threat: somebody with write access to resources, or an API server that answers w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,10 +35,11 @@ from tre.domain.grants.states import ENDED_PHASES
 from tre.domain.model import parse_record
 from tre.domain.workspaces.states import ALIVE_PHASES
 from tre.sources.admission import admit
-from tre.sources.signed import check_evidence
+from tre.sources.verified import VerifiedEvidence
 from tre.store import grant_sources, workspaces
 from tre.store import grants as store
 from tre.store.database import Database, new_id
+from tre.store.overview import Overview
 
 SOURCE = "kubernetes"
 ACTOR = program("kubernetes-source")
@@ -60,6 +61,7 @@ class DoorTerms:
     staleness: timedelta = timedelta(hours=4)
     check_clock: Callable[[], None] = lambda: None
     check_leading: Callable[[], None] = lambda: None
+    verified: VerifiedEvidence = field(default_factory=VerifiedEvidence)
 
     def __post_init__(self) -> None:
         """Refuse a time in which no complete list may come, which would end access while all is well."""
@@ -95,7 +97,6 @@ class GrantDoor:
 
     def __init__(self, terms: DoorTerms) -> None:
         self._terms = terms
-        self._confirmed: datetime | None = None
 
     def take(self, item: Object, confirmed_at: datetime) -> Verdict:
         """Bring the record where a resource says it belongs, as far as its evidence allows."""
@@ -106,7 +107,7 @@ class GrantDoor:
             unknown = Condition("EvidenceVerified", False, Reason.BadInput, "What cannot be read was not verified.")
             return Verdict(_refused(error), unknown, self._owns(name, uid))
         try:
-            check_evidence(grant, self._terms.signers())
+            self._terms.verified.check(grant, self._terms.signers())
         except TREError as error:
             refused = Condition("EvidenceVerified", False, error.reason, str(error))
             kept = " The grant stays as it was signed." if self._owns(name, uid) else ""
@@ -154,21 +155,36 @@ class GrantDoor:
     def confirm(self, present: dict[str, str], confirmed_at: datetime) -> list[str]:
         """Vouch for the grants whose resources are there (name → identity); return the names of those that are not.
 
-        Written at most four times within the time that it vouches for.
+        Written at most four times within the time that it vouches for, however often the program is started.
         """
         with self._terms.database.read() as connection:
-            names = grant_sources.open_names(connection, SOURCE)
+            until_now = grant_sources.open_grants(connection, SOURCE)
             origins = grant_sources.origins(connection)
-        there = [name for name in names if _same(origins.get(name), present.get(name))]
+        there = [name for name in until_now if _same(origins.get(name), present.get(name))]
         until = confirmed_at + self._terms.staleness
-        due = self._confirmed is None or until >= self._confirmed + self._terms.staleness / 4
-        if there and due:
+        enough = until - self._terms.staleness / 4
+        due = [name for name in there if (before := until_now[name]) is None or before <= enough]
+        if due:
             self._terms.check_leading()
-            event = self._event("source.confirmed", f"source/{SOURCE}", grants=len(there), until=until.isoformat())
+            event = self._event("source.confirmed", f"source/{SOURCE}", grants=len(due), until=until.isoformat())
             with self._terms.database.change(event) as change:
-                grant_sources.confirm(change, there, until)
-            self._confirmed = until
-        return sorted(set(names) - set(there))
+                grant_sources.confirm(change, due, until)
+        return sorted(until_now.keys() - set(there))
+
+    def settled(self, item: Object, seen: Overview, origin: grant_sources.Origin | None) -> Verdict | None:
+        """What `take` would say of a resource whose content is in force; `None` where it would do anything, or might.
+
+        For who has read many at once. Every doubt is a `None`. The content being the record's, so is its evidence: who
+        keeps the record verifies that again and again, and whatever is lost there is an event.
+        """
+        grant, now = seen.grant, self._terms.clock.now()
+        if seen.source != SOURCE or origin is None or origin.uid != item["metadata"]["uid"]:
+            return None
+        if not grant.evidence_verified or item.get("spec") != grant.spec.as_plain():
+            return None
+        if grant.phase not in ENDED_PHASES and (grant.confirmed_until is None or grant.confirmed_until <= now):
+            return None
+        return Verdict(_TAKEN, _VERIFIED, True)
 
     def record(self, name: str) -> GrantRecord | None:
         """The grant of this name, if it came through this door."""

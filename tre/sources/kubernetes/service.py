@@ -12,7 +12,7 @@ Does not guarantee: that the window shows the last second. The record's own ways
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -30,6 +30,7 @@ from tre.cluster.watch import Watcher
 from tre.domain.clock import Clock
 from tre.domain.errors import Reason, TREError
 from tre.sources.kubernetes import window
+from tre.sources.kubernetes.comparison import Comparison, Sides
 from tre.sources.kubernetes.door import DoorTerms, GrantDoor, Verdict
 from tre.store import datasets, events, grant_slices, workspaces
 from tre.store import grants as store
@@ -37,7 +38,7 @@ from tre.store.changes import objects_changed_after
 
 log = structlog.get_logger()
 
-HEAR_SECONDS = 1.0
+HEAR_SECONDS = 0.25
 WORKERS = 3
 """Looks at a time beside the first: they wait for the API server, not for each other."""
 SOON_SECONDS = 0.2
@@ -49,6 +50,7 @@ PASSING = frozenset({Reason.AuditBroken, Reason.ClockOutOfStep, Reason.Leadershi
 KINDS: dict[str, Kind] = {"grant": ACCESS_GRANT, "workspace": WORKSPACE, "dataset": DATASET}
 
 LOOKED = Counter("tre_source_reconciled", "Looks at a resource", ["kind", "outcome"])
+COMPARED = Counter("tre_source_comparisons", "Times that all resources were compared with the whole record")
 WAITING = Gauge("tre_source_queue", "Resources waiting to be looked at")
 SKEW = Gauge("tre_cluster_clock_skew_seconds", "How far the API server's clock is surely ahead")
 
@@ -83,7 +85,11 @@ class KubernetesSource:
             word: Watcher(self._client, kind, terms.namespace, self._teller(word), self._clock)
             for word, kind in KINDS.items()
         }
+        for word in ("grant", "workspace"):
+            self.watchers[word].many(self._have_compared)
         self._seen: int | None = None
+        self._compare_due = True
+        self._comparing: Iterator[list[tuple[str, str]]] | None = None
         self._hear_at = self._clock.boottime()
         self._confirmed_at: datetime | None = None
         self._handlers: dict[str, Callable[[str], bool]] = {
@@ -102,7 +108,7 @@ class KubernetesSource:
         for thread in threads:
             thread.start()
         while not stop.is_set():
-            self.step(HEAR_SECONDS)
+            self.step(HEAR_SECONDS if self._comparing is None else 0.0)
         self.queue.close()
 
     def _work(self, stop: threading.Event) -> None:
@@ -116,6 +122,7 @@ class KubernetesSource:
             self._terms.door.check_leading()
             self._hear()
             self._confirm()
+            self._compare()
         except Exception as error:  # the loop must outlive anything, and say what is wrong
             log.warning("source-step-failed", error=str(error), exc_info=not isinstance(error, TREError))
         until = self._clock.boottime() + HEAR_SECONDS  # however much waits, the record is heard again
@@ -126,6 +133,30 @@ class KubernetesSource:
         WAITING.set(len(self.queue))
         self._terms.recorder.flush()
         SKEW.set(self._client.skew())
+
+    def _have_compared(self) -> None:
+        self._compare_due = True
+
+    def _compare(self) -> None:
+        """Compare the next part of everything with the record, once everything was listed."""
+        if self._comparing is None:
+            listed = all(watcher.cache.confirmed_at is not None for watcher in self.watchers.values())
+            if not self._compare_due or not listed:
+                return
+            self._compare_due = False
+            grants, spaces = self.watchers["grant"].cache, self.watchers["workspace"].cache
+            sides = Sides(self._database, self.door, self._terms.namespace, grants, spaces)
+            self._comparing = Comparison(sides, self._clock.now()).parts()
+        try:
+            found = next(self._comparing, None)
+        except Exception:
+            self._comparing, self._compare_due = None, True
+            raise
+        if found is None:
+            self._comparing = None
+            COMPARED.inc()
+        for kind, name in found or ():
+            self.queue.add(Look(kind, name))
 
     def _look(self, look: Look) -> None:
         try:
@@ -156,13 +187,14 @@ class KubernetesSource:
         return tell
 
     def _hear(self) -> None:
-        """Have looked at what changed in the record since the last time; at everything, the first time."""
+        """Have looked at what changed in the record since the last time; what was there before is compared."""
         if self._clock.boottime() < self._hear_at:
             return
         self._hear_at = self._clock.boottime() + HEAR_SECONDS
         with self._database.read() as connection:
             if self._seen is None:
-                self._seen, changed = events.last_number(connection), _everything(connection)
+                self._seen = events.last_number(connection)
+                changed = [f"dataset/{one.name}" for one in datasets.all_datasets(connection)]
             else:
                 self._seen, changed = objects_changed_after(connection, self._seen)
                 changed += _grants_of(connection, changed)
@@ -184,7 +216,7 @@ class KubernetesSource:
                 present[key.name] = item["metadata"]["uid"]
         for name in self.door.confirm(present, confirmed_at):
             self.queue.add(Look("grant", name))
-        self._confirmed_at = confirmed_at
+        self._confirmed_at, self._compare_due = confirmed_at, True
 
     def _grant(self, name: str) -> bool:
         """Look at one grant's resource; whether no more is to be done for now."""
@@ -292,14 +324,6 @@ class KubernetesSource:
         if item is not None:
             self._client.delete(kind, key, HowToDelete(Preconditions(uid=item["metadata"]["uid"])))
         return True
-
-
-def _everything(connection: Connection) -> list[str]:
-    return [
-        *(f"grant/{name}" for name in store.all_names(connection)),
-        *(f"workspace/{one.name}" for one in workspaces.everything(connection)),
-        *(f"dataset/{one.name}" for one in datasets.all_datasets(connection)),
-    ]
 
 
 def _grants_of(connection: Connection, changed: list[str]) -> list[str]:

@@ -257,6 +257,28 @@ def test_a_run_that_is_served_costs_no_more_looks(site: Site, monkeypatch: pytes
     assert [run.phase for run in other.observe()] == [RunPhase.Ready]
 
 
+def test_what_is_settled_is_not_read_again_until_it_changes(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.ready(PLAN)
+    site.look()  # its proof, which was written onto the pod, comes back
+    before = site.runtime.observe()
+    read: list[object] = []
+    real = site.runtime.watcher.cache.get
+
+    def get(key: Key) -> Object | None:
+        read.append(key)
+        return real(key)
+
+    monkeypatch.setattr(site.runtime.watcher.cache, "get", get)
+    site.clock.advance(5)
+    after = site.runtime.observe()
+    assert read == []
+    assert after[0] is before[0]  # nothing that a reconciler would have to look at again
+    site.runtime.end(PLAN.identity, Reason.Requested)
+    site.ended(PLAN)
+    assert site.observation(PLAN).phase is RunPhase.Ended
+    assert read
+
+
 @pytest.mark.parametrize(
     "failure",
     [
