@@ -116,11 +116,11 @@ def processor(controller: ControllerProcess) -> float:
 
 
 def wait_for(site: ControllerSite, condition: Callable[[], object], what: str, seconds: float) -> None:
-    """As `await_that`, asking four times a second: each question is work for who is measured."""
+    """As `await_that`, asking twice a second: each question is work for who is measured."""
     asked = [0.0]
 
     def rarely() -> object:
-        if time.monotonic() - asked[0] < 0.25:
+        if time.monotonic() - asked[0] < 0.5:
             return False
         asked[0] = time.monotonic()
         return condition()

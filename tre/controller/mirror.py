@@ -18,6 +18,8 @@ from tre.store import people, workspaces
 log = structlog.get_logger()
 
 PASS_SECONDS = 10.0
+FIRST_AGAIN_SECONDS = 1.0
+"""How soon a Hub is told again that could not be told; twice as long each time after that, up to `PASS_SECONDS`."""
 _SHOWN = {WorkspacePhase.Starting: True, WorkspacePhase.Running: True}
 
 
@@ -35,14 +37,15 @@ def desired(context: Context) -> dict[str, dict[str, bool]]:
 
 async def keep_mirror(context: Context, mirror: HubMirror, changed: asyncio.Event) -> None:
     """Tell the Hub, for ever: when something changed, and now and then in any case."""
-    agreed = True
+    agreed, again = True, FIRST_AGAIN_SECONDS
     while True:
         report = await mirror.agree(await asyncio.to_thread(desired, context))
         if report.agreed != agreed:
             agreed = report.agreed
             log.info("hub-mirror", agreed=agreed, problems=report.problems[:3])
+        pause, again = (PASS_SECONDS, FIRST_AGAIN_SECONDS) if agreed else (again, min(PASS_SECONDS, 2 * again))
         try:
-            await asyncio.wait_for(changed.wait(), PASS_SECONDS if agreed else 1.0)
+            await asyncio.wait_for(changed.wait(), pause)
         except TimeoutError:
             continue
         changed.clear()
