@@ -69,6 +69,7 @@ class Reconciler:
         self._due = Moments()
         self._failures: dict[str, int] = {}
         self._runs: dict[str, Observation] = {}
+        self._has_seen_runs = False
         self._seen: int | None = None
         self._next_full = self._next_runs = context.clock.now()
         self.handlers: dict[str, Handler] = {
@@ -204,7 +205,9 @@ class Reconciler:
         self._next_runs = now + RUN_LOOK
         before, self._runs = self._runs, {run.identity: run for run in self._context.runtime.observe()}
         self._queue.lives(self._runs.values())
-        for identity in before.keys() | self._runs.keys():
+        news = before.keys() | self._runs.keys() if self._has_seen_runs else ()  # at first the survey looks at each
+        self._has_seen_runs = True
+        for identity in news:
             old, new = before.get(identity), self._runs.get(identity)
             if old is not new and old != new:
                 run = new or before[identity]
