@@ -150,8 +150,8 @@ class Controller:
         """Tell the gateways (and wait until they closed their doors on an ending), and have the Hub's mirror look."""
         if message["type"] == "ending":
             self.publisher.announce(message)
-        else:
-            self.publisher.publish(message)
+        elif not self.publisher.publish(message):
+            return
         if self.loop is not None and message["type"] in {"route", "route-gone"}:
             self.loop.call_soon_threadsafe(self.changed.set)
 

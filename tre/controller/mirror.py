@@ -18,6 +18,8 @@ from tre.store import people, workspaces
 log = structlog.get_logger()
 
 PASS_SECONDS = 10.0
+LEAST_SECONDS = 0.5
+"""How much lies between two tellings at least: the first change is told at once, those right after it together."""
 FIRST_AGAIN_SECONDS = 1.0
 """How soon a Hub is told again that could not be told; twice as long each time after that, up to `PASS_SECONDS`."""
 _SHOWN = {WorkspacePhase.Starting: True, WorkspacePhase.Running: True}
@@ -37,8 +39,9 @@ def desired(context: Context) -> dict[str, dict[str, bool]]:
 
 async def keep_mirror(context: Context, mirror: HubMirror, changed: asyncio.Event) -> None:
     """Tell the Hub, for ever: when something changed, and now and then in any case."""
-    agreed, again = True, FIRST_AGAIN_SECONDS
+    agreed, again, loop = True, FIRST_AGAIN_SECONDS, asyncio.get_running_loop()
     while True:
+        told_at = loop.time()
         report = await mirror.agree(await asyncio.to_thread(desired, context))
         if report.agreed != agreed:
             agreed = report.agreed
@@ -49,3 +52,5 @@ async def keep_mirror(context: Context, mirror: HubMirror, changed: asyncio.Even
         except TimeoutError:
             continue
         changed.clear()
+        if (left := told_at + LEAST_SECONDS - loop.time()) > 0:
+            await asyncio.sleep(left)  # many changes in a row are told together

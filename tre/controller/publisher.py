@@ -50,23 +50,24 @@ class Publisher:
         self._listeners: dict[str, _Listener] = {}
         self._announced = 0
 
-    def publish(self, message: dict[str, Any]) -> None:
-        """Tell every listener, unless this was the last word already."""
+    def publish(self, message: dict[str, Any]) -> bool:
+        """Tell every listener, unless this was the last word already; whether it was news."""
         kind = message["type"]
         line = json.dumps(message)
         with self._lock:
             if kind in _KEYS:
                 key = (kind, _value(message, _KEYS[kind]))
                 if self._known.get(key) == line:
-                    return
+                    return False
                 self._known[key] = line
             elif kind in _GONE:
                 of, field_name = _GONE[kind]
                 if self._known.pop((of, message[field_name]), None) is None:
-                    return
+                    return False
             listeners = list(self._listeners.values())
         for listener in listeners:
             listener.loop.call_soon_threadsafe(self._put, listener, line)
+        return True
 
     def announce(self, message: dict[str, Any]) -> None:
         """Tell every listener and wait, within bounds, until each has acted on it. Not from the listeners' loop."""

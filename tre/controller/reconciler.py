@@ -71,6 +71,7 @@ class Reconciler:
         self._failures: dict[str, int] = {}
         self._runs: dict[str, Observation] = {}
         self._unseen: str | None = None
+        self._has_seen_runs = False
         self._seen: int | None = None
         self._next_full = self._next_runs = context.clock.now()
         self.handlers: dict[str, Handler] = {
@@ -219,7 +220,9 @@ class Reconciler:
         self._unseen = None
         before, self._runs = self._runs, {run.identity: run for run in observed}
         self._queue.lives(self._runs.values())
-        for identity in before.keys() | self._runs.keys():
+        news = before.keys() | self._runs.keys() if self._has_seen_runs else ()  # at first the survey looks at each
+        self._has_seen_runs = True
+        for identity in news:
             old, new = before.get(identity), self._runs.get(identity)
             if old is not new and old != new:
                 run = new or before[identity]
