@@ -130,9 +130,13 @@ def test_a_person_opens_the_notebook_in_chromium(launcher: Launcher) -> None:
             await card.wait_for(timeout=90_000)
             took("click → JupyterLab drawn by Chromium", time.monotonic() - began)
             await card.click()
-            await frame.locator(".jp-Notebook .cm-content").first.click()
+            ready = frame.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").first
+            await ready.wait_for(state="attached", timeout=60_000)  # until then the page moves what has the focus
+            cell = frame.locator(".jp-Notebook .cm-content").first
+            await cell.click()
             await page.keyboard.insert_text("import os; print(len(os.listdir('/data/chest-xray')) * 1000 + 42)")
-            await page.keyboard.press("Shift+Enter")
+            await expect(cell).to_contain_text("1000 + 42")
+            await cell.press("Shift+Enter")
             await expect(frame.locator(".jp-OutputArea-output").first).to_contain_text("9042", timeout=60_000)
             took("click → a cell's answer on the screen", time.monotonic() - began)
 
