@@ -44,7 +44,7 @@ class Images:
         for image in (found.tre, found.postgres, found.workspace):
             if image.reference not in known:
                 node.ctr("images", "import", str(image.archive))
-                node.ctr("images", "tag", "--force", f"{image.repository}:1", image.reference)
+                node.ctr("images", "tag", "--force", image.named, image.reference)
         return found
 
 

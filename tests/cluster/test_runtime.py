@@ -133,7 +133,8 @@ def test_a_revoked_kernel_that_ignores_every_signal_is_dead_within_seconds(free:
         free.plans.remove(plan)
     took.sort()
     print(f"revoked to observed dead, {REVOCATIONS} runs: {' '.join(f'{one:.2f}' for one in took)} s")  # noqa: T201
-    assert took[len(took) // 2] < 2.0
+    # A pod that has just changed is looked at by the kubelet after it has listed all containers twice, a second apart.
+    assert took[len(took) // 2] < 3.0
     assert took[-1] < 5.0  # a busy machine of two processors; the figures are printed
 
 

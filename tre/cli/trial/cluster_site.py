@@ -36,8 +36,10 @@ PATIENCE = 120.0
 LOOK_SECONDS = 0.02
 LIVES = "[]"
 WATCHED = (
-    "jsonpath={.type}{range .object.status.initContainerStatuses[*]} [{.state.terminated.finishedAt}]{end}"
-    "{range .object.status.containerStatuses[*]} [{.state.terminated.finishedAt}]{end}{'\\n'}"
+    "go-template={{.type}}"
+    "{{range .object.status.initContainerStatuses}} [{{with .state.terminated}}{{.finishedAt}}{{end}}]{{end}}"
+    "{{range .object.status.containerStatuses}} [{{with .state.terminated}}{{.finishedAt}}{{end}}]{{end}}"
+    '{{"\\n"}}'
 )
 """One line for each change of a pod: what happened, and when each of its containers ended; `[]` is one that lives."""
 
@@ -142,14 +144,13 @@ class ClusterWorld:
         """Somebody else who watches the grant's pod: `kubectl`, told by the API server what the node's agent says."""
         command = [str(self.site.kubectl), "--kubeconfig", str(self.site.kubeconfig), "get", "pods", "--watch"]
         command += ["--namespace", names.grant_namespace(grant), "--output-watch-events", "--output", WATCHED]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        try:
-            if LIVES not in _line(process):
-                raise TREError(Reason.RuntimeFailed, "The observer saw nothing alive to begin with.")
-            yield process
-        finally:
-            process.kill()
-            process.wait()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                if LIVES not in _line(process):
+                    raise TREError(Reason.RuntimeFailed, "The observer saw nothing alive to begin with.")
+                yield process
+            finally:
+                process.kill()
 
 
 def time_of_death(observer: subprocess.Popen[str]) -> float:
