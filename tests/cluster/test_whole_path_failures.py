@@ -128,7 +128,6 @@ def test_a_member_who_is_taken_off_is_out_and_the_others_stay(launcher: Launcher
 
 def test_an_upgrade_keeps_a_run_and_its_kernel_and_a_file_goes_out_of_it(launcher: Launcher) -> None:
     grant = launcher.grant("fail-upgrade")
-    gateway = launcher.site.pods("gateway")[0]["metadata"]["uid"]
 
     async def before() -> tuple[str, str]:
         async with launcher.lab_of(grant) as lab:
@@ -149,18 +148,28 @@ def test_an_upgrade_keeps_a_run_and_its_kernel_and_a_file_goes_out_of_it(launche
             assert await kernel.execute("print(first.exists())") == "False\n"
 
     identifier, uid = asyncio.run(before())
-    launcher.site.run("upgrade", RELEASE, str(CHART), settings={"sessionHours": 5})
-    launcher.await_that(
-        lambda: gateway not in {one["metadata"]["uid"] for one in launcher.site.pods()}, "a new gateway", 120
-    )
-    launcher.site.await_ready()
+    with every_pod_is_new(launcher):
+        launcher.site.run("upgrade", RELEASE, str(CHART), settings={"sessionHours": 5})
     asyncio.run(after(identifier))
     assert launcher.uid(grant) == uid
-    launcher.site.run("rollback", RELEASE)
-    launcher.site.await_ready()
+    with every_pod_is_new(launcher):
+        launcher.site.run("rollback", RELEASE)
     assert launcher.uid(grant) == uid
     asyncio.run(_is_answered(launcher, grant, identifier))
     launcher.withdraw(grant)
+
+
+@contextmanager
+def every_pod_is_new(launcher: Launcher) -> Iterator[None]:
+    """What is done replaces every pod of the services; comes back when the last old one is gone and all are ready."""
+
+    def there() -> set[str]:
+        return {pod["metadata"]["uid"] for name in DEPLOYMENTS for pod in launcher.site.pods(name)}
+
+    before = there()
+    yield
+    launcher.await_that(lambda: not before & there(), "every pod should be replaced", 180, 0.5)
+    launcher.site.await_ready()
 
 
 async def _is_answered(launcher: Launcher, grant: str, identifier: str) -> None:
