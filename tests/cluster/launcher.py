@@ -50,22 +50,6 @@ LEFT_TO_THE_LOOP = pytest.mark.filterwarnings(
 )
 """A client's TLS connections end with the loop or the thread that had them, a moment after nobody needs them."""
 
-STUBBORN = """
-import os, signal, time
-for number in range(1, 65):
-    try:
-        signal.signal(number, signal.SIG_IGN)
-    except (OSError, ValueError):
-        continue
-held = open('/home/researcher/held', 'ab')
-for _ in range(5):
-    if os.fork() == 0:
-        os.setsid()
-        while True:
-            time.sleep(1)
-"""
-"""A kernel as hard to end as it can be, and children in sessions of their own."""
-
 
 def took(what: str, seconds: float) -> None:
     """A figure for whoever reads the run's output."""

@@ -51,6 +51,22 @@ LIMITS = Limits(memory_bytes=768 * 2**20, cpu_millis=2000, shared_memory_bytes=2
 UID = 20001
 GROUP = 30001
 
+STUBBORN = """
+import os, signal, time
+for number in range(1, 65):
+    try:
+        signal.signal(number, signal.SIG_IGN)
+    except (OSError, ValueError):
+        continue
+held = open('/home/researcher/held', 'ab')
+for _ in range(5):
+    if os.fork() == 0:
+        os.setsid()
+        while True:
+            time.sleep(1)
+"""
+"""A kernel as hard to end as it can be, and children in sessions of their own."""
+
 DIAL = """
 import json, socket, ssl, sys
 directory, address, port, method, path, certificate = sys.argv[1:]

@@ -80,6 +80,8 @@ def test_only_one_controller_leads_and_the_other_stands_by(site: Installation) -
     site.kubectl("delete", "pod", first, "--wait=false")
     wait_until(lambda: len(leads()) == 1 and leads() != [first], "the other should be found", 60)
     wait_until(lambda: sent_to() == leads(), "and sent to", 30)
+    assert len(sent_to()) == 1
+    assert first not in sent_to()
 
 
 def test_secrets_cannot_be_changed_and_an_upgrade_keeps_them(site: Installation) -> None:

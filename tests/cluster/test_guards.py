@@ -112,6 +112,7 @@ def test_a_namespace_comes_and_goes_under_all_guards(ground: Ground) -> None:
     wait_until(partial(is_being_deleted, ground.client, pod), "the cluster should delete the pod", 60, 0.1)
     controller.request("PATCH", pod, {"metadata": {"finalizers": None}}, MERGE)  # as soon as it was proven dead
     wait_until(lambda: ground.client.find(namespace) is None, "the namespace should be gone", 90, 0.1)
+    assert ground.client.get_status(pod) == 404
 
 
 def is_being_deleted(client: Client, path: str) -> bool:

@@ -17,7 +17,8 @@ from playwright.async_api import Page, async_playwright, expect
 from tests.cluster.conftest import SECONDS
 from tests.cluster.harness.basics import CHECKOUT
 from tests.cluster.installed import BASE
-from tests.cluster.launcher import LEFT_TO_THE_LOOP, PASSWORD, RESOURCES, STUBBORN, Launcher, took
+from tests.cluster.launcher import LEFT_TO_THE_LOOP, PASSWORD, RESOURCES, Launcher, took
+from tests.cluster.pods import STUBBORN
 from tests.unit.gateway.chromium import CHROMIUM_MISSING, PROGRAM
 from tre.cli.demonstration.airlock import Airlock
 from tre.cli.trial.desk import Desk

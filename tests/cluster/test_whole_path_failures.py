@@ -16,7 +16,8 @@ import pytest
 from tests.cluster.conftest import SECONDS
 from tests.cluster.harness.client import MERGE, ApiError
 from tests.cluster.installed import CHART, DEPLOYMENTS, NAMESPACE, RELEASE
-from tests.cluster.launcher import LEFT_TO_THE_LOOP, STUBBORN, Launcher, Object, took
+from tests.cluster.launcher import LEFT_TO_THE_LOOP, Launcher, Object, took
+from tests.cluster.pods import STUBBORN
 from tre.cli.trial.lab import Kernel
 from tre.domain import names
 from tre.domain.errors import TREError

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.system.waiting import until
-from tre.cli.trial.browser import Browser, _Loopback, sign_in
+from tre.cli.trial.browser import Browser, sign_in
 from tre.cli.trial.lab import open_workspace
 from tre.cli.trial.world import PASSWORD, World
 from tre.system.settings import load_settings
@@ -69,13 +69,11 @@ class SecureBrowser(Browser):
     """A browser that trusts this certificate and no other, and remembers the head of every answer."""
 
     def __init__(self, certificate: Path) -> None:
-        super().__init__()
-        self.trust = ssl.create_default_context(cafile=str(certificate))
+        super().__init__(ssl.create_default_context(cafile=str(certificate)))
         self.heads: list[tuple[str, Any]] = []
 
     async def __aenter__(self) -> SecureBrowser:
-        connector = aiohttp.TCPConnector(resolver=_Loopback(), limit=20, ssl=self.trust)
-        self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        await super().__aenter__()
         self._before = _watched()
         return self
 
