@@ -10,9 +10,13 @@ import subprocess
 import sys
 
 from tests.cluster.harness.basics import CHECKOUT, CannotRunError, HarnessError, say
-from tests.cluster.harness.layout import OWNER_VARIABLE, Layout, Tier, default_state
+from tests.cluster.harness.layout import OWNER_VARIABLE, Layout, Tier, default_state, worker_state
 from tests.cluster.harness.starter import Starter, best_tier
+from tests.cluster.productimages import ImageBuilder
 
+WORKERS = ("gw0", "gw1")
+"""The processes that share the tests, as pytest-xdist calls them: one for what is tried of the installed launcher."""
+SIDE_BY_SIDE = ("-n", str(len(WORKERS)), "--dist", "loadscope", "--no-loadscope-reorder")
 CLEANING = 25.0  # seconds; less than the time that continuous integration leaves between asking and killing
 
 
@@ -83,16 +87,33 @@ def what_runs(arguments: list[str]) -> list[str]:
 
 
 def run_tests(starter: Starter, given: str, arguments: list[str]) -> int:
-    """Start if needed, run the tests, remove what was started here; tests that cannot run are skipped."""
-    ours = os.environ.get("CLUSTER", "") != "mine" and (starter.tier() is None or starter.is_orphan())
-    command = [sys.executable, "-m", "pytest", *what_runs(arguments)]
+    """Run the tests in the cluster that is there, or in what is started for them and removed afterwards; tests that
+    cannot run are skipped."""
+    is_there = starter.tier() is not None and not starter.is_orphan()
+    if os.environ.get("CLUSTER", "") == "mine" or is_there:
+        return run_to_the_end([sys.executable, "-m", "pytest", *what_runs(arguments)])
+    whole = not any(argument.startswith("tests/") for argument in arguments)
+    places = [worker_state(one) for one in WORKERS] if whole else [starter.where.state]
+    owned = [Starter(Layout(place), os.getpid()) for place in places]
+    if whole:
+        build_images(given)
     try:
-        if ours:
-            up_if_possible(Starter(starter.where, os.getpid()), given)
-        code = run_to_the_end(command)
+        for one in owned:
+            up_if_possible(one, given)
+        code = run_to_the_end([sys.executable, "-m", "pytest", *what_runs(arguments), *(SIDE_BY_SIDE if whole else ())])
     finally:
-        left = down(starter) if ours else 0
-    return code or left
+        left = [down(one) for one in owned]
+    return code or max(left)
+
+
+def build_images(given: str) -> None:
+    """Build what the tests will ask for, while nothing else goes on: a build mounts and unmounts, which is searched for
+    in what clusters leave behind."""
+    with contextlib.suppress(CannotRunError):  # tests that need them are skipped with this reason
+        if wanted_tier(given) is Tier.node:
+            builder = ImageBuilder()
+            for build in (builder.tre, builder.postgres):  # the first is made from the workspaces' image
+                build()
 
 
 def perform(starter: Starter, action: str, tier: str, rest: list[str]) -> int:

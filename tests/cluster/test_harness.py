@@ -92,7 +92,7 @@ STEPS = {
 }
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("victim", ["starter", "starter and keeper"])
 def test_killed_in_mid_start_the_next_run_repairs(own: Trial, tier: Tier, victim: str) -> None:
     before = look_around(own.where.token)

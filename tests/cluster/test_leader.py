@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from tests.cluster.controllers import ControllerProcess, ControllerSite, measured
-from tests.cluster.harness.basics import say
+from tests.cluster.harness.basics import BUSY, say
 from tre.cluster.client import KubernetesClient
 from tre.cluster.resources import ACCESS_GRANT
 from tre.controller.__main__ import LOST
@@ -37,7 +37,7 @@ def test_the_other_goes_on_when_the_leader_is_killed_in_mid_work(
         site.await_that(second.leads, "the second should lead", 25)
     site.await_that(lambda: site.phases() == {"Active": MANY}, "every grant should be active", 60)
     say(f"fail-over after kill -9: {took[0]:.1f} s")
-    assert took[0] <= 20.0
+    assert took[0] <= 20.0 * BUSY
     for kind in ("grant.applied", "grant.activated"):
         assert Counter(site.events(kind)) == Counter(f"grant/{name}" for name in NAMES), kind
     site.await_that(lambda: _nothing_waits(site), "every event should have its place")
@@ -58,7 +58,7 @@ def test_a_clean_exit_hands_over_at_once_and_each_way_round(site: ControllerSite
         leader, other = other, site.start()
         site.await_that(other.stands_by, "a new one should stand by")
     say(f"fail-over after a clean exit: {max(took):.2f} s")
-    assert max(took) <= 3.0
+    assert max(took) <= 3.0 * BUSY
 
 
 def test_who_was_stopped_and_wakes_up_changes_nothing_and_ends(site: ControllerSite, client: KubernetesClient) -> None:

@@ -46,6 +46,12 @@ def default_state() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "tre-launcher-cluster"
 
 
+def worker_state(worker: str) -> Path:
+    """The same for one of several processes that run tests side by side, each with a cluster of its own."""
+    state = default_state()
+    return state.with_name(f"{state.name}-{worker}")
+
+
 @dataclass(frozen=True)
 class Layout:
     """The files of one cluster."""

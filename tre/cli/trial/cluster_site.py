@@ -28,10 +28,14 @@ from tre.domain import names
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import AccessGrantSpec
 from tre.domain.model import Record
+from tre.runtimes.kubernetes.kinds import kind_of
+from tre.runtimes.kubernetes.render.vocabulary import SERVICE_ACCOUNT
 from tre.sources.grantfile import read_grants
 from tre.sources.signed import sign
 from tre.system.clock import SystemClock
 
+ACCOUNT = kind_of({"kind": "ServiceAccount"})
+"""What is made last of a grant's place."""
 PATIENCE = 120.0
 LOOK_SECONDS = 0.02
 LIVES = "[]"
@@ -117,11 +121,13 @@ class ClusterWorld:
         return signed.as_plain() | {"metadata": {"name": name, "namespace": self.site.namespace}}
 
     def grant(self, name: str) -> float:
-        """Put an approval into force; returns the seconds until everything for it was in place."""
+        """Put an approval into force; returns the seconds until everything that its runs live among was in place."""
         item = self.approval(name)
         begun = time.monotonic()
         self.client.create(ACCESS_GRANT, item)
         self._wait_for(lambda: self._phase(name) == "Active", f"{name} did not become active")
+        last = Key(names.grant_namespace(name), SERVICE_ACCOUNT)
+        self._wait_for(lambda: self.client.get(ACCOUNT, last), f"nothing was made for {name}")
         return time.monotonic() - begun
 
     def withdraw(self, name: str) -> None:
@@ -132,7 +138,7 @@ class ClusterWorld:
         found = self.client.get(ACCESS_GRANT, Key(self.site.namespace, name)) or {}
         return str((found.get("status") or {}).get("phase", ""))
 
-    def _wait_for(self, condition: Callable[[], bool], otherwise: str) -> None:
+    def _wait_for(self, condition: Callable[[], object], otherwise: str) -> None:
         deadline = time.monotonic() + PATIENCE
         while not condition():
             if time.monotonic() > deadline:

@@ -30,6 +30,8 @@ from tre.runtimes.kubernetes.render.vocabulary import Object
 SAME_MINUTE = timedelta(seconds=60)
 FRESH = timedelta(seconds=30)
 KEPT = 8
+KEEP_SECONDS = 20.0
+"""How often to try while nobody asks; an attempt may take a few seconds, and the next is due before it is too old."""
 PATIENCE = 15.0
 
 Attempt = Callable[[list[Object]], list[Object]]
@@ -89,6 +91,12 @@ class Controls:
                 return
             self._running = threading.Thread(target=self.try_now, name="network-control", daemon=True)
             self._running.start()
+
+    def keep(self, stop: threading.Event) -> None:
+        """Have an attempt at hand until told to stop, so that no start waits for one."""
+        while not stop.is_set():
+            self.begin()
+            stop.wait(KEEP_SECONDS)
 
     def try_now(self) -> None:
         """Try, and keep what was found."""

@@ -11,7 +11,7 @@ import pytest
 from tests.support import kubernetes as given
 from tre.domain.clock import ManualClock
 from tre.domain.errors import Reason, TREError
-from tre.runtimes.kubernetes.control import FRESH, SAME_MINUTE, Controls, in_a_process
+from tre.runtimes.kubernetes.control import FRESH, KEEP_SECONDS, PATIENCE, SAME_MINUTE, Controls, in_a_process
 from tre.runtimes.kubernetes.render.probe import ProbeAddress
 from tre.runtimes.kubernetes.render.vocabulary import Object
 
@@ -88,3 +88,21 @@ def test_an_attempt_that_breaks_is_none() -> None:
     controls.try_now()
     assert controls.near(given.NOW) is None
     assert "broke" in controls.trouble
+
+
+def test_one_is_kept_at_hand_until_told_to_stop() -> None:
+    stop, tried = threading.Event(), threading.Event()
+
+    def attempt(targets: list[Object]) -> list[Object]:
+        tried.set()
+        return [{"item": one["item"], "outcome": "open"} for one in targets]
+
+    controls = Controls(given.ADDRESSES, ManualClock(given.NOW), attempt)
+    keeping = threading.Thread(target=controls.keep, args=(stop,))
+    keeping.start()
+    assert tried.wait(20)
+    assert keeping.is_alive()
+    stop.set()
+    keeping.join(20)
+    assert not keeping.is_alive()
+    assert FRESH.total_seconds() > KEEP_SECONDS + PATIENCE / 2  # even where an attempt takes its time
