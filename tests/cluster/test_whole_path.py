@@ -128,17 +128,25 @@ def test_a_person_opens_the_notebook_in_chromium(launcher: Launcher) -> None:
             await page.click(f"form[action*='/{GRANT}/open'] button")
             frame = page.frame_locator("iframe[title=JupyterLab]")
             card = frame.locator(".jp-LauncherCard[data-category=Notebook]").first
-            await card.wait_for(timeout=90_000)
+            await card.wait_for(timeout=45_000 * BUSY)
             took("click → JupyterLab drawn by Chromium", time.monotonic() - began)
             await card.click()
             ready = frame.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").first
-            await ready.wait_for(state="attached", timeout=60_000)  # until then the page moves what has the focus
+            await ready.wait_for(
+                state="attached", timeout=30_000 * BUSY
+            )  # until then the page moves what has the focus
             cell = frame.locator(".jp-Notebook .cm-content").first
             await cell.click()
             await page.keyboard.insert_text("import os; print(len(os.listdir('/data/chest-xray')) * 1000 + 42)")
             await expect(cell).to_contain_text("1000 + 42")
-            await frame.locator("[data-command='notebook:run-cell-and-select-next']").first.click()
-            await expect(frame.locator(".jp-OutputArea-output").first).to_contain_text("9042", timeout=60_000)
+            answer = frame.locator(".jp-OutputArea-output").first
+            for _ in range(6):  # as a person does whose page did not take the first click
+                await cell.click()
+                await frame.locator("[data-command='notebook:run-cell-and-select-next']").first.click()
+                with contextlib.suppress(AssertionError):
+                    await expect(answer).to_contain_text("9042", timeout=5_000 * BUSY)
+                    break
+            await expect(answer).to_contain_text("9042")
             took("click → a cell's answer on the screen", time.monotonic() - began)
 
     asyncio.run(story())
