@@ -92,7 +92,7 @@ def run_tests(starter: Starter, given: str, arguments: list[str]) -> int:
     is_there = starter.tier() is not None and not starter.is_orphan()
     if os.environ.get("CLUSTER", "") == "mine" or is_there:
         return run_to_the_end([sys.executable, "-m", "pytest", *what_runs(arguments)])
-    whole = not any(argument.startswith("tests/") for argument in arguments)
+    whole = "-m" not in arguments and not any(argument.startswith("tests/") for argument in arguments)
     places = [worker_state(one) for one in WORKERS] if whole else [starter.where.state]
     owned = [Starter(Layout(place), os.getpid()) for place in places]
     if whole:

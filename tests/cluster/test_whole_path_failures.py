@@ -149,14 +149,21 @@ def test_an_upgrade_keeps_a_run_and_its_kernel_and_a_file_goes_out_of_it(launche
             launcher.site.kubectl("exec", "tre-shell-0", "--", "rm", file)
             assert await kernel.execute("print(first.exists())") == "False\n"
 
+    def secrets() -> list[Object]:
+        return [launcher.site.secret(name)["data"] for name in ("tre-audit-signing", "tre-link-hub", "tre-gateway-tls")]
+
     identifier, uid = asyncio.run(before())
+    kept = secrets()
     with every_pod_is_new(launcher):
         launcher.site.run("upgrade", RELEASE, str(CHART), settings={"sessionHours": 5})
     asyncio.run(after(identifier))
     assert launcher.uid(grant) == uid
+    assert secrets() == kept
     with every_pod_is_new(launcher):
         launcher.site.run("rollback", RELEASE)
     assert launcher.uid(grant) == uid
+    assert secrets() == kept
+    assert "Succeeded" in launcher.site.run("test", RELEASE)
     asyncio.run(_is_answered(launcher, grant, identifier))
     launcher.withdraw(grant)
 
