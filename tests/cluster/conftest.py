@@ -20,7 +20,14 @@ import yaml
 from tests.cluster.controllers import ControllerSite
 from tests.cluster.harness.basics import CannotRunError, HarnessError, wait_until
 from tests.cluster.harness.images import TOOLS
-from tests.cluster.harness.layout import STATE_VARIABLE, Layout, Tier, default_state, worker_state
+from tests.cluster.harness.layout import (
+    FAILED_VARIABLE,
+    STATE_VARIABLE,
+    Layout,
+    Tier,
+    default_state,
+    worker_state,
+)
 from tests.cluster.harness.programs import HELM, KUBERNETES, Programs
 from tests.cluster.harness.running import Running
 from tests.cluster.harness.starter import Starter, best_tier, order_binary
@@ -61,6 +68,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.cluster)
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(SECONDS))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell whoever started all tests which of them failed."""
+    if file := os.environ.get(FAILED_VARIABLE):
+        reports = [one for kind in ("failed", "error") for one in terminalreporter.stats.get(kind, ())]
+        Path(file).write_text("".join(f"{name}\n" for name in sorted({one.nodeid for one in reports})))
 
 
 def why_no_cluster() -> str:
