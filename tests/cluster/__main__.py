@@ -9,8 +9,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests.cluster import productimages
 from tests.cluster.harness.basics import CHECKOUT, CannotRunError, HarnessError, say
 from tests.cluster.harness.layout import (
     FAILED_VARIABLE,
@@ -21,7 +23,6 @@ from tests.cluster.harness.layout import (
     worker_state,
 )
 from tests.cluster.harness.starter import Starter, best_tier
-from tests.cluster.productimages import ImageBuilder
 
 WORKERS = ("gw0", "gw1")
 """The processes that share the tests, as pytest-xdist calls them: one for what is tried of the installed launcher."""
@@ -124,7 +125,7 @@ def run_in(places: list[Path], given: str, arguments: list[str]) -> int:
 def run_all(starter: Starter, given: str, arguments: list[str]) -> int:
     """Run every short test, in two clusters side by side. A few that fail there are run again, one by one in a cluster
     of their own, and it is said: two clusters on a small machine may hold each other up, and what fails alone fails."""
-    build_images(given)
+    build_everything(starter, given)
     with tempfile.TemporaryDirectory() as folder:
         failed = Path(folder) / "failed"
         os.environ[FAILED_VARIABLE] = str(failed)
@@ -137,14 +138,23 @@ def run_all(starter: Starter, given: str, arguments: list[str]) -> int:
     return run_in([starter.where.state], given, [*names, "-m", "cluster", "-rP"])
 
 
-def build_images(given: str) -> None:
-    """Build what the tests will ask for, while nothing else goes on: a build mounts and unmounts, which is searched for
-    in what clusters leave behind."""
-    with contextlib.suppress(CannotRunError):  # tests that need them are skipped with this reason
-        if wanted_tier(given) is Tier.node:
-            builder = ImageBuilder()
-            for build in (builder.tre, builder.postgres):  # the first is made from the workspaces' image
-                build()
+def build_everything(starter: Starter, given: str) -> None:
+    """Build programs and images beside each other, before any test: a build of images mounts and unmounts, which is
+    searched for in what clusters leave behind. Tests that need what cannot be built are skipped with the reason."""
+    with contextlib.suppress(CannotRunError), ThreadPoolExecutor(1) as beside:
+        tier = wanted_tier(given)
+        if tier is Tier.node:
+            productimages.provide()  # before the programs' build installs what it needs: one installs at a time
+            beside.submit(build_images)
+        starter.build(tier, everything=True)
+
+
+def build_images() -> None:
+    """Those of the product, and of a trial's database."""
+    with contextlib.suppress(CannotRunError):  # whoever asks for them finds out again
+        builder = productimages.ImageBuilder()
+        builder.tre()
+        builder.postgres()
 
 
 def perform(starter: Starter, action: str, tier: str, rest: list[str]) -> int:
