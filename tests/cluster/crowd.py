@@ -37,7 +37,7 @@ from tre.runtimes.kubernetes.render.vocabulary import GRANT_LABEL, ISOLATION_ANN
 from tre.sources.admission import admit
 from tre.sources.kubernetes import window
 from tre.sources.kubernetes.door import SOURCE, Verdict
-from tre.store import grant_slices, grant_sources, grants, overview, workspaces
+from tre.store import grant_slices, grant_sources, grants, outlines, workspaces
 from tre.store.grant_slices import SliceState
 from tre.system.clock import SystemClock
 from tre.system.layout import Layout
@@ -61,7 +61,7 @@ def fill(site: ControllerSite, client: KubernetesClient, names: Sequence[str]) -
         def make(name: str) -> tuple[AccessGrant, Object]:
             content = site.resource(name, members=MEMBER)
             metadata = content["metadata"] | {"finalizers": [FINALIZER]}
-            made = client.apply(ACCESS_GRANT, content | {"metadata": metadata})
+            made = client.create(ACCESS_GRANT, content | {"metadata": metadata})
             plain = {key: value for key, value in content.items() if key != "metadata"}
             return AccessGrant.model_validate(plain | {"metadata": {"name": name}}), made
 
@@ -102,15 +102,14 @@ def _shown(site: ControllerSite, client: KubernetesClient, made: dict[str, Objec
     now = SystemClock().now()
     with site.database.read() as connection:
         first = min(made)
-        part = overview.part(connection, first[:-1], 2 * TOGETHER)
+        part = outlines.part(connection, first[:-1], 2 * TOGETHER)
     good = Verdict(
         Condition("Accepted", True, Reason.Entitled), Condition("EvidenceVerified", True, Reason.Entitled), True
     )
     tasks: list[Callable[[], object]] = []
-    for seen in (one for one in part.found if one.grant.name in made):
-        item = made[seen.grant.name]
-        view = window.GrantView(seen.grant, seen.conditions, seen.slices, seen.workspaces)
-        status = {"status": window.grant_status(item, good, view, now)}
+    for seen in (one for one in part if one.name in made):
+        item = made[seen.name]
+        status = {"status": window.grant_status(item, good, seen, now)}
         metadata = {key: item["metadata"][key] for key in ("name", "namespace")}
         head = {"apiVersion": item["apiVersion"], "kind": item["kind"], "metadata": metadata}
         tasks.append(partial(client.apply_status, ACCESS_GRANT, head | status))
@@ -119,7 +118,7 @@ def _shown(site: ControllerSite, client: KubernetesClient, made: dict[str, Objec
 
 
 def _mirror(client: KubernetesClient, spec: Object, status: Object) -> None:
-    client.apply(WORKSPACE, spec)
+    client.create(WORKSPACE, spec)
     client.apply_status(WORKSPACE, status)
 
 

@@ -43,9 +43,10 @@ from tre.controller.reconciler import Reconciler
 from tre.controller.runtimes import RunTerms, runs_of
 from tre.domain.errors import TREError
 from tre.store.database import Database
-from tre.store.migrate import require_current
 from tre.store.roles import Role
+from tre.store.schema import require_current
 from tre.system.clock import SystemClock
+from tre.system.collector import look_seldom
 from tre.system.files import sweep_unfinished
 from tre.system.hub_keys import CONTROLLER_TOKEN, read_key
 from tre.system.layout import Layout
@@ -264,6 +265,7 @@ def main() -> int:
     """Run; the status is 1 where it cannot start."""
     layout, settings = arguments("controller")
     os.umask(0o002)  # the record's files are shared with the group of its writers
+    look_seldom()
     try:
         with FileLock(lock_path(layout.run)).hold():
             return asyncio.run(Controller(layout, settings).serve())
