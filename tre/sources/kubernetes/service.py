@@ -208,11 +208,7 @@ class KubernetesSource:
         if cache.confirmed_at is None or cache.confirmed_at == self._confirmed_at:
             return
         confirmed_at = cache.confirmed_at
-        present = {}
-        for key in cache.keys():  # noqa: SIM118 - no mapping
-            item = cache.get(key)
-            if item is not None and "deletionTimestamp" not in item["metadata"]:
-                present[key.name] = item["metadata"]["uid"]
+        present = {key.name: uid for key, uid in cache.identities().items()}
         for name in self.door.confirm(present, confirmed_at):
             self.queue.add(Look("grant", name))
         self._confirmed_at, self._compare_due = confirmed_at, True
