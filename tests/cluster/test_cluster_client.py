@@ -10,7 +10,7 @@ import pytest
 from tests.cluster.conftest import Reach
 from tests.cluster.place import Place
 from tests.contract.test_cluster_client import CONFIG_MAP, ClientContract, Site
-from tre.cluster import client as module
+from tre.cluster import reading as module
 from tre.cluster.client import KubernetesClient, check_skew, connect
 from tre.cluster.protocol import ClusterError, Key
 from tre.domain.errors import Reason, TREError

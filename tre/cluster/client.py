@@ -32,7 +32,6 @@ from prometheus_client import Counter
 from tre.cluster.protocol import (
     EVERYTHING,
     MANAGER,
-    PAGE,
     PLAINLY,
     STATUS_MANAGER,
     ClusterError,
@@ -47,12 +46,14 @@ from tre.cluster.protocol import (
     key_of,
     refusal_of,
 )
+from tre.cluster.reading import ListReader
 from tre.domain.errors import Reason, TREError
 
 REQUESTS = Counter("tre_cluster_requests", "Requests to the API server, by verb; a watch is one.", ["verb"])
 
 JSON, APPLY, MERGE = "application/json", "application/apply-patch+yaml", "application/merge-patch+json"
 LONGEST_LOG = 2**20
+_PIECE = 2**20
 _POD = Kind("", "v1", "Pod", "pods")
 _BROKEN = (urllib3.exceptions.HTTPError, ApiException, OSError)
 
@@ -137,15 +138,21 @@ class KubernetesClient:
         return Listing([item for page in pages for item in page.items], pages[-1].version)
 
     def pages(self, kind: Kind, namespace: str = "", selector: Selector = EVERYTHING) -> Iterator[Listing]:
-        """The same page by page."""
-        query = {"limit": str(PAGE)} | _selecting(selector)
-        while True:
-            page = self._call("GET", f"{kind.path(Key(namespace, ''))}?{urlencode(query)}")
-            metadata = page["metadata"]
-            yield Listing([_typed(kind, item) for item in page.get("items") or []], int(metadata["resourceVersion"]))
-            if not metadata.get("continue"):
-                return
-            query["continue"] = metadata["continue"]
+        """The same some hundred objects at a time, as they come.
+
+        Asked for as a whole: the server keeps that in its memory, and reads what is asked for in pages from its store.
+        """
+        selecting = urlencode(_selecting(selector))
+        path = f"{kind.path(Key(namespace, ''))}{'?' if selecting else ''}{selecting}"
+        answer = self._send("GET", path, None, JSON, self._limits.read)
+        try:
+            self._refuse("GET", path, answer)
+            for page in ListReader(answer.stream(_PIECE)).pages():
+                yield Listing([_typed(kind, item) for item in page.items], page.version)
+        except (*_BROKEN, ValueError, KeyError, TypeError) as error:
+            raise _unreachable("GET", path, f"what it answered is no list: {error}") from error
+        finally:
+            answer.close()  # where somebody stopped in the middle, more is under way
 
     @contextlib.contextmanager
     def watch(

@@ -274,6 +274,17 @@ def test_the_servers_version_is_read_as_providers_write_it(
 
 def test_a_server_that_tells_no_version_is_none(server: Server, client: KubernetesClient) -> None:
     server.answer = lambda handler: say(handler, 200, {"major": "one"})
-    with pytest.raises(ClusterError, match="did not answer") as caught:
+    with pytest.raises(ClusterError, match=r"did not answer") as caught:
         client.version()
+    assert caught.value.reason is Reason.ServiceUnavailable
+
+
+def test_a_list_that_breaks_off_is_no_list(server: Server, client: KubernetesClient) -> None:
+    whole = json.dumps({"items": [{"metadata": {"name": "a"}}], "metadata": {"resourceVersion": "7"}}).encode()
+    server.answer = stream(whole[:20], whole[20:])
+    found = client.list(KIND, "tre")
+    assert (found.version, [item["kind"] for item in found.items]) == (7, ["ConfigMap"])
+    server.answer = stream(whole[:20], whole[20:-1])
+    with pytest.raises(ClusterError, match=r"did not answer") as caught:
+        client.list(KIND, "tre")
     assert caught.value.reason is Reason.ServiceUnavailable
