@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.cluster.conftest import Reach
-from tests.cluster.harness.basics import say
+from tests.cluster.harness.basics import say, wait_until
 from tests.cluster.harness.running import Running
 from tests.support.databases import Postgres, name_of
 from tre.cli.bench import controller
@@ -71,7 +71,7 @@ def test_the_benchmark_measures_and_leaves_nothing(site: Path, client: Kubernete
     assert found["resident memory, most"].met
     assert found["fail-over, leader killed"].met
     assert found["fail-over, leader ended"].met
-    assert left(client) == before
+    wait_until(lambda: left(client) == before, "what was made should go", 60)  # namespaces take a while to
     with pytest.raises(TREError, match="not empty") as caught:
         controller.bench(site, QUICK)
     assert caught.value.reason is Reason.Conflict

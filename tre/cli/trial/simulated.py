@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tre.cli.trial.controller_site import ControllerSite, SiteTerms
 from tre.cli.trial.crowd import clear, make_node
+from tre.cli.trial.waiting import wait_until
 from tre.cluster.client import KubernetesClient, connect
 from tre.cluster.protocol import ClusterError, Key, Selector
 from tre.cluster.resources import ACCESS_GRANT
@@ -81,10 +82,24 @@ def _site(site: SimulatedSite, client: KubernetesClient, namespace: str) -> Iter
 
 def refuse_what_cannot_work(site: SimulatedSite, client: KubernetesClient) -> None:
     """Raise `TREError` unless the cluster and the database are there, and are to spare."""
+    if present := len(client.list(POD, "", _OURS).items):
+        raise TREError(
+            Reason.Conflict,
+            f"{present} pods of a launcher run on this cluster.",
+            why="The controllers that are measured would end them: they are in no record that these know.",
+            remedy="Measure on a cluster to spare.",
+        )
+    wait_until(lambda: _lists_grants(client), "The API server did not list grants", 30.0, 0.5)
+    _refuse_filled(site.database_url)
+
+
+def _lists_grants(client: KubernetesClient) -> bool:
+    """Whether it does by now: a kind that it was told of a moment ago takes it a moment."""
     try:
-        present = client.list(POD, "", _OURS).items
         client.list(ACCESS_GRANT)
     except ClusterError as error:
+        if error.reason is Reason.RateLimited:
+            return False
         if error.code != 404:
             raise
         raise TREError(
@@ -93,14 +108,7 @@ def refuse_what_cannot_work(site: SimulatedSite, client: KubernetesClient) -> No
             why="The chart's definitions are not installed there.",
             remedy="Run `kubectl apply -f helm/tre/crds/` for this cluster.",
         ) from error
-    if present:
-        raise TREError(
-            Reason.Conflict,
-            f"{len(present)} pods of a launcher run on this cluster.",
-            why="The controllers that are measured would end them: they are in no record that these know.",
-            remedy="Measure on a cluster to spare.",
-        )
-    _refuse_filled(site.database_url)
+    return True
 
 
 def _refuse_filled(url: str) -> None:
