@@ -21,7 +21,7 @@ from tre.cli.trial.controller_site import DATA_GROUP, DIGEST, PEOPLE, Controller
 from tre.cli.trial.waiting import wait_until
 from tre.cluster.client import KubernetesClient
 from tre.cluster.conditions import Condition
-from tre.cluster.protocol import Key, Object, Selector, key_of
+from tre.cluster.protocol import Deletion, Key, Object, Selector, key_of
 from tre.cluster.resources import ACCESS_GRANT, FINALIZER, WORKSPACE
 from tre.controller.cluster import open_cluster
 from tre.controller.conditions import Finding, merged
@@ -57,6 +57,7 @@ FAKE = {"kwok.x-k8s.io/node": "fake"}
 """What kwok simulates a node by."""
 
 VAST = {"cpu": "100k", "memory": "1Pi", "ephemeral-storage": "1Pi", "pods": "1M"}
+AT_ONCE = Deletion(grace_seconds=0)
 _NOBODY_SIMULATES = "No pod of these ran, as if kwok did not simulate their node,"
 _CONDITIONS = ("EvidenceVerified", "PlanCovered", "SlicesReady", "MembersSeen")
 
@@ -255,6 +256,7 @@ def clear(site: ControllerSite, client: KubernetesClient) -> None:
     with ThreadPoolExecutor(WRITERS) as pool:
         pods = _ours(client.list(POD, "", labelled).items, marks)
         list(pool.map(lambda item: client.patch(POD, key_of(item), freed), pods))
+        list(pool.map(lambda item: client.delete(POD, key_of(item), AT_ONCE), pods))
         list(pool.map(lambda item: client.patch(ACCESS_GRANT, key_of(item), freed), grants_there))
         for kind in (NAMESPACE, VOLUME):
             found = _ours(client.list(kind, "", labelled).items, marks)
