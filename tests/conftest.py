@@ -14,6 +14,9 @@ from tests.support.postgres import PostgresServer
 
 TOGETHER = {
     "tests/browser/": "desks",
+    "tests/cluster/test_bench": "the chart's installation",
+    "tests/cluster/test_chart": "the chart's installation",
+    "tests/cluster/test_whole_path": "the chart's installation",
     "tests/docs/": "installations",
     "tests/security/": "installations",
     "tests/system/": "installations",

@@ -8,11 +8,27 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 from tests.cluster.harness.basics import CHECKOUT, CannotRunError, HarnessError, say
-from tests.cluster.harness.layout import OWNER_VARIABLE, Layout, Tier, default_state
+from tests.cluster.harness.layout import (
+    FAILED_VARIABLE,
+    OWNER_VARIABLE,
+    Layout,
+    Tier,
+    default_state,
+    worker_state,
+)
 from tests.cluster.harness.starter import Starter, best_tier
+from tests.cluster.productimages import ImageBuilder
 
+WORKERS = ("gw0", "gw1")
+"""The processes that share the tests, as pytest-xdist calls them: one for what is tried of the installed launcher."""
+SIDE_BY_SIDE = ("-n", str(len(WORKERS)), "--dist", "loadscope", "--no-loadscope-reorder")
+PYTEST = (sys.executable, "-m", "pytest")
+TESTS_FAILED = 1  # pytest's exit code for that, and for nothing else
+MOST_AGAIN = 5
 CLEANING = 25.0  # seconds; less than the time that continuous integration leaves between asking and killing
 
 
@@ -83,16 +99,52 @@ def what_runs(arguments: list[str]) -> list[str]:
 
 
 def run_tests(starter: Starter, given: str, arguments: list[str]) -> int:
-    """Start if needed, run the tests, remove what was started here; tests that cannot run are skipped."""
-    ours = os.environ.get("CLUSTER", "") != "mine" and (starter.tier() is None or starter.is_orphan())
-    command = [sys.executable, "-m", "pytest", *what_runs(arguments)]
+    """Run the tests in the cluster that is there, or in what is started for them and removed afterwards; tests that
+    cannot run are skipped."""
+    is_there = starter.tier() is not None and not starter.is_orphan()
+    if os.environ.get("CLUSTER", "") == "mine" or is_there:
+        return run_to_the_end([*PYTEST, *what_runs(arguments)])
+    if "-m" in arguments or any(argument.startswith("tests/") for argument in arguments):
+        return run_in([starter.where.state], given, what_runs(arguments))
+    return run_all(starter, given, arguments)
+
+
+def run_in(places: list[Path], given: str, arguments: list[str]) -> int:
+    """Start clusters in these state directories, run tests, and remove what was started."""
+    owned = [Starter(Layout(place), os.getpid()) for place in places]
     try:
-        if ours:
-            up_if_possible(Starter(starter.where, os.getpid()), given)
-        code = run_to_the_end(command)
+        for one in owned:
+            up_if_possible(one, given)
+        code = run_to_the_end([*PYTEST, *arguments])
     finally:
-        left = down(starter) if ours else 0
-    return code or left
+        left = [down(one) for one in owned]
+    return code or max(left)
+
+
+def run_all(starter: Starter, given: str, arguments: list[str]) -> int:
+    """Run every short test, in two clusters side by side. A few that fail there are run again, one by one in a cluster
+    of their own, and it is said: two clusters on a small machine may hold each other up, and what fails alone fails."""
+    build_images(given)
+    with tempfile.TemporaryDirectory() as folder:
+        failed = Path(folder) / "failed"
+        os.environ[FAILED_VARIABLE] = str(failed)
+        code = run_in([worker_state(one) for one in WORKERS], given, [*what_runs(arguments), *SIDE_BY_SIDE])
+        del os.environ[FAILED_VARIABLE]
+        names = failed.read_text().splitlines() if failed.exists() else []
+    if code != TESTS_FAILED or not 0 < len(names) <= MOST_AGAIN:
+        return code
+    say(f"{len(names)} failed beside the other cluster, and run again alone: {', '.join(names)}")
+    return run_in([starter.where.state], given, [*names, "-m", "cluster", "-rP"])
+
+
+def build_images(given: str) -> None:
+    """Build what the tests will ask for, while nothing else goes on: a build mounts and unmounts, which is searched for
+    in what clusters leave behind."""
+    with contextlib.suppress(CannotRunError):  # tests that need them are skipped with this reason
+        if wanted_tier(given) is Tier.node:
+            builder = ImageBuilder()
+            for build in (builder.tre, builder.postgres):  # the first is made from the workspaces' image
+                build()
 
 
 def perform(starter: Starter, action: str, tier: str, rest: list[str]) -> int:

@@ -20,7 +20,14 @@ import yaml
 from tests.cluster.controllers import make_site
 from tests.cluster.harness.basics import CannotRunError, HarnessError, wait_until
 from tests.cluster.harness.images import TOOLS
-from tests.cluster.harness.layout import Layout, Tier, default_state
+from tests.cluster.harness.layout import (
+    FAILED_VARIABLE,
+    STATE_VARIABLE,
+    Layout,
+    Tier,
+    default_state,
+    worker_state,
+)
 from tests.cluster.harness.programs import HELM, KUBERNETES, Programs
 from tests.cluster.harness.running import Running
 from tests.cluster.harness.starter import Starter, best_tier, order_binary
@@ -38,20 +45,37 @@ CRDS = Path(__file__).parents[2] / "helm" / "tre" / "crds"
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 IS_MINE = os.environ.get("CLUSTER", "") == "mine"
 PUBLIC_IMAGE = "docker.io/library/python:3.13-slim"
-SECONDS = 180
+SECONDS = 900
+LAUNCHER = "launcher"
+
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # each of them has a cluster of its own
+    os.environ[STATE_VARIABLE] = str(worker_state(worker))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def is_shared(config: pytest.Config) -> bool:
+    """Whether several processes share the tests."""
+    return hasattr(config, "workerinput")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Every test here needs a cluster, and real things take their time.
 
-    Those that share the chart's installation come last: its guards are the whole cluster's.
+    Those that share the chart's installation come last: its guards are the whole cluster's. Where another process has
+    the other tests and a cluster for them, they come first, since they take longest.
     """
-    items.sort(key=lambda item: "launcher" in getattr(item, "fixturenames", ()))
+    items.sort(key=lambda item: (LAUNCHER in getattr(item, "fixturenames", ())) is not is_shared(config))
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.cluster)
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(SECONDS))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell whoever started all tests which of them failed."""
+    if file := os.environ.get(FAILED_VARIABLE):
+        reports = [one for kind in ("failed", "error") for one in terminalreporter.stats.get(kind, ())]
+        Path(file).write_text("".join(f"{name}\n" for name in sorted({one.nodeid for one in reports})))
 
 
 def why_no_cluster() -> str:

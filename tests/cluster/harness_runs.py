@@ -19,7 +19,7 @@ from tests.cluster.harness.identity import with_token
 from tests.cluster.harness.layout import OWNER_VARIABLE, STATE_VARIABLE, Layout
 from tests.cluster.harness.running import Running
 
-PATIENCE = 150.0
+PATIENCE = 600.0
 # Where the parts of a node leave things if nothing keeps them from it.
 USUAL_PLACES = (
     *("/run/containerd", "/run/netns", "/run/runc", "/var/lib/containerd", "/var/lib/cni", "/var/lib/kubelet"),

@@ -115,7 +115,7 @@ class Place:
             [self.kubectl, "--kubeconfig", str(self.kubeconfig), "--namespace", self.name, "exec", pod, "--", *command],
             capture_output=True,
             text=True,
-            timeout=45,
+            timeout=180,
             check=False,
         )
 

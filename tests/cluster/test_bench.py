@@ -42,8 +42,8 @@ def site(launcher: Launcher, tmp_path: Path) -> Path:
 
 
 def test_the_benchmark_measures_an_installed_launcher(site: Path) -> None:
-    found = {one.what: one for one in cluster.bench(site, runs=2)}
-    assert found["runs"].ours == found["pairs"].ours == 2
+    found = {one.what: one for one in cluster.bench(site, runs=1)}
+    assert found["runs"].ours == found["pairs"].ours == 1
     assert 0 < found["revoke to death observed, p50"].ours < 30
     beside = found["click to a kernel that answers, median"]
     assert beside.peer is not None

@@ -69,7 +69,7 @@ def await_guards(ground: Ground, variant: Variant) -> None:
         wait_until(partial(ground.refusal, canary, variant), f"{canary.name} should be refused", 60, 0.05)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_each_guard_refuses_alone_and_without_them_it_is_admitted(ground: Ground, row: Row) -> None:
     complete = frozenset(row.apart)

@@ -80,7 +80,7 @@ def test_up_twice_and_down_twice_leave_the_machine_as_it_was(own: Trial, tier: T
 
 def test_two_starts_at_once_make_one_cluster(small: Trial) -> None:
     runs = [small.begin("up", "--tier", "api") for _ in range(2)]
-    said = [run.communicate(timeout=150)[0] for run in runs]
+    said = [run.communicate(timeout=600)[0] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], said
     assert sum("is up already" in text for text in said) == 1
     assert small.run("status").code == 0
@@ -92,7 +92,7 @@ STEPS = {
 }
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("victim", ["starter", "starter and keeper"])
 def test_killed_in_mid_start_the_next_run_repairs(own: Trial, tier: Tier, victim: str) -> None:
     before = look_around(own.where.token)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from tests.cluster.controllers import events
-from tests.cluster.harness.basics import say
+from tests.cluster.harness.basics import BUSY, say
 from tre.cli.bench.controller import end, kill, standing_by
 from tre.cli.trial.controller_site import ControllerSite
 from tre.cli.trial.controllers import ControllerProcess
@@ -37,7 +37,7 @@ def test_the_other_goes_on_when_the_leader_is_killed_in_mid_work(
     took = kill(site, first, second)
     site.await_that(lambda: site.phases() == {"Active": MANY}, "every grant should be active", 60)
     say(f"fail-over after kill -9: {took:.1f} s")
-    assert took <= 20.0
+    assert took <= 20.0 * BUSY
     for kind in ("grant.applied", "grant.activated"):
         assert Counter(events(site, kind)) == Counter(f"grant/{name}" for name in NAMES), kind
     site.await_that(lambda: _nothing_waits(site), "every event should have its place")
@@ -55,7 +55,7 @@ def test_a_clean_exit_hands_over_at_once_and_each_way_round(site: ControllerSite
         took.append(seconds)
         other = standing_by(site)
     say(f"fail-over after a clean exit: {max(took):.2f} s")
-    assert max(took) <= 3.0
+    assert max(took) <= 3.0 * BUSY
 
 
 def test_who_was_stopped_and_wakes_up_changes_nothing_and_ends(site: ControllerSite, client: KubernetesClient) -> None:

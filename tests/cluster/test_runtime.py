@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.conftest import Reach
-from tests.cluster.harness.basics import CannotRunError, wait_until
+from tests.cluster.harness.basics import BUSY, CannotRunError, wait_until
 from tests.cluster.harness.running import Running
 from tests.cluster.images import pods_image
 from tests.cluster.pods import STUBBORN, Pods, new_directory
@@ -27,9 +27,9 @@ from tre.runtimes.kubernetes.kinds import CLAIM, CONFIG_MAP, NAMESPACE, POD, VOL
 from tre.runtimes.kubernetes.render.grant import objects_for_grant
 from tre.runtimes.protocol import RunPhase
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
-REVOCATIONS = 10
+CYCLES = 10
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +54,11 @@ def pods(ours: Running, image: str) -> Iterator[Pods]:
 class TestKubernetes(RuntimeContract):
     """A node of a cluster."""
 
-    fastest = 45.0
-    earliness, lateness = 5.0, 2.5  # the deadline leaves two seconds between two clocks, and times are whole seconds
+    fastest = 40.0
+    earliness, lateness = (
+        5.0,
+        2.0 * BUSY,
+    )  # the deadline leaves two seconds between two clocks, and times are whole seconds
 
     @pytest.fixture
     def site(self, pods: Pods) -> Iterator[RuntimeSite]:
@@ -96,32 +99,63 @@ def test_a_controller_without_memory_finds_every_run(free: Pods) -> None:
     assert after.isolation == before.isolation
 
 
-def test_a_revoked_kernel_that_ignores_every_signal_is_dead_within_seconds(free: Pods) -> None:
-    took = []
-    for number in range(REVOCATIONS):
-        plan = free.plan("stubborn", instance=number + 1)
-        home = free.directory / "srv" / "homes" / plan.workspace
-        startup = home / ".ipython" / "profile_default" / "startup"
-        startup.mkdir(parents=True, exist_ok=True)
-        (startup / "00.py").write_text(STUBBORN)
-        for path in (home / ".ipython", *(home / ".ipython").rglob("*")):
-            shutil.chown(path, plan.uid, plan.uid)
-        run = free.start(plan)
-        assert free.post(run, "/api/kernels")["answer"].startswith("HTTP/1.1 201 ")
-        uid = free.uid(plan)
-        wait_until(partial(has_processes, free, uid), "the kernel should have its children", 60)
-        began = time.monotonic()
-        free.runtime.end(plan.identity, Reason.GrantRevoked)
-        free.await_dead(plan)
-        took.append(time.monotonic() - began)
-        assert not free.running.processes_of(uid)
-        free.runtime.forget(plan.identity)
-        free.plans.remove(plan)
-    took.sort()
-    print(f"revoked to observed dead, {REVOCATIONS} runs: {' '.join(f'{one:.2f}' for one in took)} s")  # noqa: T201
-    # A kubelet was seen to begin 1.8 s after it was told, with a pod that had just changed, as these have.
-    assert took[len(took) // 2] < 3.0
-    assert took[-1] < 5.0  # a busy machine of two processors; the figures are printed
+def test_ten_revoked_kernels_that_ignore_every_signal_are_dead_within_seconds(free: Pods) -> None:
+    live_and_die(free, CYCLES)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_two_hundred_lives_leave_nothing_on_the_node(free: Pods) -> None:
+    live_and_die(free, 20 * CYCLES)
+
+
+def live_and_die(pods: Pods, cycles: int) -> None:
+    """Whole lives of one workspace: sealed, proven, JupyterLab with a kernel that ignores every signal, revoked, dead,
+    forgotten; at the end the node is as it was before."""
+    before = left_on_the_node(pods)
+    took = sorted(one_life(pods, number + 1) for number in range(cycles))
+    print(f"revoked to observed dead, {cycles} runs: {' '.join(f'{one:.2f}' for one in took)} s")  # noqa: T201
+    assert took[len(took) // 2] < 2.0 * BUSY
+
+    def is_as_before() -> bool:
+        return all(count <= before[what] for what, count in left_on_the_node(pods).items())
+
+    wait_until(is_as_before, f"no more than {before} should be left", 60, 0.2)
+
+
+def one_life(pods: Pods, instance: int) -> float:
+    """Seconds from the revocation to the proof of death."""
+    plan = pods.plan("stubborn", instance=instance)
+    home = pods.directory / "srv" / "homes" / plan.workspace
+    startup = home / ".ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True, exist_ok=True)
+    (startup / "00.py").write_text(STUBBORN)
+    for path in (home / ".ipython", *(home / ".ipython").rglob("*")):
+        shutil.chown(path, plan.uid, plan.uid)
+    run = pods.start(plan)
+    assert pods.post(run, "/api/kernels")["answer"].startswith("HTTP/1.1 201 ")
+    uid = pods.uid(plan)
+    wait_until(partial(has_processes, pods, uid), "the kernel should have its children", 60)
+    began = time.monotonic()
+    pods.runtime.end(plan.identity, Reason.GrantRevoked)
+    pods.await_dead(plan)
+    took = time.monotonic() - began
+    assert not pods.running.processes_of(uid)
+    pods.runtime.forget(plan.identity)
+    pods.plans.remove(plan)
+    return took
+
+
+def left_on_the_node(pods: Pods) -> dict[str, int]:
+    """How much of what runs leave behind is there: objects of the cluster; processes, mounts, links of the node."""
+    objects = (POD, CONFIG_MAP, CLAIM, VOLUME)
+    inside = pods.running.inside
+    return {
+        "objects": sum(len(pods.client.list(kind).items) for kind in objects),
+        "processes": len(inside("sh", "-c", "ls -d /proc/[0-9]*").split()),
+        "mounts": len(inside("cat", "/proc/mounts").splitlines()),
+        "links": len(inside("ip", "-brief", "link").splitlines()),
+    }
 
 
 def has_processes(pods: Pods, uid: str) -> bool:
@@ -129,13 +163,13 @@ def has_processes(pods: Pods, uid: str) -> bool:
 
 
 def test_the_deadline_holds_with_nobody_watching(free: Pods) -> None:
-    plan = free.plan("deadline", seconds=45)
+    plan = free.plan("deadline", seconds=40)
     free.start(plan)
     uid = free.uid(plan)
     left = (plan.end - free.now()).total_seconds()
     assert left > 0
     wait_until(lambda: not free.running.processes_of(uid), "the run should be dead at its end", left + 10)
-    assert -5 <= (free.now() - plan.end).total_seconds() < 2.5
+    assert -5 <= (free.now() - plan.end).total_seconds() < 2.0 * BUSY
 
 
 def test_the_seal_holds_without_any_policy_and_nobody_is_let_in(free: Pods) -> None:
@@ -166,7 +200,7 @@ def test_a_policy_deleted_by_hand_is_noticed_within_seconds(free: Pods) -> None:
     ended = free.await_phase(plan, RunPhase.Ended)
     print(f"policy deleted: door closed after {closed:.1f} s, run ended after {time.monotonic() - began:.1f} s")  # noqa: T201
     assert ended.reason is Reason.IsolationFailed
-    assert closed < 12
+    assert closed < 12 * BUSY
 
 
 def test_deleting_by_force_does_not_count_as_dead(free: Pods) -> None:

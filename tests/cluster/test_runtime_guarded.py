@@ -21,7 +21,7 @@ from tre.domain.errors import Reason
 from tre.runtimes.kubernetes.kinds import POD
 from tre.runtimes.protocol import RunPhase
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture

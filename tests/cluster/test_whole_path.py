@@ -15,7 +15,7 @@ import pytest
 from playwright.async_api import Page, async_playwright, expect
 
 from tests.cluster.conftest import SECONDS
-from tests.cluster.harness.basics import CHECKOUT
+from tests.cluster.harness.basics import BUSY, CHECKOUT
 from tests.cluster.installed import BASE
 from tests.cluster.launcher import LEFT_TO_THE_LOOP, PASSWORD, RESOURCES, Launcher, took
 from tests.cluster.pods import STUBBORN
@@ -26,7 +26,7 @@ from tre.cli.trial.lab import Kernel
 from tre.domain import names
 from tre.runtimes.protocol import DeathProof
 
-pytestmark = [pytest.mark.timeout(4 * SECONDS), LEFT_TO_THE_LOOP]
+pytestmark = [pytest.mark.timeout(2 * SECONDS), LEFT_TO_THE_LOOP]
 
 GRANT, SECOND = "nccid-00123", "nccid-00124"
 NOTEBOOK = CHECKOUT / "examples" / "notebooks" / "severity.ipynb"
@@ -128,17 +128,25 @@ def test_a_person_opens_the_notebook_in_chromium(launcher: Launcher) -> None:
             await page.click(f"form[action*='/{GRANT}/open'] button")
             frame = page.frame_locator("iframe[title=JupyterLab]")
             card = frame.locator(".jp-LauncherCard[data-category=Notebook]").first
-            await card.wait_for(timeout=90_000)
+            await card.wait_for(timeout=45_000 * BUSY)
             took("click → JupyterLab drawn by Chromium", time.monotonic() - began)
             await card.click()
             ready = frame.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").first
-            await ready.wait_for(state="attached", timeout=60_000)  # until then the page moves what has the focus
+            await ready.wait_for(
+                state="attached", timeout=30_000 * BUSY
+            )  # until then the page moves what has the focus
             cell = frame.locator(".jp-Notebook .cm-content").first
             await cell.click()
             await page.keyboard.insert_text("import os; print(len(os.listdir('/data/chest-xray')) * 1000 + 42)")
             await expect(cell).to_contain_text("1000 + 42")
-            await frame.locator("[data-command='notebook:run-cell-and-select-next']").first.click()
-            await expect(frame.locator(".jp-OutputArea-output").first).to_contain_text("9042", timeout=60_000)
+            answer = frame.locator(".jp-OutputArea-output").first
+            for _ in range(6):  # as a person does whose page did not take the first click
+                await cell.click()
+                await frame.locator("[data-command='notebook:run-cell-and-select-next']").first.click()
+                with contextlib.suppress(AssertionError):
+                    await expect(answer).to_contain_text("9042", timeout=5_000 * BUSY)
+                    break
+            await expect(answer).to_contain_text("9042")
             took("click → a cell's answer on the screen", time.monotonic() - began)
 
     asyncio.run(story())
@@ -253,7 +261,7 @@ def test_a_revoked_kernel_is_dead_although_it_ignores_every_signal(launcher: Lau
             await asyncio.to_thread(launcher.withdraw, SECOND)
             cut = asyncio.create_task(until_cut(kernel))
             while launcher.node.processes_of(uid):
-                assert time.monotonic() - began < 30
+                assert time.monotonic() - began < 30 * BUSY
                 await asyncio.sleep(0.01)
             dead = time.monotonic() - began
             return await cut - began, dead
@@ -266,8 +274,8 @@ def test_a_revoked_kernel_is_dead_although_it_ignores_every_signal(launcher: Lau
     stopped = next(one for one in proof if one["kind"] == "workspace.stopped" and one["detail"]["grant"] == SECOND)
     assert DeathProof.model_validate(stopped["detail"]["proof"]).dead
     launcher.await_that(lambda: launcher.pod(SECOND) is None, "what is proven dead should be forgotten")
-    assert cut < 3.0
-    assert dead < 5.0  # a busy machine of two processors; the figures are printed
+    assert cut < 1.0 * BUSY
+    assert dead < 2.0 * BUSY  # the figures are printed
     assert launcher.state(GRANT)["phase"] == "Running"  # and nobody else's
 
 

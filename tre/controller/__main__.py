@@ -87,6 +87,7 @@ class Controller:
             runtime=self.runs.runtime,
             publish=self.publish,
             own_users=self.cluster is not None or settings.services.controller == os.geteuid(),
+            prepare_grant=self.runs.prepare_grant,
             clear_grant=self.runs.clear_grant,
             log_trouble=lambda: self.log_trouble,
         )
@@ -217,6 +218,7 @@ class Controller:
         await _first_of(until_told(), lost.wait())
         self.stop.set()
         self.tapped.set()
+        self.runs.close()
         await asyncio.to_thread(self.thread.join, 5.0)
         await asyncio.to_thread(self.let_go)  # before anything that takes time: another one waits for it
         mirroring.cancel()

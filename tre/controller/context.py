@@ -42,6 +42,8 @@ class Context:
     own_users: bool
     log_trouble: Callable[[], str | None] = lambda: None
     """Why the signed log does not go on; `None` while it does."""
+    prepare_grant: Callable[[str], None] = lambda _grant: None
+    """Has made, beside, what a grant's runs live among; a start makes what is missing in any case."""
     clear_grant: Callable[[str], bool] = lambda _grant: True
     """Removes what a runtime keeps for a grant whose runs are all dead; says whether nothing is left."""
     verified: VerifiedEvidence = field(default_factory=VerifiedEvidence)

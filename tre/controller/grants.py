@@ -169,6 +169,8 @@ class GrantReconciler:
         event = self._context.event(f"grant.{_VERBS[target]}", f"grant/{grant.name}", reason=reason.value)
         with self._context.database.change(event) as change:
             store.set_phase(change, grant.name, target, now)
+        if target is GrantPhase.Active:
+            self._context.prepare_grant(grant.name)
         GRANT_MOVES.labels(target.value, reason.value).inc()
 
     def _warn(self, grant: GrantRecord, now: datetime) -> None:

@@ -16,6 +16,7 @@ from tre.domain.clock import Clock
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.policies import effective_end
 from tre.runtimes.bubblewrap.runtime import BubblewrapRuntime
+from tre.runtimes.kubernetes.crew import Crew
 from tre.runtimes.kubernetes.render.grant import GrantPlace
 from tre.runtimes.kubernetes.rights import RightsCheck
 from tre.runtimes.kubernetes.runtime import KubernetesRuntime
@@ -31,12 +32,15 @@ Watch = Callable[[threading.Event, Callable[[], None]], object]
 
 @dataclass(frozen=True)
 class Runs:
-    """The runtime; `watch` begins to tell of its changes until told to stop; `clear_grant` removes what is left of a
-    grant whose runs are all dead, and says whether nothing is."""
+    """The runtime; `watch` begins to tell of its changes until told to stop; `prepare_grant` has made, beside, what a
+    grant's runs live among; `clear_grant` removes what is left of a grant whose runs are all dead, and says whether
+    nothing is; after `close` nothing is begun."""
 
     runtime: Runtime
     watch: Watch = lambda _stop, _tell: None
+    prepare_grant: Callable[[str], None] = lambda _grant: None
     clear_grant: Callable[[str], bool] = lambda _grant: True
+    close: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,8 @@ def runs_of(terms: RunTerms, cluster: Cluster | None) -> Runs:
     rights = RightsCheck(client, found.namespace)
     common = Terms(found, found.probe, _certificate(terms.layout, cluster), rights)
     runtime = KubernetesRuntime(client, common, places_of(terms), terms.clock)
-    return Runs(runtime, runtime.watch, runtime.clear_grant)
+    crew = Crew(runtime)
+    return Runs(crew, runtime.watch, crew.prepare, runtime.clear_grant, crew.close)
 
 
 def places_of(terms: RunTerms) -> Places:

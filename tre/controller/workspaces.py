@@ -235,6 +235,8 @@ class WorkspaceReconciler:
                 change, workspace.name, WorkspacePhase.Stopping, reason, self._context.clock.now(), message=message
             )
         WORKSPACE_ENDINGS.labels(reason.value).inc()
+        if reason is Reason.IsolationFailed:  # what kept it closed was taken away: it is put back
+            self._context.prepare_grant(grant.name)
         return self._context.clock.now()
 
     def _stopping(

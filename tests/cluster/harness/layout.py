@@ -16,6 +16,7 @@ from tests.cluster.harness.basics import HarnessError
 
 STATE_VARIABLE = "CLUSTER_STATE"
 OWNER_VARIABLE = "CLUSTER_OWNER"  # a process number: the cluster is not to outlive that process
+FAILED_VARIABLE = "CLUSTER_FAILED"  # a file that takes the names of the tests that failed
 LONGEST_STATE = 80  # a unix socket's path has at most 107 bytes, and ours add some
 NODE = "node1"
 # Addresses live inside the cluster's own network namespace: they meet nothing of the machine.
@@ -44,6 +45,12 @@ def default_state() -> Path:
     if os.geteuid() == 0:
         return Path("/var/lib/tre-launcher-cluster")
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "tre-launcher-cluster"
+
+
+def worker_state(worker: str) -> Path:
+    """The same for one of several processes that run tests side by side, each with a cluster of its own."""
+    state = default_state()
+    return state.with_name(f"{state.name}-{worker}")
 
 
 @dataclass(frozen=True)

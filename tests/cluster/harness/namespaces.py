@@ -15,7 +15,7 @@ from tests.cluster.harness import layout as places
 from tests.cluster.harness.basics import HarnessError
 from tests.cluster.harness.layout import Layout
 
-PATIENCE = 60.0
+PATIENCE = 240.0
 HIDDEN = ("/run", "/var/lib", "/var/log")
 SETTINGS = {
     "ipv4/ip_forward": "1",

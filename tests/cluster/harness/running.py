@@ -16,7 +16,7 @@ from tests.cluster.harness.identity import PROC, ProcessId, Record, state_of
 from tests.cluster.harness.layout import CONTAINERD_SOCKET, Layout, Tier
 from tests.cluster.harness.order import Order
 
-PATIENCE = 60.0
+PATIENCE = 240.0
 
 
 @dataclass(frozen=True)

@@ -306,7 +306,7 @@ def test_a_cluster_is_judged_by_its_slowest_runs_and_its_pairs() -> None:
     assert (found["pairs"].ours, found["runs"].ours, found["ratio pair by pair, median"].ours) == (20, 50, 1.2)
     slow = quick._replace(applied=2.1, started=2.6, cut=0.2, dead=2.1)
     assert [one.what for one in cluster.figures([slow] * 50) if one.met is False] == [
-        "applied to active, p99",
+        "applied to objects in place, p99",
         "ratio pair by pair, median",
         "revoke to death observed, p99",
         "acceptance to websocket cut, p99",

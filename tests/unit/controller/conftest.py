@@ -51,6 +51,7 @@ class World:
         self.runtime = MemoryRuntime(self.clock)
         self.log_trouble: str | None = None
         self.published: list[dict[str, Any]] = []
+        self.prepared: list[str] = []
         self.context = Context(
             database=backend.as_role(self.database, "controller"),
             layout=self.layout,
@@ -59,6 +60,7 @@ class World:
             runtime=self.runtime,
             publish=self.published.append,
             own_users=True,
+            prepare_grant=self.prepared.append,
             log_trouble=lambda: self.log_trouble,
         )
         self.reconciler = Reconciler(self.context, threading.Event())

@@ -36,6 +36,20 @@ def test_a_signed_grant_becomes_active_and_its_workspace_runs(world: World) -> N
     assert routes[-1]["socket"] == "/run/x/lab.sock"
 
 
+def test_a_place_is_made_when_a_grant_comes_into_force_and_again_when_isolation_was_lost(world: World) -> None:
+    """So that no click waits for it, and that what kept a workspace closed is put back."""
+    world.apply()
+    assert world.prepared == []
+    name = world.run()
+    assert world.prepared == ["nccid-00123"]
+    plan = world.workspace(name).plan
+    assert plan is not None
+    world.runtime.becomes(plan.identity, RunPhase.Ended, Reason.IsolationFailed)
+    world.advance(1)
+    assert world.workspace(name).reason is Reason.IsolationFailed
+    assert world.prepared == ["nccid-00123"] * 2
+
+
 def test_without_verified_evidence_nothing_starts(world: World) -> None:
     world.apply(signed=False)
     world.settle()

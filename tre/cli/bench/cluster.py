@@ -1,7 +1,9 @@
 """What an installed launcher takes on its cluster: approval to access, click to kernel, revocation to death.
 
-Each run has an approval of its own, brought as a resource, and a workspace whose kernel ignores every signal. Its start
-takes turns with plain JupyterLab in a pod of the same image; its death is told by `kubectl`.
+Each run has its own approval, brought as a resource, and a workspace whose kernel ignores every signal. Its start
+takes turns with plain JupyterLab in a pod of the same image; its death is told by `kubectl`. It is revoked when its
+pod has not changed for some seconds: before that, a node's agent asks the container runtime once more before it does
+anything, up to a second later.
 """
 
 from __future__ import annotations
@@ -23,11 +25,13 @@ from tre.system.resources import read_record
 
 RUNS, PAIRS = 50, 20
 PEER = "plain jupyter lab in a pod"
+AT_WORK = 3.0
+"""Seconds from a workspace's first answer to its revocation."""
 START, DEATH, CUT, APPLIED = 1.25, 2.0, 0.1, 2.0
 
 
 class Run(NamedTuple):
-    """Seconds: applied to active; click to kernel; the plain pod, where it had its turn; accepted, cut, dead after
+    """Seconds: applied to in place; click to kernel; the plain pod, where it had its turn; accepted, cut, dead after
     the request to revoke."""
 
     applied: float
@@ -56,7 +60,7 @@ def figures(found: list[Run]) -> list[Figure]:
     cut = [max(0.0, run.cut - run.accepted) for run in found]
     late, slow = percentile(dead, 0.99), percentile(cut, 0.99)
     return [
-        figure("applied to active, p99", "s", applied, target=(f"≤ {APPLIED:.0f} s", applied <= APPLIED)),
+        figure("applied to objects in place, p99", "s", applied, target=(f"≤ {APPLIED:.0f} s", applied <= APPLIED)),
         figure("click to a kernel that answers, median", "s", median(ours), peer=Peer(name=PEER, value=median(plain))),
         figure("the same, p95", "s", percentile(ours, 0.95), peer=Peer(name=PEER, value=percentile(plain, 0.95))),
         figure("ratio pair by pair, median", "×", ratio, target=(f"≤ {START}", ratio <= START)),
@@ -94,6 +98,7 @@ async def _one(world: ClusterWorld, desk: Desk, grant: str, pods: PlainPods | No
                 started = time.monotonic() - begun
                 plain = None if pods is None else await _plain(pods)
                 await kernel.execute(STUBBORN)
+                await asyncio.sleep(AT_WORK)
                 with world.observer(grant) as observer:
                     closed = asyncio.create_task(kernel.closed())
                     dying = asyncio.create_task(asyncio.to_thread(time_of_death, observer))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tre.cli.bench.figures import Figure, figure, percentile
+from tre.cli.trial.cluster_site import ACCOUNT
 from tre.cli.trial.controller_site import ControllerSite
 from tre.cli.trial.controllers import ControllerProcess, measured
 from tre.cli.trial.crowd import MEMBER, ONE, fill, names_of, put_to_work
@@ -22,7 +23,9 @@ from tre.cluster.client import KubernetesClient
 from tre.cluster.protocol import Key
 from tre.cluster.resources import ACCESS_GRANT, WORKSPACE
 from tre.domain.errors import Reason, TREError
+from tre.domain.names import grant_namespace
 from tre.domain.workspaces.models import Workspace
+from tre.runtimes.kubernetes.render.vocabulary import SERVICE_ACCOUNT
 from tre.system.resources import read_record
 
 SYNCED, MEMORY, REQUESTS, KILLED, ENDED, PLACED = 10.0, 300.0, 1.0, 20.0, 3.0, 2.0
@@ -145,7 +148,8 @@ def kill(site: ControllerSite, leader: ControllerProcess, other: ControllerProce
 
 
 def place_some(site: ControllerSite, client: KubernetesClient, count: int) -> list[float]:
-    """Seconds from applying a grant until it is in force and its member's workspace is there, one after the other."""
+    """Seconds from applying a grant until it is in force, what its runs live among is made, and its member's workspace
+    is shown; one after the other."""
     found = []
     for name in names_of(site, count, "later"):
         workspace = Key(site.namespace, Workspace.name_for(name, ONE))
@@ -153,6 +157,8 @@ def place_some(site: ControllerSite, client: KubernetesClient, count: int) -> li
             client.create(ACCESS_GRANT, site.resource(name, members=MEMBER))
             site.await_that(partial(_is_ready, client, Key(site.namespace, name)), f"{name} was not ready", 60)
             site.await_that(partial(client.get, WORKSPACE, workspace), f"{name} had no workspace", 60)
+            last = Key(grant_namespace(name), SERVICE_ACCOUNT)
+            site.await_that(partial(client.get, ACCOUNT, last), f"nothing was made for {name}", 60)
         found += took
     return found
 

@@ -29,10 +29,14 @@ from tre.domain import names
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import AccessGrantSpec
 from tre.domain.model import Record
+from tre.runtimes.kubernetes.kinds import kind_of
+from tre.runtimes.kubernetes.render.vocabulary import SERVICE_ACCOUNT
 from tre.sources.grantfile import read_grants
 from tre.sources.signed import sign
 from tre.system.clock import SystemClock
 
+ACCOUNT = kind_of({"kind": "ServiceAccount"})
+"""What is made last of a grant's place."""
 PATIENCE = 120.0
 LIVES = "[]"
 WATCHED = (
@@ -117,11 +121,13 @@ class ClusterWorld:
         return signed.as_plain() | {"metadata": {"name": name, "namespace": self.site.namespace}}
 
     def grant(self, name: str) -> float:
-        """Put an approval into force; returns the seconds until everything for it was in place."""
+        """Put an approval into force; returns the seconds until everything that its runs live among was in place."""
         item = self.approval(name)
         begun = time.monotonic()
         self.client.create(ACCESS_GRANT, item)
         wait_until(lambda: self._phase(name) == "Active", f"{name} did not become active", PATIENCE)
+        last = Key(names.grant_namespace(name), SERVICE_ACCOUNT)
+        wait_until(lambda: self.client.get(ACCOUNT, last), f"nothing was made for {name}", PATIENCE)
         return time.monotonic() - begun
 
     def withdraw(self, name: str) -> None:

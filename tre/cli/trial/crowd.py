@@ -142,12 +142,12 @@ def put_to_work(site: ControllerSite, names: Sequence[str]) -> None:
     settings = load_settings(layout.root)
     cluster = open_cluster(layout, settings)
     assert cluster is not None
-    runtime = runs_of(RunTerms(layout, settings, site.database, SystemClock(), lambda: None), cluster).runtime
+    runs = runs_of(RunTerms(layout, settings, site.database, SystemClock(), lambda: None), cluster)
 
     def start(plan: WorkspacePlan) -> None:
         key = Key(grant_namespace(plan.grant), plan.identity)
         while cluster.client.get(POD, key) is None:
-            runtime.start(plan)
+            runs.runtime.start(plan)
             threading.Event().wait(0.05)
 
     with ThreadPoolExecutor(WRITERS) as pool, Doors(cluster.client, marks_of(names)) as doors:
@@ -156,6 +156,7 @@ def put_to_work(site: ControllerSite, names: Sequence[str]) -> None:
             list(pool.map(start, plans))
             wait_until(partial(doors.has_proven, begin + len(plans)), _NOBODY_SIMULATES, 120, 0.2)
             _running(site, plans)
+    runs.close()
     cluster.close()
     layout.root.unlink()
 

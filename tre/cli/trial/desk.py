@@ -10,7 +10,7 @@ from tre.cli.trial.browser import Browser
 from tre.domain.errors import Reason, TREError
 
 _POLL_SECONDS = 0.1
-_PATIENCE = 30.0
+_PATIENCE = 120.0
 
 
 class RefusedError(TREError):
@@ -48,7 +48,7 @@ class Desk:
         return answer
 
     async def until(self, path: str, condition: Callable[[Any], bool]) -> Any:
-        """Ask again and again until the answer is so. Raises `TimeoutError` after half a minute."""
+        """Ask again and again until the answer is so. Raises `TimeoutError` after two minutes."""
         async with asyncio.timeout(_PATIENCE):
             while not condition(answer := await self.call("GET", path)):
                 await asyncio.sleep(_POLL_SECONDS)

@@ -2,7 +2,8 @@
 
 Guarantees: an attempt is one run of the very probe that doors run, in a process of its own; what it found is kept with
 the time, and counts for attempts of doors that were made within a minute of it. Asking never waits: an attempt runs
-beside, and whoever finds none asks again.
+beside, and whoever finds none asks again. One that missed an address it must reach is told to who asks right then, and
+to nobody later: what was silent a moment ago may answer now, so another attempt is made.
 
 Does not guarantee: that an address which answers here is reached by the same way from a node of a workspace.
 
@@ -29,7 +30,10 @@ from tre.runtimes.kubernetes.render.vocabulary import Object
 
 SAME_MINUTE = timedelta(seconds=60)
 FRESH = timedelta(seconds=30)
+JUST_NOW = timedelta(seconds=2)
 KEPT = 8
+KEEP_SECONDS = 20.0
+"""How often to try while nobody asks; an attempt may take a few seconds, and the next is due before it is too old."""
 PATIENCE = 15.0
 
 Attempt = Callable[[list[Object]], list[Object]]
@@ -37,9 +41,10 @@ Attempt = Callable[[list[Object]], list[Object]]
 
 @dataclass(frozen=True)
 class Control:
-    """When the controller tried, and the targets that answered."""
+    """When the controller began to try and had done so, and the targets that answered."""
 
     at: datetime
+    done: datetime
     answered: frozenset[str]
 
 
@@ -69,16 +74,17 @@ class Controls:
         self.trouble = ""
 
     def fresh(self) -> Control | None:
-        """An attempt that a start may go by; where there is none, one is begun and found when asked again."""
+        """The attempt that a start has to go by; where there is none, one is begun and found when asked again."""
         with self._lock:
-            now = self._clock.now()
-            if self._found and now - self._found[-1].at <= FRESH:
-                return self._found[-1]
+            last = self._found[-1] if self._found else None
+        now = self._clock.now()
+        if last is not None and (now - last.done <= JUST_NOW if self._missed(last) else now - last.at <= FRESH):
+            return last
         self.begin()
         return None
 
     def near(self, at: datetime) -> Control | None:
-        """An attempt within a minute of a time."""
+        """The latest attempt within a minute of a time."""
         with self._lock:
             return next((one for one in reversed(self._found) if abs(one.at - at) <= SAME_MINUTE), None)
 
@@ -89,6 +95,12 @@ class Controls:
                 return
             self._running = threading.Thread(target=self.try_now, name="network-control", daemon=True)
             self._running.start()
+
+    def keep(self, stop: threading.Event) -> None:
+        """Have an attempt at hand until told to stop, so that no start waits for one."""
+        while not stop.is_set():
+            self.begin()
+            stop.wait(KEEP_SECONDS)
 
     def try_now(self) -> None:
         """Try, and keep what was found."""
@@ -101,16 +113,21 @@ class Controls:
         answered = frozenset(str(one["item"]) for one in answers if one["outcome"] == OPEN)
         with self._lock:
             self.trouble = ""
-            self._found = [*self._found[1 - KEPT :], Control(at, answered)]
+            self._found = [*self._found[1 - KEPT :], Control(at, self._clock.now(), answered)]
 
     def check(self, control: Control) -> None:
         """Raise `TREError(IsolationUnavailable)` where a proof could not come of it."""
-        silent = [one.item for one in self._addresses if not one.optional and one.item not in control.answered]
-        if not silent and control.answered:
+        silent = self._missed(control)
+        if not silent:
             return
         raise TREError(
             Reason.IsolationUnavailable,
             "Whether workspaces of this cluster are isolated cannot be told.",
-            why=f"The controller itself did not reach {', '.join(silent) or 'any address of its list'}.",
+            why=f"The controller itself did not reach {', '.join(silent)}.",
             remedy="Correct `probe` in cluster.yaml, or let the controller's pod reach these addresses.",
         )
+
+    def _missed(self, control: Control) -> tuple[str, ...]:
+        """What it had to reach and did not, in words."""
+        silent = (one.item for one in self._addresses if not one.optional and one.item not in control.answered)
+        return tuple(silent) or (() if control.answered else ("any address of its list",))

@@ -30,6 +30,8 @@ from tre.runtimes.kubernetes.render.vocabulary import (
 
 FETCHING_FOR = timedelta(seconds=60)
 WAITING_FOR = timedelta(hours=1)
+BINDING_FOR = timedelta(seconds=10)
+"""How long it is nothing to speak of that a volume's claim is not bound yet: every start passes through it."""
 _LONGEST = 800
 
 _NOT_FETCHED = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
@@ -196,14 +198,16 @@ def trouble_of(pod: Pod, now: datetime) -> tuple[Ending | None, bool]:
             return _told(Reason.SetupIncomplete, "The cluster cannot make the workspace.", said), age > FETCHING_FOR
     for one in pod.status.get("conditions") or []:
         if one["type"] == "PodScheduled" and one["status"] == "False":
-            return _unplaced(str(one.get("message", ""))), age > WAITING_FOR
+            return _unplaced(str(one.get("message", "")), age), age > WAITING_FOR
     if pod.status.get("phase") == "Pending" and age > WAITING_FOR:
         return Ending(Reason.StartTimeout, "The workspace has waited for an hour to be started."), True
     return None, False
 
 
-def _unplaced(message: str) -> Ending:
+def _unplaced(message: str, age: timedelta) -> Ending | None:
     if "persistentvolume" in message.lower():
+        if age < BINDING_FOR:
+            return None
         return _told(Reason.SetupIncomplete, "A volume of the workspace is missing.", message)
     return _told(Reason.StartTimeout, "No machine of the cluster has room for the workspace.", message)
 

@@ -90,9 +90,10 @@ class KubernetesRuntime:
         self.watcher = Watcher(client, POD, "", lambda _key: self._told(), clock, _OURS)
 
     def watch(self, stop: threading.Event, tell: Callable[[], None]) -> threading.Thread:
-        """Keep the cache of pods in step until told to stop; `tell` is called when something changed."""
+        """Keep the cache of pods and the control fresh until told to stop; `tell` is called when something changed."""
         self._told = tell
         self.watcher.step()
+        threading.Thread(target=self._controls.keep, args=(stop,), name="keep-control", daemon=True).start()
         thread = threading.Thread(target=self.watcher.run, args=(stop,), name="watch-pods", daemon=True)
         thread.start()
         return thread
@@ -101,13 +102,7 @@ class KubernetesRuntime:
 
     def start(self, plan: WorkspacePlan) -> None:
         """Make what is missing of a run; what can never be made is observed as ended, with its reason."""
-        try:
-            self._starter.start(plan)
-        except TREError as error:
-            if not _is_passing(error):
-                self._refused[plan.identity] = self._refusal(plan, error)
-            raise
-        self._refused.pop(plan.identity, None)
+        self.begin(plan)
 
     def end(self, identity: str, reason: Reason) -> None:
         """Delete the run's pod, with the one second that its first process needs at most."""
@@ -161,7 +156,7 @@ class KubernetesRuntime:
             if kept.is_settled:
                 self._settled[key] = kept
         self._forgotten &= shown  # what the watch still shows of them
-        refused = {name: one for name, one in self._refused.items() if name not in found}
+        refused = {name: one for name, one in self._refused.copy().items() if name not in found}
         return tuple((found | refused).values())
 
     def verify_dead(self, plan: WorkspacePlan) -> DeathProof:
@@ -195,6 +190,24 @@ class KubernetesRuntime:
     def clear_grant(self, grant: str) -> bool:
         """Remove a closed grant's namespace; `False` while a run is left in it."""
         return self._clearer.clear_namespace(self._places(grant).namespace)
+
+    # --- what goes on beside the loop (`tre.runtimes.kubernetes.crew`), in any thread
+
+    def begin(self, plan: WorkspacePlan, check: Callable[[], None] = lambda: None) -> bool:
+        """Make what is missing of a run; returns whether its pod is there. `check` raises where it is to end."""
+        try:
+            is_there = self._starter.start(plan, check)
+        except TREError as error:
+            if not _is_passing(error):
+                self._refused[plan.identity] = self._refusal(plan, error)
+                self._told()
+            raise
+        self._refused.pop(plan.identity, None)
+        return is_there
+
+    def prepare(self, grant: str) -> None:
+        """Make everything that a grant's runs live among, so that no click waits for it. Raises `TREError`."""
+        self._starter.prepare(self._places(grant))
 
     # --- parts
 
@@ -316,6 +329,7 @@ def _is_passing(error: TREError) -> bool:
         Reason.Conflict,
         Reason.AlreadyExists,
         Reason.ClockOutOfStep,
+        Reason.Requested,
     } or (isinstance(error, ClusterError) and error.code in {0, 404, 409, 429, 500, 503})
 
 

@@ -12,11 +12,13 @@ Threat: a run under an end that was longer before; a pod beside a namespace whos
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 
-from tre.cluster.protocol import ClusterClient, ClusterError, Key, Kind, Object, key_of
+from tre.cluster.protocol import ClusterClient, ClusterError, Deletion, Key, Kind, Object, Preconditions, key_of
 from tre.domain import names
 from tre.domain.clock import Clock
 from tre.domain.errors import Reason, TREError
@@ -32,6 +34,10 @@ from tre.runtimes.kubernetes.render.probe import ProbeAddress
 from tre.runtimes.kubernetes.render.vocabulary import END_ANNOTATION, GRANT_ANNOTATION
 from tre.runtimes.kubernetes.render.workspace import Keys, Moment, check_plan, deadline_seconds, objects_for_workspace
 
+HANDS = 10
+"""Requests at once for volumes and claims: a run has about five of each."""
+
+Check = Callable[[], None]
 Places = Callable[[str], GrantPlace]
 """What a grant's namespace follows from, by the grant's name."""
 
@@ -55,23 +61,32 @@ class Starter:
     def __init__(self, client: ClusterClient, terms: Terms, places: Places, clock: Clock, controls: Controls) -> None:
         self._client, self._terms, self._places, self._clock = client, terms, places, clock
         self._controls = controls
+        self._hands = ThreadPoolExecutor(HANDS, "make")
         self.marks = Marks(client)
 
     def server_now(self) -> datetime:
         """The API server's time, by which its guards go."""
         return self._clock.now() + timedelta(seconds=self._client.skew())
 
-    def start(self, plan: WorkspacePlan) -> None:
-        """Make what is missing of a run, as far as it goes now. Raises `TREError`."""
+    def start(self, plan: WorkspacePlan, check: Check = lambda: None) -> bool:
+        """Make what is missing of a run, as far as it goes now; returns whether its pod is there.
+
+        `check` is asked before every change. Raises `TREError`, and whatever `check` raises.
+        """
         try:
-            self._start(plan)
+            return self._start(plan, check)
         except ClusterError as error:
             raise (forbidden(error) if error.code in {401, 403} else error) from error
 
-    def _start(self, plan: WorkspacePlan) -> None:
+    def prepare(self, place: GrantPlace) -> None:
+        """Make everything that a grant's runs live among, as far as it goes now. Raises `TREError`."""
+        self._terms.check_rights()
+        self._make_place(place, place.end, lambda: None)
+
+    def _start(self, plan: WorkspacePlan, check: Check) -> bool:
         pod = Key(names.grant_namespace(plan.grant), plan.identity)
         if self._client.get(POD, pod) is not None:
-            return
+            return True
         deadline_seconds(plan, self.server_now())
         check_plan(plan, self._terms.facts, self.server_now())
         control = self._controls.fresh()
@@ -79,33 +94,36 @@ class Starter:
             self._controls.check(control)
         self._terms.check_rights()
         place = self._places(plan.grant)
-        if not self._make_place(plan, place) or control is None:
-            return
+        if not self._make_place(place, min(plan.end, place.end), check) or control is None:
+            return False
         pair = self_signed(plan.identity, self.server_now(), plan.end)
         keys = Keys(pair.certificate, pair.key, self._terms.gateway_certificate)
         moment = Moment(self.server_now(), keys, self._terms.addresses, control.answered)
-        self._make_run(objects_for_workspace(plan, self._terms.facts, moment))
+        self._make_run(objects_for_workspace(plan, self._terms.facts, moment), check)
+        return True
 
-    def _make_place(self, plan: WorkspacePlan, place: GrantPlace) -> bool:
-        """Whether everything that a grant's runs live among is there and in force."""
+    def _make_place(self, place: GrantPlace, until: datetime, check: Check) -> bool:
+        """Whether everything that a grant's runs until then live among is there and in force."""
         found = self._client.get(NAMESPACE, of_cluster(place.namespace))
         if found is not None:
             if "deletionTimestamp" in found["metadata"]:
                 return False
             _check_ours(found, place)
             end = moment(found["metadata"]["annotations"][END_ANNOTATION])
-            if end < min(plan.end, place.end).replace(microsecond=0):
-                self._replace_place(place)
+            if end < until.replace(microsecond=0):
+                check()
+                self._replace_place(place, found)
                 return False
             place = place.model_copy(update={"end": min(end, place.end)})
         counting = True
         for one in objects_for_grant(place, self._terms.facts):
+            check()
             made = self._client.apply(kind_of(one), one)
             counting &= kind_of(one) != QUOTA or "hard" in (made.get("status") or {})
         return counting
 
-    def _replace_place(self, place: GrantPlace) -> None:
-        """A renewed grant gets a new namespace, since the end of one only falls."""
+    def _replace_place(self, place: GrantPlace, found: Object) -> None:
+        """A renewed grant gets a new namespace, since the end of one only falls; another start may have made it."""
         running = self._client.list(POD, place.namespace).items
         if running:
             raise TREError(
@@ -114,17 +132,21 @@ class Starter:
                 why=f"The end of namespace {place.namespace} can only fall, and {len(running)} run(s) are in it.",
                 remedy="Start again when every workspace of the project has been stopped.",
             )
-        self._client.delete(NAMESPACE, of_cluster(place.namespace))
+        this_one = Deletion(Preconditions(uid=found["metadata"]["uid"]))
+        self._client.delete(NAMESPACE, of_cluster(place.namespace), this_one)
 
-    def _make_run(self, objects: list[Object]) -> None:
+    def _make_run(self, objects: list[Object], check: Check) -> None:
         *others, instruction, pod = objects
-        for one in others:
-            if kind_of(one) == SECRET:
-                self._make_anew(SECRET, one)
+        for kind, alike in groupby(others, kind_of):
+            check()
+            if kind == SECRET:
+                for one in alike:
+                    self._make_anew(SECRET, one)
             else:
-                self._client.apply(kind_of(one), one)
+                self._make_together(kind, alike)
         self._make_anew(CONFIG_MAP, instruction)
         key = key_of(instruction)
+        check()
         self.marks.ask(key)
         try:
             made = self._client.create(POD, pod)
@@ -135,6 +157,13 @@ class Starter:
                 self.marks.take_back(key)
             raise refused(error) from error
         self.marks.acknowledge(key, made["metadata"]["uid"])
+
+    def _make_together(self, kind: Kind, objects: Iterable[Object]) -> None:
+        """Those of one kind do not need each other; when this returns or raises, no request is under way."""
+        made = [self._hands.submit(self._client.apply, kind, one) for one in objects]
+        wait(made)
+        for one in made:
+            one.result()
 
     def _make_anew(self, kind: Kind, item: Object) -> None:
         """There is no pod, so nothing uses the one that may be there, and it cannot be changed."""

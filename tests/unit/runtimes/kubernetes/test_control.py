@@ -11,7 +11,15 @@ import pytest
 from tests.support import kubernetes as given
 from tre.domain.clock import ManualClock
 from tre.domain.errors import Reason, TREError
-from tre.runtimes.kubernetes.control import FRESH, SAME_MINUTE, Controls, in_a_process
+from tre.runtimes.kubernetes.control import (
+    FRESH,
+    JUST_NOW,
+    KEEP_SECONDS,
+    PATIENCE,
+    SAME_MINUTE,
+    Controls,
+    in_a_process,
+)
 from tre.runtimes.kubernetes.render.probe import ProbeAddress
 from tre.runtimes.kubernetes.render.vocabulary import Object
 
@@ -88,3 +96,45 @@ def test_an_attempt_that_breaks_is_none() -> None:
     controls.try_now()
     assert controls.near(given.NOW) is None
     assert "broke" in controls.trouble
+
+
+def test_one_is_kept_at_hand_until_told_to_stop() -> None:
+    stop, tried = threading.Event(), threading.Event()
+
+    def attempt(targets: list[Object]) -> list[Object]:
+        tried.set()
+        return [{"item": one["item"], "outcome": "open"} for one in targets]
+
+    controls = Controls(given.ADDRESSES, ManualClock(given.NOW), attempt)
+    keeping = threading.Thread(target=controls.keep, args=(stop,))
+    keeping.start()
+    assert tried.wait(20)
+    assert keeping.is_alive()
+    stop.set()
+    keeping.join(20)
+    assert not keeping.is_alive()
+    assert FRESH.total_seconds() > KEEP_SECONDS + PATIENCE / 2  # even where an attempt takes its time
+
+
+def test_one_that_missed_an_address_refuses_right_then_and_is_not_gone_by_later() -> None:
+    """The node's agent was restarted: whoever starts something a moment later is not refused for that."""
+    clock, answering, begun = ManualClock(given.NOW), [False], []
+
+    def attempt(targets: list[Object]) -> list[Object]:
+        return [{"item": one["item"], "outcome": "open" if answering[0] else "closed"} for one in targets]
+
+    controls = Controls(given.ADDRESSES, clock, attempt)
+    controls.try_now()
+    controls.begin = lambda: begun.append(1)  # type: ignore[method-assign]
+    missed = controls.fresh()
+    assert missed is not None
+    with pytest.raises(TREError, match="cannot be told"):
+        controls.check(missed)
+    clock.advance(JUST_NOW.total_seconds() + 0.1)
+    assert controls.fresh() is None
+    assert begun == [1]
+    answering[0] = True
+    controls.try_now()
+    found = controls.fresh()
+    assert found is not None
+    controls.check(found)

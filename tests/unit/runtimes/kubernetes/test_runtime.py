@@ -415,6 +415,16 @@ def test_a_start_that_cannot_succeed_is_given_up_with_a_reason(
     assert site.runtime.verify_dead(PLAN).dead  # no node ever had it
 
 
+def test_a_claim_that_is_just_being_bound_is_no_trouble_and_a_volume_that_stays_away_is(site: Site) -> None:
+    site.start(PLAN)
+    message = "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims."
+    told = [{"type": "PodScheduled", "status": "False", "message": message}]
+    site.says(PLAN, {"waiting": {}}, {"waiting": {}}, phase="Pending", conditions=told)
+    assert site.observation(PLAN).detail == ""
+    site.later(11)
+    assert site.observation(PLAN).detail.startswith("A volume of the workspace is missing. [")
+
+
 # --- death
 
 
