@@ -32,6 +32,7 @@ from prometheus_client import Counter
 from tre.cluster.protocol import (
     EVERYTHING,
     MANAGER,
+    PAGE,
     PLAINLY,
     STATUS_MANAGER,
     ClusterError,
@@ -117,6 +118,7 @@ class KubernetesClient:
     def __init__(self, api: ApiClient, limits: Limits, clock: Callable[[], float] = time.time) -> None:
         self._api, self._limits, self._clock = api, limits, clock
         self._skew = 0.0
+        self._long: set[str] = set()
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -140,16 +142,27 @@ class KubernetesClient:
     def pages(self, kind: Kind, namespace: str = "", selector: Selector = EVERYTHING) -> Iterator[Listing]:
         """The same some hundred objects at a time, as they come.
 
-        Asked for as a whole: the server keeps that in its memory, and reads what is asked for in pages from its store.
+        Asked for as a whole, since the server has that in its memory and reads pages from its store; in pages where the
+        whole broke off the last time, since a server allows a minute for an answer.
         """
-        selecting = urlencode(_selecting(selector))
-        path = f"{kind.path(Key(namespace, ''))}{'?' if selecting else ''}{selecting}"
+        path = kind.path(Key(namespace, ""))
+        query = _selecting(selector) | ({"limit": str(PAGE)} if path in self._long else {})
+        while True:
+            reader = ListReader()
+            yield from self._read(kind, f"{path}{'?' if query else ''}{urlencode(query)}", reader)
+            if not reader.following:
+                self._long.discard(path)
+                return
+            query["continue"] = reader.following
+
+    def _read(self, kind: Kind, path: str, reader: ListReader) -> Iterator[Listing]:
         answer = self._send("GET", path, None, JSON, self._limits.read)
         try:
             self._refuse("GET", path, answer)
-            for page in ListReader(answer.stream(_PIECE)).pages():
+            for page in reader.pages(answer.stream(_PIECE)):
                 yield Listing([_typed(kind, item) for item in page.items], page.version)
         except (*_BROKEN, ValueError, KeyError, TypeError) as error:
+            self._long.add(path.partition("?")[0])
             raise _unreachable("GET", path, f"what it answered is no list: {error}") from error
         finally:
             answer.close()  # where somebody stopped in the middle, more is under way

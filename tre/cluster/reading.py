@@ -22,16 +22,23 @@ _ENOUGH = 2**18
 
 
 class ListReader:
-    """Reads the JSON object of a list from pieces of its text. Raises `ValueError` where it is none."""
+    """Reads the JSON object of a list from pieces of its text; `following` says at the end where the next part of the
+    list begins, if the server was asked for parts."""
 
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces, self._decoder = pieces, codecs.getincrementaldecoder("utf-8")()
+    def __init__(self) -> None:
+        self.following = ""
+        self._pieces: Iterator[bytes] = iter(())
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._parser = json.JSONDecoder()
         self._text, self._at, self._ended = "", 0, False
         self._version: int | None = None
 
-    def pages(self) -> Iterator[Listing]:
-        """Some hundred objects at a time; the last page, which may be empty, tells the version of them all."""
+    def pages(self, pieces: Iterator[bytes]) -> Iterator[Listing]:
+        """Some hundred objects at a time; the last page, which may be empty, tells the version of them all.
+
+        Raises `ValueError` (`KeyError`, `TypeError`) for what is no list, or not a whole one.
+        """
+        self._pieces = pieces
         found: list[Object] = []
         for item in self._items():
             found.append(item)
@@ -74,7 +81,7 @@ class ListReader:
 
     def _keep(self, name: Any, value: Any) -> None:
         if name == "metadata":
-            self._version = int(value["resourceVersion"])
+            self._version, self.following = int(value["resourceVersion"]), value.get("continue") or ""
         elif name == "items" and value is not None:
             msg = "its items are no list"
             raise ValueError(msg)

@@ -24,7 +24,7 @@ def pieces(data: bytes, size: int) -> Iterator[bytes]:
 
 def read(content: Any, size: int = 10**6) -> list[Listing]:
     data = content if isinstance(content, bytes) else json.dumps(content, ensure_ascii=False).encode()
-    return list(ListReader(pieces(data, size)).pages())
+    return list(ListReader().pages(pieces(data, size)))
 
 
 @given(size=st.integers(1, 200), enough=st.integers(1, 400), indent=st.sampled_from([None, 1]), last=st.booleans())
@@ -44,6 +44,13 @@ def test_it_is_the_same_list_however_it_is_cut(size: int, enough: int, indent: i
 def test_an_empty_list_has_one_page(items: object) -> None:
     assert read(LIST | {"items": items}) == [Listing([], 12)]
     assert read({"metadata": {"resourceVersion": "5"}}) == [Listing([], 5)]
+
+
+def test_a_part_says_where_the_next_one_begins() -> None:
+    reader = ListReader()
+    part = LIST | {"metadata": {"resourceVersion": "12", "continue": "next"}}
+    assert [page.version for page in reader.pages(iter([json.dumps(part).encode()]))] == [12]
+    assert reader.following == "next"
 
 
 def test_a_list_that_breaks_off_is_none() -> None:
@@ -91,5 +98,5 @@ def test_no_more_is_in_memory_than_a_page_and_what_was_read(monkeypatch: pytest.
             taken += len(piece)
             yield piece
 
-    next(ListReader(counted()).pages())
+    next(ListReader().pages(counted()))
     assert taken < 1000
