@@ -252,13 +252,13 @@ def _ours(items: Iterable[Object], marks: frozenset[str]) -> list[Object]:
 def clear(site: ControllerSite, client: KubernetesClient) -> None:
     """The controllers are gone: take away what only they would take away, of this site's grants."""
     freed, labelled = {"metadata": {"finalizers": None}}, Selector(labels=GRANT_LABEL)
-    grants_there = client.list(ACCESS_GRANT, site.namespace).items
-    marks = marks_of(key_of(grant).name for grant in grants_there)
+    there = [key_of(item) for page in client.pages(ACCESS_GRANT, site.namespace) for item in page.items]
+    marks = marks_of(key.name for key in there)
     with ThreadPoolExecutor(WRITERS) as pool:
         pods = _ours(client.list(POD, "", labelled).items, marks)
         list(pool.map(lambda item: client.patch(POD, key_of(item), freed), pods))
         list(pool.map(lambda item: client.delete(POD, key_of(item), AT_ONCE), pods))
-        list(pool.map(lambda item: client.patch(ACCESS_GRANT, key_of(item), freed), grants_there))
+        list(pool.map(lambda key: client.patch(ACCESS_GRANT, key, freed), there))
         for kind in (NAMESPACE, VOLUME):
             found = _ours(client.list(kind, "", labelled).items, marks)
             list(pool.map(lambda item, kind=kind: client.delete(kind, key_of(item)), found))
