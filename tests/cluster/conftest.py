@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cluster.controllers import ControllerSite
+from tests.cluster.controllers import make_site
 from tests.cluster.harness.basics import CannotRunError, HarnessError, wait_until
 from tests.cluster.harness.images import TOOLS
 from tests.cluster.harness.layout import (
@@ -35,6 +35,7 @@ from tests.cluster.launcher import Launcher, running_launcher
 from tests.cluster.place import RESTRICTED, Place
 from tests.cluster.reach import Reach
 from tests.support.databases import Postgres
+from tre.cli.trial.controller_site import ControllerSite
 from tre.cluster.client import KubernetesClient, connect
 
 __all__ = ["Reach"]
@@ -206,6 +207,6 @@ def site(
 ) -> Iterator[ControllerSite]:
     """Real controllers over one record and one namespace; `client` brings the definitions."""
     assert client is not None
-    found = ControllerSite(postgres, api.kubeconfig, place.name, tmp_path)
+    found = make_site(postgres, api.kubeconfig, place.name, tmp_path)
     yield found
     found.close()

@@ -11,6 +11,7 @@ from tests.cluster.conftest import Reach
 from tests.cluster.place import Place
 from tests.contract.test_cluster_client import CONFIG_MAP, ClientContract, Site
 from tre.cluster import client as module
+from tre.cluster import reading
 from tre.cluster.client import KubernetesClient, check_skew, connect
 from tre.cluster.protocol import ClusterError, Key
 from tre.domain.errors import Reason, TREError
@@ -33,7 +34,7 @@ class TestRealServer(ClientContract):
 
 
 def test_many_pages_make_one_list(connected: KubernetesClient, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PAGE", 3)
+    monkeypatch.setattr(reading, "PAGE", 3)
     site = Site(connected, place.name)
     for number in range(10):
         connected.create(CONFIG_MAP, site.item(f"n{number}"))

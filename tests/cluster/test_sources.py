@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tests.cluster.conftest import Reach
-from tests.cluster.controllers import ControllerSite
 from tests.cluster.place import Place
+from tre.cli.trial.controller_site import ControllerSite
 from tre.cluster.client import KubernetesClient
 from tre.cluster.protocol import Key, Object, Selector
 from tre.cluster.resources import ACCESS_GRANT, DATASET, FINALIZER, WORKSPACE

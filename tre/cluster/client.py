@@ -47,12 +47,14 @@ from tre.cluster.protocol import (
     key_of,
     refusal_of,
 )
+from tre.cluster.reading import ListReader
 from tre.domain.errors import Reason, TREError
 
 REQUESTS = Counter("tre_cluster_requests", "Requests to the API server, by verb; a watch is one.", ["verb"])
 
 JSON, APPLY, MERGE = "application/json", "application/apply-patch+yaml", "application/merge-patch+json"
 LONGEST_LOG = 2**20
+_PIECE = 2**20
 _POD = Kind("", "v1", "Pod", "pods")
 _BROKEN = (urllib3.exceptions.HTTPError, ApiException, OSError)
 
@@ -116,6 +118,7 @@ class KubernetesClient:
     def __init__(self, api: ApiClient, limits: Limits, clock: Callable[[], float] = time.time) -> None:
         self._api, self._limits, self._clock = api, limits, clock
         self._skew = 0.0
+        self._long: set[str] = set()
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -137,15 +140,32 @@ class KubernetesClient:
         return Listing([item for page in pages for item in page.items], pages[-1].version)
 
     def pages(self, kind: Kind, namespace: str = "", selector: Selector = EVERYTHING) -> Iterator[Listing]:
-        """The same page by page."""
-        query = {"limit": str(PAGE)} | _selecting(selector)
+        """The same some hundred objects at a time, as they come.
+
+        Asked for as a whole, since the server has that in its memory and reads pages from its store; in pages where the
+        whole broke off the last time, since a server allows a minute for an answer.
+        """
+        path = kind.path(Key(namespace, ""))
+        query = _selecting(selector) | ({"limit": str(PAGE)} if path in self._long else {})
         while True:
-            page = self._call("GET", f"{kind.path(Key(namespace, ''))}?{urlencode(query)}")
-            metadata = page["metadata"]
-            yield Listing([_typed(kind, item) for item in page.get("items") or []], int(metadata["resourceVersion"]))
-            if not metadata.get("continue"):
+            reader = ListReader()
+            yield from self._read(kind, f"{path}{'?' if query else ''}{urlencode(query)}", reader)
+            if not reader.following:
+                self._long.discard(path)
                 return
-            query["continue"] = metadata["continue"]
+            query["continue"] = reader.following
+
+    def _read(self, kind: Kind, path: str, reader: ListReader) -> Iterator[Listing]:
+        answer = self._send("GET", path, None, JSON, self._limits.read)
+        try:
+            self._refuse("GET", path, answer)
+            for page in reader.pages(answer.stream(_PIECE)):
+                yield Listing([_typed(kind, item) for item in page.items], page.version)
+        except (*_BROKEN, ValueError, KeyError, TypeError) as error:
+            self._long.add(path.partition("?")[0])
+            raise _unreachable("GET", path, f"what it answered is no list: {error}") from error
+        finally:
+            answer.close()  # where somebody stopped in the middle, more is under way
 
     @contextlib.contextmanager
     def watch(

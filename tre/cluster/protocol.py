@@ -21,7 +21,7 @@ Object = dict[str, Any]
 """An object of the API as JSON has it."""
 
 PAGE = 500
-"""How many objects are asked for at a time."""
+"""How many objects of a list are in memory at a time."""
 
 MANAGER = "tre-controller"
 """The one field manager of what the launcher wants of objects."""
@@ -174,11 +174,11 @@ class ClusterClient(Protocol):
         ...
 
     def list(self, kind: Kind, namespace: str = "", selector: Selector = EVERYTHING) -> Listing:
-        """A whole collection at one moment, read in pages. Raises `WatchExpiredError` where a page came too late."""
+        """A whole collection at one moment."""
         ...
 
     def pages(self, kind: Kind, namespace: str = "", selector: Selector = EVERYTHING) -> Iterator[Listing]:
-        """The same page by page, for who need not hold all of it; all pages are of one moment."""
+        """The same in pages, for who need not hold all of it; of one moment, whose version the last page tells."""
         ...
 
     def watch(

@@ -55,16 +55,18 @@ WATCHES = Counter("tre_cluster_watches", "Watches of a kind that ended", ["kind"
 
 
 class Held(NamedTuple):
-    """One object as it is kept: as text, which takes a tenth of the memory of its values."""
+    """One object as it is kept: as text, which takes a tenth of the memory of its values; `uid` of one that stays."""
 
     version: int
     text: str
+    uid: str | None
 
 
 def held(item: Object) -> Held:
     """An object without the bookkeeping of who owns which field, which is most of it and used by nobody here."""
     metadata = {name: value for name, value in item["metadata"].items() if name != "managedFields"}
-    return Held(version_of(item), json.dumps(item | {"metadata": metadata}, separators=(",", ":")))
+    uid = None if "deletionTimestamp" in metadata else metadata.get("uid")
+    return Held(version_of(item), json.dumps(item | {"metadata": metadata}, separators=(",", ":")), uid)
 
 
 class Cache:
@@ -101,6 +103,11 @@ class Cache:
         """Which objects there are."""
         with self._lock:
             return list(self._objects)
+
+    def identities(self) -> dict[Key, str]:
+        """Which objects there are that nobody asked to be deleted, and the identity of each."""
+        with self._lock:
+            return {key: one.uid for key, one in self._objects.items() if one.uid is not None}
 
     def deleted(self, key: Key) -> str | None:
         """The identity of the object that was seen being deleted under this name, until `settle` is called."""

@@ -43,11 +43,12 @@ from tre.controller.reconciler import Reconciler
 from tre.controller.runtimes import RunTerms, runs_of
 from tre.domain.errors import TREError
 from tre.store.database import Database
-from tre.store.migrate import require_current
 from tre.store.roles import Role
+from tre.store.schema import require_current
 from tre.system.clock import SystemClock
 from tre.system.files import sweep_unfinished
 from tre.system.hub_keys import CONTROLLER_TOKEN, read_key
+from tre.system.interpreter import suit_a_service
 from tre.system.layout import Layout
 from tre.system.nudge import nudge_path
 from tre.system.service import Check, arguments, health_routes, serve_unix, until_told
@@ -153,8 +154,8 @@ class Controller:
             self.publisher.announce(message)
         elif not self.publisher.publish(message):
             return
-        if self.loop is not None and message["type"] in {"route", "route-gone"}:
-            self.loop.call_soon_threadsafe(self.changed.set)
+        if self.loop is not None and message["type"] in {"route", "route-gone"} and not self.changed.is_set():
+            self.loop.call_soon_threadsafe(self.changed.set)  # whoever was told already reads the record after this
 
     def keeps_up(self) -> bool:
         """Whether what the gateways are told is still the truth."""
@@ -266,6 +267,7 @@ def main() -> int:
     """Run; the status is 1 where it cannot start."""
     layout, settings = arguments("controller")
     os.umask(0o002)  # the record's files are shared with the group of its writers
+    suit_a_service()
     try:
         with FileLock(lock_path(layout.run)).hold():
             return asyncio.run(Controller(layout, settings).serve())

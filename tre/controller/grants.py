@@ -72,10 +72,8 @@ class GrantReconciler:
         self._warn(grant, now)
         return _next_look(grant, now)
 
-    def common(self, *, verify: bool) -> Common:
+    def common(self, met: frozenset[tuple[str, str]], *, verify: bool) -> Common:
         """What `at_rest` needs to know of this moment. Raises `TREError(SetupIncomplete)` where no key can be read."""
-        with self._context.database.read() as connection:
-            met = frozenset(people.subjects(connection))
         return Common(
             now=self._context.clock.now(),
             signers=load_signers(self._context.layout.keys / "grant-signers") if verify else None,

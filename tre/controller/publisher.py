@@ -34,6 +34,9 @@ _GONE = {"grant-gone": ("grant", "name"), "route-gone": ("route", "workspace")}
 class _Listener:
     loop: asyncio.AbstractEventLoop
     queue: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    coming: list[str] = field(default_factory=list)
+    """Lines on their way into the queue, which only its own loop may touch: one call of the loop brings them all."""
+
     name: str = field(default_factory=lambda: secrets.token_hex(8))
     heard: int = 0
     waited_for: bool = True
@@ -64,9 +67,11 @@ class Publisher:
                 of, field_name = _GONE[kind]
                 if self._known.pop((of, message[field_name]), None) is None:
                     return False
-            listeners = list(self._listeners.values())
-        for listener in listeners:
-            listener.loop.call_soon_threadsafe(self._put, listener, line)
+            idle = [listener for listener in self._listeners.values() if not listener.coming]
+            for listener in self._listeners.values():
+                listener.coming.append(line)
+        for listener in idle:
+            listener.loop.call_soon_threadsafe(self._take_in, listener)
         return True
 
     def announce(self, message: dict[str, Any]) -> None:
@@ -95,6 +100,12 @@ class Publisher:
             if (listener := self._listeners.get(name)) is not None:
                 listener.heard, listener.waited_for = max(listener.heard, number), True
                 self._lock.notify_all()
+
+    def _take_in(self, listener: _Listener) -> None:
+        with self._lock:
+            lines, listener.coming = listener.coming, []
+        for line in lines:
+            self._put(listener, line)
 
     def _put(self, listener: _Listener, line: str) -> None:
         if listener.queue.qsize() < _MOST_WAITING:

@@ -21,10 +21,12 @@ from tre.controller.workspaces import WorkspaceReconciler, end_of
 from tre.domain.errors import TREError
 from tre.domain.workspaces.states import ALIVE_PHASES
 from tre.runtimes.protocol import Observation
-from tre.store import overview
+from tre.store import overview, people
 from tre.store.overview import Overview
 
 ROUND = timedelta(seconds=60)
+FIRST_PART = 250
+"""Grants in one part of the first round, in which no signature is checked: as much work as a part of the later ones."""
 
 
 @dataclass
@@ -39,9 +41,10 @@ class Survey:
     """Goes over everything in parts, again and again."""
 
     def __init__(
-        self, context: Context, grants: GrantReconciler, workspaces: WorkspaceReconciler, size: int = overview.PART
+        self, context: Context, grants: GrantReconciler, workspaces: WorkspaceReconciler, size: int | None = None
     ) -> None:
-        self._context, self._grants, self._workspaces, self._size = context, grants, workspaces, size
+        self._context, self._grants, self._workspaces = context, grants, workspaces
+        self._size, self._first_size = size or overview.PART, size or FIRST_PART
         self._after = ""
         self._pause = timedelta(0)
         self._parts = 0
@@ -56,10 +59,11 @@ class Survey:
     def part(self, runs: dict[str, Observation]) -> Seen:
         """Look over the next part, and put down when the one after it is due."""
         with self._context.database.read() as connection:
-            found = overview.part(connection, self._after, self._size)
+            found = overview.part(connection, self._after, self._first_size if self.is_first else self._size)
+            met = frozenset(people.subjects(connection))
         seen = Seen(looks=[f"grant/{name}" for name in found.unreadable])
         try:
-            common = self._grants.common(verify=not self.is_first) if found.found else None
+            common = self._grants.common(met, verify=not self.is_first) if found.found else None
         except TREError:  # whoever looks at each says what is wrong
             common = None
         for one in found.found:

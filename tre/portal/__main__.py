@@ -27,8 +27,8 @@ from tre.portal.passwords import PasswordChecker
 from tre.portal.roles import load_roles
 from tre.portal.seals import Sealer, read_key
 from tre.store.database import Database
-from tre.store.migrate import require_current
 from tre.store.roles import Role
+from tre.store.schema import require_current
 from tre.system import hub_keys
 from tre.system.clock import SystemClock
 from tre.system.layout import Layout

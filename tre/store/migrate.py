@@ -12,13 +12,13 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from tre.domain.errors import Reason, TREError
 from tre.store import roles
 from tre.store.database import Database
+from tre.store.schema import refuse_newer
 
 _SCRIPTS = Path(__file__).parent / "migrations"
 
@@ -32,14 +32,14 @@ def migrate(database: Database, role_prefix: str = "") -> str:
     """
     config = _config()
     with database.migrating() as connection:
-        _refuse_newer(connection, config)
+        refuse_newer(connection)
         if database.is_postgres:
             _refuse_encoding(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         if database.is_postgres and role_prefix:
             roles.apply(connection, role_prefix)
-        return str(_revision(connection))
+        return str(refuse_newer(connection))
 
 
 def _refuse_encoding(connection: Connection) -> None:
@@ -52,23 +52,14 @@ def _refuse_encoding(connection: Connection) -> None:
         )
 
 
-def require_current(database: Database) -> None:
-    """What a service asks before it starts; raises `TREError(SetupIncomplete)` unless the schema is this program's."""
-    config = _config()
-    with database.read() as connection:
-        _refuse_newer(connection, config)
-        found = _revision(connection)
-    if found != head_revision():
-        raise TREError(
-            Reason.SetupIncomplete,
-            f"The database is at revision {found or 'none'}; this program needs {head_revision()}.",
-            remedy="Make a backup, then run `tre init`: it brings the database up to date.",
-        )
-
-
 def head_revision() -> str:
     """The revision that this program needs."""
     return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def known_revisions() -> list[str]:
+    """Every revision that there is, the oldest first."""
+    return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
 
 
 def _config() -> Config:
@@ -76,19 +67,3 @@ def _config() -> Config:
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     return config
-
-
-def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
-
-
-def _refuse_newer(connection: Connection, config: Config) -> None:
-    found = _revision(connection)
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if found is not None and found not in known:
-        raise TREError(
-            Reason.SetupIncomplete,
-            f"The database is at revision {found}, which this program does not know.",
-            why="A newer program made it.",
-            remedy="Install that version again, or restore the backup made before it.",
-        )

@@ -90,7 +90,11 @@ def phases(connection: Connection) -> list[tuple[tuple[str, str], str, Workspace
     """Whose every workspace is (`Subject.key`), its name and where it is: nothing else of it."""
     columns = (workspaces.c.issuer, workspaces.c.subject, workspaces.c.name, workspaces.c.phase)
     rows = connection.execute(select(*columns).order_by(workspaces.c.name))
-    return [((row.issuer, row.subject), row.name, WorkspacePhase(row.phase)) for row in rows]
+    return [((issuer, subject), name, _PHASES[phase]) for issuer, subject, name, phase in rows]
+
+
+_PHASES = {phase.value: phase for phase in WorkspacePhase}
+"""Looked up ten thousand times in a row, which takes a tenth of making them."""
 
 
 def everything(connection: Connection) -> list[Workspace]:

@@ -29,9 +29,10 @@ from tre.cluster.protocol import Key
 from tre.domain.errors import Reason, TREError
 from tre.gateway.sessions import read_session_key
 from tre.store.database import Database
-from tre.store.migrate import head_revision, require_current
+from tre.store.migrate import head_revision
 from tre.store.postgres import password_path
 from tre.store.roles import Role
+from tre.store.schema import require_current
 from tre.system import hub_keys
 from tre.system.layout import Layout
 

@@ -274,6 +274,32 @@ def test_the_servers_version_is_read_as_providers_write_it(
 
 def test_a_server_that_tells_no_version_is_none(server: Server, client: KubernetesClient) -> None:
     server.answer = lambda handler: say(handler, 200, {"major": "one"})
-    with pytest.raises(ClusterError, match="did not answer") as caught:
+    with pytest.raises(ClusterError, match=r"did not answer") as caught:
         client.version()
     assert caught.value.reason is Reason.ServiceUnavailable
+
+
+def listing(*names: str, **metadata: str) -> bytes:
+    return json.dumps({"items": [{"metadata": {"name": name}} for name in names], "metadata": metadata}).encode()
+
+
+def test_a_list_that_breaks_off_is_no_list_and_is_asked_for_in_parts_then(
+    server: Server, client: KubernetesClient
+) -> None:
+    whole = listing("a", "b", resourceVersion="7")
+    server.answer = stream(whole[:20], whole[20:])
+    found = client.list(KIND, "tre")
+    assert (found.version, [item["kind"] for item in found.items]) == (7, ["ConfigMap", "ConfigMap"])
+    server.answer = stream(whole[:20], whole[20:-1])
+    with pytest.raises(ClusterError, match="did not answer") as caught:
+        client.list(KIND, "tre")
+    assert caught.value.reason is Reason.ServiceUnavailable
+    parts = {"": listing("a", resourceVersion="7", **{"continue": "more"}), "more": listing("b", resourceVersion="7")}
+    server.answer = lambda handler: stream(parts["more" if "continue=more" in handler.path else ""])(handler)
+    server.requests.clear()
+    assert [item["metadata"]["name"] for item in client.list(KIND, "tre").items] == ["a", "b"]
+    assert all("limit=500" in path for _verb, path in server.requests)
+    assert len(server.requests) == 2
+    server.answer, server.requests[:] = stream(whole), []
+    assert client.list(KIND, "tre").version == 7
+    assert "limit" not in server.requests[0][1]

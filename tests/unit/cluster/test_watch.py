@@ -105,6 +105,14 @@ def test_ones_own_write_is_waited_for() -> None:
     assert cache.is_fresh(KEY)
 
 
+def test_what_stays_is_known_by_its_identity_and_what_leaves_is_not() -> None:
+    cache = listed(5)
+    assert cache.identities() == {KEY: "u1"}
+    cache.take(event(EventType.MODIFIED, 12, deletionTimestamp="2026-11-24T12:00:00Z"))
+    assert cache.keys() == [KEY]
+    assert cache.identities() == {}
+
+
 def test_bookkeeping_of_fields_is_dropped() -> None:
     cache = Cache()
     cache.replace(Listing([item(1, managedFields=[{"manager": "x"}])], 5), NOON)

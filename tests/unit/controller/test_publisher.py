@@ -36,6 +36,34 @@ async def test_whoever_connects_is_told_everything_once() -> None:
         assert (await told(lines, 1))[0]["type"] == "grant-gone"
 
 
+async def test_many_messages_of_another_thread_arrive_in_their_order_by_few_calls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    publisher, count, calls = Publisher(), 1000, []
+    loop = asyncio.get_running_loop()
+    call = loop.call_soon_threadsafe
+
+    def counted(*given: Any) -> Any:
+        if given[0] == publisher._take_in:
+            calls.append(given)
+        return call(*given)
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", counted)
+
+    def publish() -> None:
+        for number in range(count):
+            publisher.publish({"type": "grant", "record": {"name": f"g-{number}"}})
+
+    async with aclosing(publisher.listen(NOW)) as lines:
+        await told(lines, 2)
+        publish()  # the loop has no turn meanwhile
+        found = await told(lines, count)
+        assert [message["record"]["name"] for message in found] == [f"g-{number}" for number in range(count)]
+        assert len(calls) == 1
+        await asyncio.to_thread(publisher.publish, {"type": "grant-gone", "name": "g-0"})
+        assert (await told(lines, 1))[0]["name"] == "g-0"
+
+
 async def test_an_announcement_waits_until_the_gateway_has_acted() -> None:
     publisher = Publisher()
     async with aclosing(publisher.listen(NOW)) as lines:

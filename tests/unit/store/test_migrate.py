@@ -13,8 +13,9 @@ from alembic.runtime.migration import MigrationContext
 from tests.support.databases import Backend
 from tre.domain.errors import Reason, TREError
 from tre.store.database import Database
-from tre.store.migrate import head_revision, migrate, require_current
+from tre.store.migrate import head_revision, known_revisions, migrate
 from tre.store.migrations import regenerate
+from tre.store.schema import REVISIONS, require_current
 from tre.store.tables import metadata
 
 REMEDY = "run `python -m tre.store.migrations.regenerate` (before the first release), or add a revision (after it)"
@@ -81,6 +82,18 @@ def test_migrating_again_changes_nothing(database: Database) -> None:
     assert migrate(database) == head_revision()
     assert schema(database) == before
     require_current(database)
+
+
+def test_a_service_knows_every_revision_that_there_is() -> None:
+    assert known_revisions() == list(REVISIONS)
+    assert head_revision() == REVISIONS[-1]
+
+
+def test_what_a_service_asks_takes_nothing_of_what_migrates() -> None:
+    program = "import sys; import tre.store.schema; sys.exit('alembic' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)
+    program = program.replace("schema", "migrate")
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 1
 
 
 def test_an_empty_database_is_not_current(backend: Backend, tmp_path: Path) -> None:

@@ -27,8 +27,9 @@ from tre.store import datasets, events, grants, jobs, people, roles, workspaces
 from tre.store.changes import ChangeFeed
 from tre.store.database import Database
 from tre.store.jobs import JobRequest
-from tre.store.migrate import migrate, require_current
+from tre.store.migrate import migrate
 from tre.store.people import Account, NewTicket, StoredSession
+from tre.store.schema import require_current
 from tre.store.tables import metadata
 
 WRITERS = tuple(role for role in roles.PROGRAMS if role is not roles.Role.public)

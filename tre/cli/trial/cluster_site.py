@@ -12,7 +12,7 @@ from __future__ import annotations
 import ssl
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ from pydantic import SecretStr
 
 from tre.cli.grant import load_key
 from tre.cli.trial.browser import Browser, Page, sign_in
+from tre.cli.trial.waiting import wait_until
 from tre.cluster.client import connect
 from tre.cluster.protocol import Deletion, Key, Object
 from tre.cluster.resources import ACCESS_GRANT
@@ -37,7 +38,6 @@ from tre.system.clock import SystemClock
 ACCOUNT = kind_of({"kind": "ServiceAccount"})
 """What is made last of a grant's place."""
 PATIENCE = 120.0
-LOOK_SECONDS = 0.02
 LIVES = "[]"
 WATCHED = (
     "go-template={{.type}}"
@@ -125,9 +125,9 @@ class ClusterWorld:
         item = self.approval(name)
         begun = time.monotonic()
         self.client.create(ACCESS_GRANT, item)
-        self._wait_for(lambda: self._phase(name) == "Active", f"{name} did not become active")
+        wait_until(lambda: self._phase(name) == "Active", f"{name} did not become active", PATIENCE)
         last = Key(names.grant_namespace(name), SERVICE_ACCOUNT)
-        self._wait_for(lambda: self.client.get(ACCOUNT, last), f"nothing was made for {name}")
+        wait_until(lambda: self.client.get(ACCOUNT, last), f"nothing was made for {name}", PATIENCE)
         return time.monotonic() - begun
 
     def withdraw(self, name: str) -> None:
@@ -137,13 +137,6 @@ class ClusterWorld:
     def _phase(self, name: str) -> str:
         found = self.client.get(ACCESS_GRANT, Key(self.site.namespace, name)) or {}
         return str((found.get("status") or {}).get("phase", ""))
-
-    def _wait_for(self, condition: Callable[[], object], otherwise: str) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not condition():
-            if time.monotonic() > deadline:
-                raise TREError(Reason.StartTimeout, f"{otherwise} within {PATIENCE:.0f} s.")
-            time.sleep(LOOK_SECONDS)
 
     @contextmanager
     def observer(self, grant: str) -> Iterator[subprocess.Popen[str]]:

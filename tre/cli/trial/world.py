@@ -14,7 +14,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -25,6 +24,7 @@ from tre.cli.common import Installation
 from tre.cli.dataset import office_of
 from tre.cli.services import MODULES
 from tre.cli.trial.browser import Browser, sign_in
+from tre.cli.trial.waiting import wait_until
 from tre.cli.user import put_into_record
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import AccessGrant, AccessGrantSpec
@@ -110,11 +110,7 @@ class World:
 
     def wait_for(self, condition: Callable[[], bool], otherwise: str, seconds: float = _PATIENCE) -> None:
         """Wait for something to become so. Raises `TREError(StartTimeout)`."""
-        deadline = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > deadline:
-                raise TREError(Reason.StartTimeout, f"{otherwise} within {seconds:.0f} s.")
-            time.sleep(0.02)
+        wait_until(condition, otherwise, seconds)
 
     def grant(self, name: str, **changes: Any) -> str:
         """Put a grant into force, the example's but for these changes, and wait until it is active."""

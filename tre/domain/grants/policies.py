@@ -25,10 +25,13 @@ class End(NamedTuple):
 
 def effective_end(spec: AccessGrantSpec) -> End:
     """The earliest of all ends of a grant: its own and its legal basis'."""
-    ends = [End(spec.expires, Reason.GrantExpired)]
-    if spec.legal_basis is not None:
-        ends.append(End(spec.legal_basis.ends, Reason.LegalBasisEnded))
-    return min(ends, key=lambda end: end.at)
+    return earliest_end(spec.expires, None if spec.legal_basis is None else spec.legal_basis.ends)
+
+
+def earliest_end(expires: datetime, law_ends: datetime | None) -> End:
+    """The earlier of the two, where there are two; the grant's own where both are at the same moment."""
+    own = End(expires, Reason.GrantExpired)
+    return own if law_ends is None or expires <= law_ends else End(law_ends, Reason.LegalBasisEnded)
 
 
 def suspensions_in_force(grant: GrantRecord, now: datetime) -> tuple[Suspension, ...]:

@@ -39,7 +39,7 @@ from tre.sources.verified import VerifiedEvidence
 from tre.store import grant_sources, workspaces
 from tre.store import grants as store
 from tre.store.database import Database, new_id
-from tre.store.overview import Overview
+from tre.store.outlines import GrantOutline
 
 SOURCE = "kubernetes"
 ACTOR = program("kubernetes-source")
@@ -171,24 +171,20 @@ class GrantDoor:
                 grant_sources.confirm(change, due, until)
         return sorted(until_now.keys() - set(there))
 
-    def settled(self, item: Object, seen: Overview, origin: grant_sources.Origin | None) -> Verdict | None:
+    def settled(self, item: Object, seen: GrantOutline, origin: grant_sources.Origin | None) -> Verdict | None:
         """What `take` would say of a resource whose content is in force; `None` where it would do anything, or might.
 
         For who has read many at once. Every doubt is a `None`. The content being the record's, so is its evidence: who
         keeps the record verifies that again and again, and whatever is lost there is an event.
         """
-        grant, now = seen.grant, self._terms.clock.now()
+        now = self._terms.clock.now()
         if seen.source != SOURCE or origin is None or origin.uid != item["metadata"]["uid"]:
             return None
-        if not grant.evidence_verified or item.get("spec") != grant.spec.as_plain():
+        if not seen.evidence_verified or item.get("spec") != seen.spec:
             return None
-        if grant.phase not in ENDED_PHASES and (grant.confirmed_until is None or grant.confirmed_until <= now):
+        if seen.phase not in ENDED_PHASES and (seen.confirmed_until is None or seen.confirmed_until <= now):
             return None
         return Verdict(_TAKEN, _VERIFIED, True)
-
-    def record(self, name: str) -> GrantRecord | None:
-        """The grant of this name, if it came through this door."""
-        return self._owned(name)
 
     def _admit(self, grant: AccessGrant, item: Object, confirmed_at: datetime) -> None:
         name, metadata = grant.metadata.name, item["metadata"]

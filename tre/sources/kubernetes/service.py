@@ -32,8 +32,7 @@ from tre.domain.errors import Reason, TREError
 from tre.sources.kubernetes import window
 from tre.sources.kubernetes.comparison import Comparison, Sides
 from tre.sources.kubernetes.door import DoorTerms, GrantDoor, Verdict
-from tre.store import datasets, events, grant_slices, workspaces
-from tre.store import grants as store
+from tre.store import datasets, events, outlines, workspaces
 from tre.store.changes import objects_changed_after
 
 log = structlog.get_logger()
@@ -209,11 +208,7 @@ class KubernetesSource:
         if cache.confirmed_at is None or cache.confirmed_at == self._confirmed_at:
             return
         confirmed_at = cache.confirmed_at
-        present = {}
-        for key in cache.keys():  # noqa: SIM118 - no mapping
-            item = cache.get(key)
-            if item is not None and "deletionTimestamp" not in item["metadata"]:
-                present[key.name] = item["metadata"]["uid"]
+        present = {key.name: uid for key, uid in cache.identities().items()}
         for name in self.door.confirm(present, confirmed_at):
             self.queue.add(Look("grant", name))
         self._confirmed_at, self._compare_due = confirmed_at, True
@@ -258,20 +253,14 @@ class KubernetesSource:
 
     def _show(self, item: Object, verdict: Verdict) -> None:
         name = key_of(item).name
-        with self._database.read() as connection:
-            record = self.door.record(name) if verdict.owns_grant else None
-            view = window.GrantView(None)
-            if record is not None:
-                view = window.GrantView(
-                    record,
-                    store.conditions(connection, name),
-                    grant_slices.of_grant(connection, name),
-                    workspaces.of_grant(connection, name),
-                )
-        for one in view.workspaces:
+        record = None
+        if verdict.owns_grant:
+            with self._database.read() as connection:
+                record = outlines.get(connection, name)
+        for one in () if record is None else record.workspaces:
             if self.watchers["workspace"].cache.get(Key(self._terms.namespace, one.name)) is None:
                 self.queue.add(Look("workspace", one.name))
-        status = window.grant_status(item, verdict, view, self._clock.now())
+        status = window.grant_status(item, verdict, record, self._clock.now())
         if status == item.get("status"):
             return
         self._tell(item, status)
@@ -289,7 +278,7 @@ class KubernetesSource:
 
     def _workspace(self, name: str) -> bool:
         with self._database.read() as connection:
-            found = workspaces.get(connection, name)
+            found = outlines.workspace(connection, name)
         if found is not None:
             return self._mirror(WORKSPACE, "workspace", window.workspace_objects(found, self._terms.namespace))
         return self._remove(WORKSPACE, "workspace", name)

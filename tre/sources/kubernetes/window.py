@@ -9,22 +9,17 @@ Does not guarantee: that it is up to date. It is for people who look; nothing of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from tre.cluster.conditions import Condition, merged, stamp, summary
 from tre.cluster.protocol import Object
-from tre.cluster.resources import DATASET, WORKSPACE, DatasetStatus, GrantStatus, ReleaseStatus, WorkspaceStatus
+from tre.cluster.resources import DATASET, WORKSPACE, DatasetStatus, ReleaseStatus
 from tre.domain.datasets import Dataset, Release
 from tre.domain.errors import Reason
-from tre.domain.grants.models import GrantRecord
-from tre.domain.grants.policies import effective_end
 from tre.domain.grants.states import GrantPhase
-from tre.domain.workspaces.models import Workspace
-from tre.domain.workspaces.states import WorkspacePhase
 from tre.sources.kubernetes.door import Verdict
-from tre.store.grant_slices import StoredSlice
+from tre.store.outlines import GrantOutline, SliceOutline, WorkspaceOutline
 
 RELEASES = 50
 _SHOWN = "tre.research/window"
@@ -53,65 +48,56 @@ _INFORMS = frozenset({"MembersSeen"})
 """Conditions that nothing waits for."""
 
 
-@dataclass(frozen=True)
-class GrantView:
-    """A grant as the record has it; `record` is `None` where this resource's content never came into force."""
+def grant_status(item: Object, verdict: Verdict, record: GrantOutline | None, now: datetime) -> Object:
+    """What the status of a grant's resource must be (`GrantStatus`).
 
-    record: GrantRecord | None
-    conditions: Sequence[dict[str, Any]] = ()
-    slices: Sequence[StoredSlice] = ()
-    workspaces: Sequence[Workspace] = ()
-
-
-def grant_status(item: Object, verdict: Verdict, view: GrantView, now: datetime) -> Object:
-    """What the status of a grant's resource must be."""
+    `record` is the grant as the record has it, `None` where this resource's content never came into force.
+    """
     generation = int(item["metadata"]["generation"])
     before = item.get("status") or {}
-    status: Object = _plain(
-        GrantStatus(
-            phase=GrantPhase.Pending if view.record is None else view.record.phase,
-            observed_generation=generation,
-            **({} if view.record is None else _of_record(view.record, view)),
-        )
-    )
-    standing, informing = _standing(verdict, view, now)
+    status: Object = {"phase": GrantPhase.Pending.value, "observedGeneration": generation, "slices": []}
+    if record is not None:
+        status |= _of_record(record)
+    standing, informing = _standing(verdict, record, now)
     waits = not any(condition.reason in _STUCK for condition in standing if not condition.holds)
     found = [*summary(standing, waits=waits), *informing]
     status["conditions"] = merged(before.get("conditions") or [], found, generation, now)
     return status
 
 
-def _of_record(record: GrantRecord, view: GrantView) -> dict[str, Any]:
-    end = effective_end(record.spec)
-    return {
-        "record_generation": record.generation,
-        "effective_end": end.at,
-        "effective_end_reason": end.reason,
-        "confirmed_until": record.confirmed_until,
-        "members": len(record.spec.members),
-        "running": sum(one.phase is WorkspacePhase.Running for one in view.workspaces),
-        "slices": tuple(
-            {
-                "name": one.name,
-                "state": one.state.value,
-                "slice_id": one.slice_id,
-                "content_digest": one.content_digest,
-                "files": one.files,
-            }
-            for one in view.slices
-        ),
+def _of_record(record: GrantOutline) -> Object:
+    end = record.end
+    found: Object = {
+        "phase": record.phase.value,
+        "recordGeneration": record.generation,
+        "effectiveEnd": stamp(end.at),
+        "effectiveEndReason": end.reason.value,
+        "members": len(record.spec["members"]),
+        "running": record.running,
+        "slices": [_slice(one) for one in record.slices],
     }
+    return found | _moments(confirmedUntil=record.confirmed_until)
 
 
-def _standing(verdict: Verdict, view: GrantView, now: datetime) -> tuple[list[Condition], list[Condition]]:
+def _slice(one: SliceOutline) -> Object:
+    found: Object = {"name": one.name, "state": one.state, "sliceId": one.slice_id, "files": one.files}
+    return found if one.content_digest is None else found | {"contentDigest": one.content_digest}
+
+
+def _moments(**named: datetime | None) -> Object:
+    """Those that there are, as the API server keeps them: in whole seconds, so that what is read back is equal."""
+    return {name: stamp(moment) for name, moment in named.items() if moment is not None}
+
+
+def _standing(verdict: Verdict, record: GrantOutline | None, now: datetime) -> tuple[list[Condition], list[Condition]]:
     """Conditions that access depends on, and those that only inform."""
     found = verdict.conditions
-    if view.record is None:
+    if record is None:
         return found, []
     ours = {condition.type for condition in found}
-    kept = [_kept(item) for item in view.conditions if item["type"] not in ours]
-    stale = view.record.confirmed_until is not None and view.record.confirmed_until <= now
-    holds, reason, message = _PHASES[view.record.phase]
+    kept = [_kept(item) for item in record.conditions if item["type"] not in ours]
+    stale = record.confirmed_until is not None and record.confirmed_until <= now
+    holds, reason, message = _PHASES[record.phase]
     confirmed = Condition("Confirmed", not stale, Reason.SourceStale if stale else Reason.Entitled)
     needed = [condition for condition in kept if condition.type not in _INFORMS]
     informing = [condition for condition in kept if condition.type in _INFORMS]
@@ -122,23 +108,23 @@ def _kept(item: dict[str, Any]) -> Condition:
     return Condition(item["type"], item["status"] == "True", Reason(item["reason"]), item.get("message", ""))
 
 
-def workspace_objects(workspace: Workspace, namespace: str) -> tuple[Object, Object]:
-    """A workspace's resource, and the same with its status."""
+def workspace_objects(workspace: WorkspaceOutline, namespace: str) -> tuple[Object, Object]:
+    """A workspace's resource, and the same with its status (`WorkspaceStatus`)."""
     metadata = {"name": workspace.name, "namespace": namespace}
-    spec = {"grant": workspace.grant, "subject": workspace.subject.as_plain()}
+    spec = {"grant": workspace.grant, "subject": {"issuer": workspace.issuer, "id": workspace.subject}}
     head = {"apiVersion": WORKSPACE.api_version, "kind": WORKSPACE.kind}
-    status = WorkspaceStatus(
-        phase=workspace.phase,
-        wanted=workspace.wanted,
-        reason=workspace.reason,
-        message=workspace.message,
-        instance=workspace.instance,
-        ready_at=workspace.ready_at,
-        ends_at=None if workspace.plan is None else workspace.plan.end,
-    )
+    status: Object = {
+        "phase": workspace.phase,
+        "wanted": workspace.wanted,
+        "reason": workspace.reason,
+        "message": workspace.message,
+        "instance": workspace.instance,
+        "conditions": [],
+    }
+    status |= _moments(readyAt=workspace.ready_at, endsAt=workspace.ends)
     return (
         head | {"metadata": metadata | {"labels": LABELS}, "spec": spec},
-        head | {"metadata": metadata, "status": _plain(status)},
+        head | {"metadata": metadata, "status": status},
     )
 
 

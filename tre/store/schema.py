@@ -1,0 +1,52 @@
+"""Which schema a database has, and whether it is this program's: what every service asks before it starts.
+
+Guarantees: nothing is changed. A schema that this program does not know, because a newer one made it, is refused and
+not guessed at. Asking takes none of what migrating needs: a service that starts again has to be quick.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, inspect
+
+from tre.domain.errors import Reason, TREError
+from tre.store.database import Database
+
+REVISIONS = ("0001",)
+"""Every revision that `tre.store.migrations` holds, the oldest first."""
+
+_TABLE = "alembic_version"
+
+
+def require_current(database: Database) -> None:
+    """What a service asks before it starts; raises `TREError(SetupIncomplete)` unless the schema is this program's."""
+    with database.read() as connection:
+        found = refuse_newer(connection)
+    if found != REVISIONS[-1]:
+        raise TREError(
+            Reason.SetupIncomplete,
+            f"The database is at revision {found or 'none'}; this program needs {REVISIONS[-1]}.",
+            remedy="Make a backup, then run `tre init`: it brings the database up to date.",
+        )
+
+
+def refuse_newer(connection: Connection) -> str | None:
+    """The revision that a database has, `None` for an empty one.
+
+    Raises `TREError(SetupIncomplete)` for one that this program does not know.
+    """
+    found = _revision(connection)
+    if found is not None and found not in REVISIONS:
+        raise TREError(
+            Reason.SetupIncomplete,
+            f"The database is at revision {found}, which this program does not know.",
+            why="A newer program made it.",
+            remedy="Install that version again, or restore the backup made before it.",
+        )
+    return found
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(_TABLE):
+        return None
+    found = connection.exec_driver_sql(f"SELECT version_num FROM {_TABLE}").scalar()  # noqa: S608 - a constant
+    return None if found is None else str(found)
