@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.cluster.conftest import Reach
+from tests.cluster.harness.basics import wait_until
 from tests.cluster.place import Place
 from tests.contract.test_cluster_client import CONFIG_MAP, ClientContract, Site
 from tre.cluster import client as module
@@ -30,6 +31,8 @@ class TestRealServer(ClientContract):
 
     @pytest.fixture
     def site(self, connected: KubernetesClient, place: Place) -> Site:
+        authority = Key(place.name, "kube-root-ca.crt")  # a controller's, which a watch would tell of while it comes
+        wait_until(lambda: connected.get(CONFIG_MAP, authority), "the namespace should be whole")
         return Site(connected, place.name)
 
 
