@@ -124,7 +124,8 @@ class ImageBuilder:
 
     def inspect(self, image: Built) -> dict[str, object]:
         """The image's own configuration."""
-        found: dict[str, object] = json.loads(self._buildah("inspect", "--type", "image", image.named))
+        with self._alone():
+            found: dict[str, object] = json.loads(self._buildah("inspect", "--type", "image", image.named))
         return found
 
     def _image(self, name: str, context: Path, arguments: dict[str, str], file: Path | None = None) -> Built:
@@ -155,10 +156,23 @@ class ImageBuilder:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Checkouts that share this cache build one after another."""
+        """Checkouts that share this cache build one after another, and leave nothing mounted."""
         with (self._home / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+            try:
+                yield
+            finally:
+                self._tidy_up()
+
+    def _tidy_up(self) -> None:
+        """A stage that files are only copied from stays mounted after its build, and so does the store itself."""
+        if not (self._home / "store").exists():
+            return
+        if self._buildah("containers", "--quiet").strip():
+            self._buildah("rm", "--all")
+        layers = self._home / "store" / "overlay"
+        while layers.is_mount():
+            _run("umount", str(layers))
 
     def _bound(self) -> None:
         """Forget every layer but the base's where old builds left too many."""

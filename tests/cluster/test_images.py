@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tarfile
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -104,3 +105,9 @@ def test_no_test_and_no_key_is_in_it(image: Built) -> None:
         name for name in files_of(image) if "/site-packages/" not in name and not name.startswith("opt/tre/workspace/")
     ]
     assert not [name for name in ours if name.endswith((".key", ".pem")) or "/tests/" in name]
+
+
+def test_nothing_stays_mounted_after_a_build(builder: ImageBuilder, image: Built) -> None:
+    with builder._alone():  # nobody else builds
+        mounted = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    assert [place for place in mounted if place.startswith(str(image.archive.parent))] == []
