@@ -217,6 +217,7 @@ TOO_WIDE = """
 
 def overflow(page: Page) -> int:
     """Pixels by which the page is wider than the screen, or a part of it wider than its place beside another."""
+    page.wait_for_load_state()
     return int(page.evaluate(TOO_WIDE))
 
 

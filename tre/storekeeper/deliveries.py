@@ -71,8 +71,8 @@ def add(office: Office, delivery: Delivery, watcher: Watcher = SILENT) -> Added:
             + ("this is a file." if delivery.path.exists() else "there is none."),
             remedy="Name the directory that holds the images and the clinical records.",
         )
-    _refuse_barren(delivery.path)
     name = check_release_name(delivery.release or f"{office.clock.now():%Y-%m-%d}")
+    _refuse_barren(delivery.path)
     places = office.dataset(delivery.dataset)
     dataset = _registered(office, delivery)
     owner = office.owner(dataset.data_group)
