@@ -16,14 +16,17 @@ TOGETHER = {
     "tests/browser/": "desks",
     "tests/cluster/test_bench": "the chart's installation",
     "tests/cluster/test_chart": "the chart's installation",
+    "tests/cluster/test_harness": "the chart's installation",
     "tests/cluster/test_whole_path": "the chart's installation",
+    "tests/cluster/": "a cluster without guards",
     "tests/docs/": "installations",
     "tests/security/": "installations",
     "tests/system/": "installations",
     "tests/unit/demodata/": "demonstration data",
 }
 """What one worker runs, one test after another: those that start whole launchers, which would claim the same users;
-those that wait for a browser; and those that share something which takes long to make."""
+those that wait for a browser; and those that share something which takes long to make. Tests of the cluster are two
+halves of about the same length: the guards of the chart's installation would refuse what the others do."""
 
 
 class Together(LoadScopeScheduling):

@@ -46,24 +46,17 @@ DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 IS_MINE = os.environ.get("CLUSTER", "") == "mine"
 PUBLIC_IMAGE = "docker.io/library/python:3.13-slim"
 SECONDS = 900
-LAUNCHER = "launcher"
 
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # each of them has a cluster of its own
     os.environ[STATE_VARIABLE] = str(worker_state(worker))
 
 
-def is_shared(config: pytest.Config) -> bool:
-    """Whether several processes share the tests."""
-    return hasattr(config, "workerinput")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Every test here needs a cluster, and real things take their time.
 
-    Those that share the chart's installation come last: its guards are the whole cluster's. Where another process has
-    the other tests and a cluster for them, they come first, since they take longest.
+    Those that share the chart's installation come last: its guards are the whole cluster's.
     """
-    items.sort(key=lambda item: (LAUNCHER in getattr(item, "fixturenames", ())) is not is_shared(config))
+    items.sort(key=lambda item: "launcher" in getattr(item, "fixturenames", ()))
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.cluster)
