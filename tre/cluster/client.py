@@ -108,7 +108,7 @@ def connect(kubeconfig: Path | None = None, limits: Limits = STANDARD) -> Kubern
         )
     settings.socket_options = tcp_keepalive_socket_options(idle=15, interval=5, count=3)
     settings.retries = False
-    settings.connection_pool_maxsize = 16
+    settings.connection_pool_maxsize = 32
     return KubernetesClient(ApiClient(settings), limits)
 
 

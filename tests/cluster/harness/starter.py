@@ -74,7 +74,7 @@ class Starter:
         machine.provide(tier, builds_runc=bool(programs.missing([RUNC])), install=True)
         sets = SETS[tier] if not everything else tuple(s for s in ALL_SETS if tier is Tier.node or s in API_SETS)
         if missing := programs.missing(sets):
-            say(f"Building {len(missing)} programs of the cluster, once: about twelve minutes on two processors")
+            say(f"Building {len(missing)} programs of the cluster, once: about a quarter of an hour on two processors")
             say(f"Built in {programs.build(sets):.0f} s, kept in {programs.cache}")
         return programs
 
