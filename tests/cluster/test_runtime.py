@@ -100,27 +100,27 @@ def test_a_controller_without_memory_finds_every_run(free: Pods) -> None:
 
 
 def test_ten_revoked_kernels_that_ignore_every_signal_are_dead_within_seconds(free: Pods) -> None:
-    live_and_die(free, CYCLES)
+    assert live_and_die(free, CYCLES) < 2.0 * BUSY
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 def test_two_hundred_lives_leave_nothing_on_the_node(free: Pods) -> None:
-    live_and_die(free, 20 * CYCLES)
+    assert live_and_die(free, 20 * CYCLES) < 2.0 * BUSY
 
 
-def live_and_die(pods: Pods, cycles: int) -> None:
+def live_and_die(pods: Pods, cycles: int) -> float:
     """Whole lives of one workspace: sealed, proven, JupyterLab with a kernel that ignores every signal, revoked, dead,
-    forgotten; at the end the node is as it was before."""
+    forgotten; at the end the node is as it was before. Returns the median of the seconds that a death took."""
     before = left_on_the_node(pods)
     took = sorted(one_life(pods, number + 1) for number in range(cycles))
     print(f"revoked to observed dead, {cycles} runs: {' '.join(f'{one:.2f}' for one in took)} s")  # noqa: T201
-    assert took[len(took) // 2] < 2.0 * BUSY
 
     def is_as_before() -> bool:
         return all(count <= before[what] for what, count in left_on_the_node(pods).items())
 
     wait_until(is_as_before, f"no more than {before} should be left", 60, 0.2)
+    return took[len(took) // 2]
 
 
 def one_life(pods: Pods, instance: int) -> float:

@@ -33,4 +33,5 @@ assert sys.getswitchinterval() < 0.005
 
 
 def test_cycles_are_found_later_and_not_never() -> None:
-    subprocess.run([sys.executable, "-c", PROGRAM], check=True)
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

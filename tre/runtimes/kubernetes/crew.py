@@ -1,8 +1,8 @@
 """Starts that go on beside whoever asks for them, several at once: a cluster's runtime without its waiting times.
 
 Guarantees: asking never waits, so what has to end is not held up by what begins; each run is begun by one worker at a
-time; what went wrong is told to whoever asks next. A start that is to end is stopped first: its worker makes no further
-request that changes anything, and has come to its end before the run is looked for.
+time; what went wrong is told to whoever asks next. A start that is to end is stopped first: its worker begins no
+further step, and has come to its end before the run is looked for.
 
 Does not guarantee: that a run exists when `start` has returned, or that a grant's place does after `prepare`: that is
 made so that the first click need not wait for it, and every start makes what is missing.

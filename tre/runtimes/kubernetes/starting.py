@@ -71,7 +71,7 @@ class Starter:
     def start(self, plan: WorkspacePlan, check: Check = lambda: None) -> bool:
         """Make what is missing of a run, as far as it goes now; returns whether its pod is there.
 
-        `check` is asked before every change. Raises `TREError`, and whatever `check` raises.
+        `check` is asked before every step. Raises `TREError`, and whatever `check` raises.
         """
         try:
             return self._start(plan, check)
@@ -144,6 +144,7 @@ class Starter:
                     self._make_anew(SECRET, one)
             else:
                 self._make_together(kind, alike)
+        check()
         self._make_anew(CONFIG_MAP, instruction)
         key = key_of(instruction)
         check()

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support import kubernetes as given
 from tests.support.kubelet import HOUR, NODE_NAME, Site
-from tre.cluster.protocol import ClusterError, Deletion, Key, Kind, Object, refusal_of
+from tre.cluster.protocol import ClusterError, Deletion, Key, Kind, Listing, Object, refusal_of
 from tre.domain.errors import Reason, TREError
 from tre.runtimes.kubernetes.control import FRESH, SAME_MINUTE
 from tre.runtimes.kubernetes.kinds import CLAIM, CONFIG_MAP, NAMESPACE, POD, QUOTA, SECRET, VOLUME
@@ -423,6 +423,32 @@ def test_a_claim_that_is_just_being_bound_is_no_trouble_and_a_volume_that_stays_
     assert site.observation(PLAN).detail == ""
     site.later(11)
     assert site.observation(PLAN).detail.startswith("A volume of the workspace is missing. [")
+
+
+def test_a_namespace_that_another_start_has_just_renewed_is_not_deleted(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.start(PLAN)
+    namespace = site.key(PLAN).namespace
+    site.cluster.delete(POD, site.key(PLAN))
+    listed = site.cluster.list
+
+    def meanwhile(kind: Kind, *rest: Any) -> Any:
+        if kind == POD:  # between the look and the deletion
+            site.cluster.patch(NAMESPACE, Key("", namespace), {"metadata": {"finalizers": None}})
+            site.cluster.delete(NAMESPACE, Key("", namespace))
+            site.cluster.create(NAMESPACE, {"metadata": {"name": namespace}})
+            return Listing([], 1)
+        return listed(kind, *rest)
+
+    monkeypatch.setattr(site.cluster, "list", meanwhile)
+    later = given.plan(instance=PLAN.instance + 1, end=given.GRANT_END + timedelta(minutes=30))
+    site.grant_end += timedelta(hours=1)
+    site.controls.try_now()
+    with pytest.raises(ClusterError) as caught:
+        site.runtime.start(later)
+    assert caught.value.reason is Reason.Conflict
+    assert "deletionTimestamp" not in site.namespace(PLAN)["metadata"]
 
 
 # --- death
