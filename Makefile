@@ -14,6 +14,9 @@ PYTEST_ARGS ?=
 WORKERS ?= 3
 # Where the pictures of the pages go, and more options for the program that takes them.
 SHOTS ?= screenshots
+CORPUS ?= corpus
+SEED ?= development
+EACH ?= 4
 SHOTS_ARGS ?=
 # How much of a cluster the tests start: api (no root needed), node, or the best that this machine can run.
 TIER ?= best
@@ -23,7 +26,7 @@ COMPILE_PINS := env -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS -u PI
 	--generate-hashes --only-binary :all: --no-emit-index-url --no-emit-find-links --no-annotate \
 	--override without.txt --custom-compile-command 'make pins' $(PINS_ARGS)
 
-.PHONY: help setup demo test cluster cluster-down test-cluster check fix soak docs screenshots pins clean python ready
+.PHONY: help setup demo test cluster cluster-down test-cluster check fix soak corpus docs screenshots pins clean python ready
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +67,12 @@ soak: ready ## Run the long variants of the tests, those of the cluster too wher
 	@$(BIN)/python -m pytest -m soak --ignore=tests/cluster $(PYTEST_ARGS) || test $$? = 5 # 5: none was asked for
 	@CLUSTER='$(CLUSTER)' $(BIN)/python -m tests.cluster test --tier $(TIER) -m soak -rs $(PYTEST_ARGS) || test $$? = 5
 
+corpus: ready ## Write outputs to measure the checks on into CORPUS=corpus (SEED=any word, EACH=4 of each kind)
+	@test -x .venv-corpus/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python .venv-corpus
+	@$(BIN)/uv pip sync --quiet --python .venv-corpus --require-hashes requirements/corpus.txt
+	@.venv-corpus/bin/python tools/corpus --seed '$(SEED)' --to '$(CORPUS)' --each $(EACH)
+	@$(BIN)/python tools/corpus/carriers.py '$(CORPUS)'
+
 docs: ready ## Write anew what follows from the code: pages of docs/, definitions of helm/tre/crds/
 	@$(BIN)/python tools/generate_docs.py
 	@$(BIN)/python tools/generate_crds.py
@@ -73,11 +82,11 @@ screenshots: ready ## Take a picture of every page into SHOTS=screenshots (SHOTS
 	@$(BIN)/python tools/screenshots.py $(SHOTS) $(SHOTS_ARGS)
 
 pins: ready ## Compile requirements/*.txt anew from *.in (PINS_ARGS=--upgrade for newer versions)
-	@cd requirements && for name in services workspace dev; do \
+	@cd requirements && for name in services workspace dev corpus; do \
 		echo "pinning $$name" && $(COMPILE_PINS) --output-file "$$name.txt" "$$name.in"; done
 
 clean: ## Remove everything that was built
-	@chmod -R u+w .venv .venv-workspace 2>/dev/null || true
-	@rm -rf .venv .venv-workspace .setup.lock tests/node/node_modules dist htmlcov .coverage .coverage.* \
+	@chmod -R u+w .venv .venv-workspace .venv-corpus 2>/dev/null || true
+	@rm -rf .venv .venv-workspace .venv-corpus .setup.lock tests/node/node_modules dist htmlcov .coverage .coverage.* \
 		.mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	@find tre tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

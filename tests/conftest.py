@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import structlog
+from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.support.databases import KINDS, Backend, Postgres, Sqlite, backend_of, server_or_skip
 from tests.support.postgres import PostgresServer
+
+settings.register_profile("any-speed", deadline=None)  # a test's own timeout ends it; a busy machine fails none
+settings.register_profile("repeatable", settings.get_profile("any-speed"), derandomize=True)
+settings.load_profile("any-speed")
+if os.environ.get("CI"):
+    settings.load_profile("repeatable")  # a change is judged by the same examples each time; people's own runs look on
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job: programs of tests would not hear it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TOGETHER = {
     "tests/browser/": "desks",

@@ -16,14 +16,18 @@ import ast
 import inspect
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
+from airlock_pages import checks_page, policy_schema
+from gate_pages import gate_page
 from measures import measures
+from page import code, page, table
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+from slice_pages import slice_schema
 from typer.main import get_command
 
 from tre.cli import services as service_table
@@ -31,6 +35,8 @@ from tre.cli.main import app
 from tre.domain.errors import Reason
 from tre.domain.exports import states as exports
 from tre.domain.grants import states as grants
+from tre.domain.imports import states as imports
+from tre.domain.optouts import states as optouts
 from tre.domain.transitions import TransitionTable
 from tre.domain.workspaces import states as workspaces
 from tre.portal.export_words import OWNERS
@@ -41,23 +47,6 @@ from tre.system import settings
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DOCS = CHECKOUT / "docs"
-NOTICE = "<!-- Made by tools/generate_docs.py from the code; `make docs` makes it anew. Do not edit. -->"
-
-
-def page(title: str, *parts: str) -> str:
-    """A whole page: its title, where it comes from, its parts."""
-    return "\n\n".join((f"# {title}", NOTICE, *(part.strip("\n") for part in parts))) + "\n"
-
-
-def table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    """A table; cells may hold anything but line breaks."""
-    lines = [heads, tuple("---" for _ in heads), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-
-
-def code(text: object) -> str:
-    """A word of the machine's."""
-    return f"`{text}`"
 
 
 # States
@@ -90,8 +79,14 @@ def waiting() -> str:
     return table(("state", "whose turn", "reason shown", "when its time is up"), rows)
 
 
+def waiting_in() -> str:
+    """For whom each state of an import waits."""
+    rows = [(code(state), OWNERS[owner], code(reason)) for state, (owner, reason) in imports.WAITING.items()]
+    return table(("state", "whose turn", "reason shown"), rows)
+
+
 def states_page() -> str:
-    """Grant, workspace and export."""
+    """Grant, workspace, export, import and opt-outs."""
     return page(
         "States",
         "A state changes only along an edge of its table. The same tables are enforced by the code, so what is "
@@ -110,7 +105,28 @@ def states_page() -> str:
         edges(exports.EXPORT_TRANSITIONS),
         "### Who is waited for",
         waiting(),
+        "## Import request",
+        "There is one way in: `Approved`, `Placing`, `Placed`.",
+        diagram(imports.IMPORT_TRANSITIONS),
+        edges(imports.IMPORT_TRANSITIONS),
+        "### Who is waited for on the way in",
+        waiting_in(),
+        "## List of opt-outs",
+        "Nobody is taken out of slices before new plans bar them; nothing is erased before its hold is over.",
+        diagram(optouts.BATCH_TRANSITIONS),
+        edges(optouts.BATCH_TRANSITIONS),
+        "### What is waited for, and how long at most",
+        opt_outs_waiting(),
     )
+
+
+def opt_outs_waiting() -> str:
+    """Whose turn it is in each state of a list of opt-outs, and how long that may take before it is shown as late."""
+    rows = [
+        (code(state), f"the {item.owner}", code(item.reason), str(item.patience or "the hold's own length"))
+        for state, item in optouts.WAITING.items()
+    ]
+    return table(("state", "whose turn", "reason shown", "at most"), rows)
 
 
 # Commands
@@ -339,6 +355,10 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/services.md": services_page,
     "reference/reasons.md": reasons_page,
     "reference/metrics.md": metrics_page,
+    "reference/checks.md": checks_page,
+    "reference/gate.md": gate_page,
+    "reference/airlock-policy.schema.json": policy_schema,
+    "reference/slice.schema.json": slice_schema,
 }
 
 

@@ -56,6 +56,8 @@ class AirlockVisit(Visit):
             await page.get_by_label(re.compile(f"^{path}")).check()
         await page.get_by_role("textbox", name="Group").fill("Table 1")
         await page.get_by_role("textbox", name="What the files show").fill("Table 1")
+        await page.get_by_role("textbox", name="From how many people").fill("2500")
+        await page.get_by_role("textbox", name="How it relates").fill("Nothing left before.")
         async with self.held("checker"):
             await page.get_by_role("button", name="Copy and check these files").click()
             await expect(page.get_by_text("Copying files")).to_be_visible()

@@ -31,6 +31,7 @@ NEW_PEOPLE = {
     "megan": ("Megan Price", "checker"),
     "omar": ("Omar Aziz", "operator"),
     "cleo": ("Cleo Grant", "committee"),
+    "dora": ("Dora Flint", "data-manager"),
 }
 """People of the pictures, beside those of every trial installation: accounts with names."""
 
@@ -42,6 +43,7 @@ MAIN, SOON, PAUSED, OVER, WITHDRAWN, UNCOVERED = (
     "nccid-00104",
     "nccid-00140",
 )
+SCANNER = "scanner"
 _PATIENCE = 30.0
 LAY_SUMMARY = (
     "COVID-19 can damage the lungs. Doctors see the damage on an X-ray, but two doctors may judge the same picture "
@@ -102,6 +104,13 @@ class Scene:
         """Type a command; return what it printed."""
         command = [sys.executable, "-m", "tre", *arguments, "--root", str(self.world.root)]
         return subprocess.run(command, input=typed, capture_output=True, text=True, check=True).stdout
+
+    def scanner_files(self) -> None:
+        """Add real scanner files, of which many wait for a person."""
+        place = self.world.home / "scanner"
+        command = [sys.executable, "-m", "tre", "demo-data", "scanner", str(place)]
+        subprocess.run(command, capture_output=True, check=True)
+        self.tre("dataset", "add", SCANNER, str(place), "--release", "2026-10-01", "--title", "Scanner files")
 
     def grant(self, name: str, title: str, *, days: float = 400, **changes: Any) -> str:
         """Put a grant into force: the committee's words, its members, its end."""
@@ -171,7 +180,14 @@ class Scene:
         """A request of Ada's with checked files."""
         export = str((await desk.call("POST", "/exports", {"grant": MAIN}))["id"])
         await desk.until(f"/exports/{export}/outbox", lambda found: not found["waiting"])
-        asked = {"group": group, "paths": list(paths), "context": words[0], "controls": words[1]}
+        asked = {
+            "group": group,
+            "paths": list(paths),
+            "context": words[0],
+            "controls": words[1],
+            "relation": "Nothing left before.",
+            "people": 2500,
+        }
         await desk.call("POST", f"/exports/{export}/files", asked)
         await desk.until(f"/exports/{export}", lambda found: not found["busy"] and found.get("run"))
         return export

@@ -18,6 +18,7 @@ from screenshots_scene import (
     NOTEBOOK,
     OVER,
     PAUSED,
+    SCANNER,
     SOON,
     UNCOVERED,
     WITHDRAWN,
@@ -42,6 +43,7 @@ class Tour(AirlockVisit):
         await self.airlock()
         await self.desk()
         await self.operating()
+        await self.data()
         await self.public()
         await self.endings()
         await self.door_closes()
@@ -63,7 +65,7 @@ class Tour(AirlockVisit):
             await page.goto(self.address(path, "hub"))
             await self.camera.take(page, name)
         await page.context.close()
-        for name in ("ada", "ewan", "priya", "tom", "megan", "omar", "cleo"):
+        for name in ("ada", "ewan", "priya", "tom", "megan", "omar", "cleo", "dora"):
             self.pages[name] = await self.camera.sign_in(self.world.desk, name)
 
     async def emptiness(self) -> None:
@@ -71,7 +73,10 @@ class Tour(AirlockVisit):
         await self.see("ada", "/", "desk-projects-empty")
         await self.see("ada", "/exports", "exports-empty")
         await self.see("priya", "/reviews", "reviews-empty")
+        await self.see("ada", "/imports", "imports-empty")
+        await self.see("priya", "/imports", "imports-empty-checker")
         await self.see("omar", "/grants", "grants-empty")
+        await self.see("dora", "/quarantine", "quarantine-empty")
         await self.see("omar", "/operate/workspaces", "operate-workspaces-empty")
         await self.see("omar", "/operate/proofs", "operate-proofs-empty")
         page = await self.camera.page()
@@ -139,6 +144,7 @@ class Tour(AirlockVisit):
             await self.see("ada", f"/projects/{grant}", f"project-{name}")
         await self.see("ada", f"/workspaces/{self.scene.workspace(MAIN)}", "workspace-running")
         await self.see("ada", f"/workspaces/{self.scene.workspace(SOON)}", "workspace-never-opened")
+        await self.see("ada", f"/imports/new?grant={MAIN}", "imports-new")
         await self.see("ada", "/account", "account")
         await self.see("ada", "/api", "api")
         await self.see("ada", "/projects/nothing", "error-404-project")
@@ -166,6 +172,26 @@ class Tour(AirlockVisit):
         await self.see("omar", "/operate/health", "operate-health")
         async with self.held("hub"):
             await self.see("omar", "/operate/health", "operate-health-trouble")
+
+    async def data(self) -> None:
+        """A data manager's pages; two files are kept out."""
+        await asyncio.to_thread(self.scene.scanner_files)
+        await self.see("dora", "/", "desk-data-manager")
+        await self.see("dora", "/datasets", "datasets")
+        await self.see("dora", f"/datasets/{SCANNER}", "dataset")
+        await self.see("dora", "/quarantine", "quarantine")
+        page = await self.see("dora", f"/quarantine/{SCANNER}?rule=image-type", "quarantine-files")
+        for number in (0, 1):
+            await page.get_by_role("checkbox").nth(number).check()
+        chosen = page.locator("#files")
+        await chosen.get_by_role("radio", name="Keep out").check()
+        await chosen.get_by_role("button", name="Decide about these files").click()
+        await expect(page).to_have_title(re.compile("^Error"))
+        await self.camera.take(page, "quarantine-files-error")
+        await chosen.get_by_label("Why").fill("Screenshots of a console")
+        await chosen.get_by_role("button", name="Decide about these files").click()
+        await expect(page.get_by_text("2 files were kept out")).to_be_visible()
+        await self.see("dora", f"/quarantine/{SCANNER}?state=rejected", "quarantine-kept-out")
 
     async def public(self) -> None:
         """What anybody can read."""
@@ -222,7 +248,7 @@ class Tour(AirlockVisit):
         await page.goto(self.world.shell_of(self.scene.workspace(SOON)) + "/")
         await self.camera.take(page, "shell-stranger")
         await page.goto(self.address("/nothing", "preview"))
-        await self.camera.take(page, "gateway-404")
+        await self.camera.take(page, "preview-404")
         page = self.pages["ada"]
         await page.goto(self.address(f"/workspaces/{self.scene.workspace(MAIN)}"))
         await page.get_by_role("button", name="Stop").click()

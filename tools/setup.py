@@ -4,12 +4,13 @@ Guarantees: running it again when nothing changed does nothing. An environment c
 after its last step, so a run that was cut off is repeated. Two runs in one checkout wait for each
 other. It uses the standard library only, since it runs before anything is installed.
 
-Does not guarantee: anything about Chromium and Node.js, which come from the operating system and
-serve tests only; where they are missing it says what to type and goes on.
+Does not guarantee: anything about Chromium, Node.js, tesseract and rsync, which come from the
+operating system and serve tests, single checks and comparisons; where they are missing it says what
+to type and goes on.
 
 Threat it answers: a workspace environment that one researcher could change for the next. It is made
-anew at each change, belongs to whoever set up the checkout, can be written by nobody, and holds no
-installer.
+anew at each change, belongs to whoever set up the checkout, and can be written by nobody: what its
+pip installs goes into the home of whoever typed it.
 """
 
 from __future__ import annotations
@@ -48,8 +49,14 @@ WORKSPACE = CHECKOUT / ".venv-workspace"
 WORKSPACE_PINS = (REQUIREMENTS / "workspace.txt",)
 WORKSPACE_CONFIGURATION = tuple(CHECKOUT / "images" / "workspace" / p for p in ("etc", "share"))
 TEST_SERVICES = CHECKOUT / "tests" / "node"
+WORKSPACE_MODULES = (CHECKOUT / "tre" / "notebook" / "tre_data.py",)
 STAMP = ".built-from"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+PROGRAMS = {
+    ("chromium", "chromium", "chromium-browser", "google-chrome"): "browser tests are skipped",
+    ("tesseract-ocr", "tesseract"): "no image is searched for burned-in text: where a dataset's rules ask, it waits",
+    ("rsync", "rsync"): "`tre bench slices` runs without this peer",
+}
+"""A package and the names under which its program may be there already; what is not done without it."""
 
 
 def fingerprint(sources: Iterable[Path], also: str = "") -> str:
@@ -132,12 +139,32 @@ def build_workspace() -> None:
     run([*outer_pip, "check"], "checking that the packages fit together")
     for part in WORKSPACE_CONFIGURATION:
         shutil.copytree(part, WORKSPACE / part.name, dirs_exist_ok=True)
+    make_movable(WORKSPACE / "bin")
+    (packages,) = WORKSPACE.glob("lib/python3*/site-packages")
+    for module in WORKSPACE_MODULES:
+        shutil.copyfile(module, packages / module.name)
     # Nobody can change the sources afterwards, so byte-code need not be compared with them. Unlike
     # time stamps, hashes survive copying into an image, where changed times would make every start
     # compile in vain.
     compile_all(python, WORKSPACE, "unchecked-hash")
     open_for_reading(WORKSPACE)
     close_for_writing(WORKSPACE)
+
+
+def make_movable(programs: Path) -> None:
+    """Let programs find the Python beside them: workspaces see them at another place than where they were installed.
+
+    What they begin with is a script to the shell and a text to Python.
+    """
+    own = f"#!{programs}/python\n".encode()
+    beside = (
+        b"#!/bin/sh\n"
+        b"""'''exec' "$(dirname -- "$(realpath -- "$0")")/python" "$0" "$@"\n"""
+        b"' '''\n"
+    )
+    for path in programs.iterdir():
+        if path.is_file() and not path.is_symlink() and (content := path.read_bytes()).startswith(own):
+            path.write_bytes(beside + content.removeprefix(own))
 
 
 def build_test_services() -> None:
@@ -156,22 +183,23 @@ def provide_test_services(quiet: bool) -> None:
         say("  apt-get install npm")
 
 
-def provide_browser(quiet: bool) -> None:
-    """Chromium for the browser tests."""
-    if quiet or any(shutil.which(name) for name in BROWSERS) or apt_install("chromium"):
-        return
-    say("Chromium: missing, browser tests are skipped. As root, type:")
-    say("  apt-get install chromium")
+def provide_programs(quiet: bool) -> None:
+    """Programs of the operating system that only some of the work needs."""
+    for (package, *names), without in PROGRAMS.items():
+        if quiet or any(shutil.which(name) for name in names) or apt_install(package):
+            continue
+        say(f"{package}: missing, {without}. As root, type:")
+        say(f"  apt-get install {package}")
 
 
 def build_everything(quiet: bool) -> bool:
     """Builds what is missing or out of date; returns whether a Python environment changed."""
     services = fingerprint(SERVICE_PINS, package_definition())
-    workspace = fingerprint((*WORKSPACE_PINS, *WORKSPACE_CONFIGURATION))
+    workspace = fingerprint((*WORKSPACE_PINS, *WORKSPACE_CONFIGURATION, *WORKSPACE_MODULES))
     changed = build("services and tools", SERVICES, services, build_services)
     changed |= build("workspace environment", WORKSPACE, workspace, build_workspace)
     provide_test_services(quiet)
-    provide_browser(quiet)
+    provide_programs(quiet)
     return changed
 
 

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,10 @@ PROGRAMS = {
     "public": ("tre.portal", "--public"),
     "hub": ("tre.hub",),
     "gateway": ("tre.gateway",),
+    "storekeeper": ("tre.storekeeper",),
 }
+WAY_IN = ("portal", "public", "hub", "gateway")
+"""What a browser needs. Whoever wants the storekeeper at work, too, names all."""
 
 
 def free_port() -> int:
@@ -45,8 +48,8 @@ def until(condition: Callable[[], Any], what: str, seconds: float = 40.0) -> Non
 class Installed(World):
     """A root with real programs over it; the record is prepared by the same helpers as in the unit tests."""
 
-    def __init__(self, root: Path) -> None:
-        super().__init__(root, {"listenPort": free_port()})
+    def __init__(self, root: Path, **settings: Any) -> None:
+        super().__init__(root, {"listenPort": free_port(), **settings})
         installation.make_secrets(self.layout)
         hub_keys.make_keys(self.layout)
         (root / "hub").mkdir()
@@ -57,19 +60,23 @@ class Installed(World):
         self.clock.jump(SystemClock().now())
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self) -> None:
+    def start(self, programs: Collection[str] = WAY_IN) -> None:
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), "HOME": str(self.layout.root / "hub")}
         if runtime := os.environ.get("XDG_RUNTIME_DIR"):
             environment["XDG_RUNTIME_DIR"] = runtime
-        for name, (module, *options) in PROGRAMS.items():
+        for name in programs:
+            module, *options = PROGRAMS[name]
             with (self.layout.logs / f"{name}.log").open("ab") as log:
                 self.processes[name] = subprocess.Popen(
                     [sys.executable, "-m", module, "--root", str(self.layout.root), *options],
                     env=environment, cwd=self.layout.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 )  # fmt: skip
-        for name in ("portal", "public", "portal-internal", "hub"):
+        sockets = {"portal": ("portal", "portal-internal"), "public": ("public",), "hub": ("hub",)}
+        sockets["storekeeper"] = ("storekeeper",)
+        for name in (one for program in programs for one in sockets.get(program, ())):
             until(lambda n=name: self._answers(n), f"{name} answers")  # type: ignore[misc]
-        until(self._listens, "the gateway listens")
+        if "gateway" in programs:
+            until(self._listens, "the gateway listens")
 
     def _listens(self) -> bool:
         self._check_alive()
@@ -83,14 +90,20 @@ class Installed(World):
 
     def _answers(self, name: str) -> bool:
         self._check_alive()
+        try:
+            return self.ask(name, "/healthz")[0] == 200
+        except OSError:
+            return False
+
+    def ask(self, name: str, path: str) -> tuple[int, str]:
+        """Ask a program as others on this machine do; status and text."""
         connection = http.client.HTTPConnection("localhost", timeout=5)
         connection.sock = socket.socket(socket.AF_UNIX)
         try:
             connection.sock.connect(str(self.layout.socket(name)))
-            connection.request("GET", "/healthz")
-            return connection.getresponse().status == 200
-        except OSError:
-            return False
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
         finally:
             connection.close()
 
@@ -103,6 +116,8 @@ class Installed(World):
         return process.wait(20)
 
     def close(self) -> None:
+        for process in self.processes.values():
+            process.terminate()  # all at once: each takes its time
         for name in list(self.processes):
             self.stop(name)
         super().close()
@@ -110,12 +125,12 @@ class Installed(World):
 
 
 @contextlib.contextmanager
-def an_installation(root: Path) -> Iterator[Installed]:
-    """An installation that runs; everything is gone afterwards."""
-    made = Installed(root)
+def an_installation(root: Path, programs: Collection[str] = WAY_IN, **settings: Any) -> Iterator[Installed]:
+    """An installation that runs, or some programs of it; everything is gone afterwards."""
+    made = Installed(root, **settings)
     try:
         made.add_people()
-        made.start()
+        made.start(programs)
         yield made
     finally:
         made.close()

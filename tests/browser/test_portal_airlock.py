@@ -19,7 +19,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.portal_world import REPOSITORY, Installed, an_installation
-from tests.browser.test_portal_pages import WIDTHS, context_of, overflow, shoot, sign_in, watch
+from tests.browser.test_portal_pages import WIDTHS, context_of, overflow, shoot, sign_in, unreachable, watch
+from tests.support.indexes import keep_indexes
 from tests.unit.portal.exports_world import CLEAN, PROJECT, TABLE, Airlock, sha
 from tre.airlock.bundle import verify_bundle
 from tre.audit.keys import PUBLIC_KEY_FILE, load_public
@@ -43,6 +44,7 @@ class Running:
         self.world = world
         self.airlock = Airlock(world, clock=SystemClock()).furnish()
         self.airlock.spool.make()
+        keep_indexes(world.layout, world.database, PROJECT)
         self.stopping = threading.Event()
         self.broken: list[BaseException] = []
 
@@ -104,13 +106,14 @@ def chromium() -> Iterator[Browser]:
 
 
 def look(page: Page, name: str) -> None:
-    """Nothing wider than the screen, at two widths, and no accessibility fault."""
+    """Nothing wider than the screen, at two widths, no accessibility fault, nothing out of the keyboard's reach."""
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         shoot(page, f"airlock-{name}-{width}")
         assert overflow(page) <= 0, f"{name} is wider than {width} pixels"
     violations = Axe().run(page).response["violations"]  # where it is narrow: everything is nearer together
     assert [(item["id"], [node["html"][:200] for node in item["nodes"]]) for item in violations] == [], name
+    assert unreachable(page) == [], name
     page.set_viewport_size({"width": WIDTHS[0], "height": 900})
 
 
@@ -172,6 +175,8 @@ def ask(running: Running, alice: Page) -> str:
     alice.get_by_role("textbox", name="Group").fill("Table 1")
     alice.get_by_role("textbox", name="What the files show").fill("Table 1")
     alice.get_by_role("textbox", name="What was done").fill(DONE)
+    alice.get_by_role("textbox", name="From how many people").fill("2,500")
+    alice.get_by_role("textbox", name="How it relates").fill("Nothing left before.")
     alice.get_by_role("button", name="Copy and check these files").click()
     expect(alice.get_by_text("row 2, column 2")).to_be_visible()
     expect(alice.get_by_text("Not ready yet.")).to_be_visible()
@@ -213,6 +218,8 @@ def return_a_second(running: Running, alice: Page, chloe: Page) -> None:
     alice.get_by_role("textbox", name="Group").fill("Table 1 again")
     alice.get_by_role("textbox", name="What the files show").fill(SHOWN)
     alice.get_by_role("textbox", name="What was done").fill(DONE)
+    alice.get_by_role("textbox", name="From how many people").fill("2,500")
+    alice.get_by_role("textbox", name="How it relates").fill("Nothing left before.")
     alice.get_by_role("button", name="Copy and check these files").click()
     expect(alice.get_by_text("Everything that the rules ask for is there.")).to_be_visible()
     alice.get_by_role("button", name="Submit to the checkers").click()
@@ -275,6 +282,126 @@ def test_two_people_let_results_out(running: Running, people: dict[str, Page], t
     return_a_second(running, alice, chloe)
     recall(running, chris, alice, export)
     assert complaints == [[], [], []]
+
+
+ROUNDED = b"sex,n_patients\nF,<10\nM,400\n"
+
+
+def vote_on(page: Page, running: Running, export: str, path: str, words: str = "") -> None:
+    """Approve one file, or ask for changes with words."""
+    page.goto(running.url(f"/reviews/{export}"))
+    page.get_by_role("link", name=path).first.click()
+    if (box := page.get_by_label("Why an exception is right")).count():
+        box.first.fill(WHY)
+    page.get_by_role("radio", name="Ask for changes" if words else "Approve").check()
+    page.get_by_label("Comment", exact=True).fill(words)
+    page.get_by_role("button", name="Keep this vote").click()
+
+
+def hand_in(page: Page, running: Running, export: str) -> None:
+    page.goto(running.url(f"/reviews/{export}"))
+    page.get_by_role("button", name="Submit your review").click()
+
+
+def disagree(running: Running, chris: Page, chloe: Page, export: str) -> None:
+    """Chris takes it and approves both; Chloe writes a comment and asks for changes; the desk names the file."""
+    chris.goto(running.url(f"/reviews/{export}"))
+    chris.get_by_role("button", name="Take it").click()
+    expect(chris.get_by_text("You have it in hand until")).to_be_visible()
+    for path in ("table.csv", "ages.csv"):
+        vote_on(chris, running, export, path)
+    hand_in(chris, running, export)
+    vote_on(chloe, running, export, "ages.csv")
+    vote_on(chloe, running, export, "table.csv", "Three women are too few to show.")
+    chloe.goto(running.url(f"/reviews/{export}"))
+    chloe.get_by_role("link", name="table.csv").first.click()
+    chloe.locator("summary", has_text="Comment").click()
+    chloe.get_by_label("Words").fill("Is this the count after linkage?")
+    chloe.get_by_label("Who reads it").select_option("public")
+    chloe.get_by_role("button", name="Keep this comment").click()
+    expect(chloe.get_by_text("Is this the count after linkage?")).to_be_visible()
+    look(chloe, "file-commented")
+    hand_in(chloe, running, export)
+    expect(chloe.get_by_text("The reviews disagree.")).to_be_visible()
+    look(chloe, "conflict")
+
+
+def change_and_submit_again(running: Running, alice: Page, export: str) -> None:
+    """The author reads the comment, answers it, exchanges the file and submits once more."""
+    alice.goto(running.url(f"/exports/{export}"))
+    expect(alice.get_by_text("Is this the count after linkage?")).to_be_visible()
+    alice.locator("summary", has_text="Answer the checkers on table.csv").click()
+    alice.get_by_label("Words").locator("visible=true").fill("Yes. It is suppressed now.")
+    alice.get_by_role("button", name="Keep this comment on table.csv").click()
+    look(alice, "answered")
+    box = running.world.layout.outboxes / running.world.workspace("alice", PROJECT).name
+    (box / "table.csv").write_bytes(ROUNDED)
+    alice.get_by_role("button", name="Look into the outbox again").click()
+    alice.locator("summary", has_text="Choose more, or newer").click()
+    alice.get_by_label(re.compile("^table.csv")).check()
+    alice.get_by_label("Group", exact=True).fill("Table 1")
+    alice.get_by_role("button", name="Copy and check these files").click()
+    expect(alice.get_by_text("Everything that the rules ask for is there.")).to_be_visible()
+    alice.get_by_role("button", name="Submit to the checkers").click()
+    expect(alice.get_by_text("With the checkers").first).to_be_visible()
+
+
+def test_a_conflict_and_a_second_round(running: Running, people: dict[str, Page], tmp_path: Path) -> None:
+    """Votes disagree, one file is changed, the vote on the other is kept and confirmed, and a link hands it out."""
+    alice, chris, chloe = people["alice"], people["chris"], people["chloe"]
+    export = begin(running, alice)
+    for path in ("table.csv", "ages.csv"):
+        alice.get_by_label(re.compile(f"^{path}")).check()
+    for name, words in (
+        ("Group", "Table 1"),
+        ("What the files show", SHOWN),
+        ("What was done", DONE),
+        ("From how many people", "403"),
+        ("How it relates", "The first table again."),
+    ):
+        alice.get_by_role("textbox", name=name).fill(words)
+    alice.get_by_role("button", name="Copy and check these files").click()
+    expect(alice.get_by_text("Everything that the rules ask for is there.")).to_be_visible()
+    alice.get_by_role("button", name="Submit to the checkers").click()
+    expect(alice.get_by_text("With the checkers").first).to_be_visible()
+    disagree(running, chris, chloe, export)
+    chloe.get_by_label("Begin with").first.select_option("Small counts")
+    chloe.get_by_role("button", name="Use these words to return").click()
+    expect(chloe.get_by_label("What should change")).to_have_value(re.compile("below the threshold"))
+    chloe.get_by_role("button", name="Return", exact=True).click()
+    change_and_submit_again(running, alice, export)
+    for page in (chris, chloe):
+        page.goto(running.url(f"/reviews/{export}"))
+        expect(page.get_by_text("1 vote of yours is kept")).to_be_visible()
+        look(page, "kept")
+        page.get_by_role("button", name="Confirm the kept votes").click()
+        vote_on(page, running, export, "table.csv")
+        hand_in(page, running, export)
+    confirm(running, chris, export)
+    expect(chris.get_by_role("heading", name="Call it back")).to_be_visible(timeout=SOON)
+    alice.goto(running.url(f"/exports/{export}"))
+    alice.get_by_role("button", name="Make a one-time link").click()
+    look(alice, "link")
+    chloe.goto(alice.get_by_label("Address").input_value())
+    look(chloe, "release-by-link")
+    with chloe.expect_download() as started:
+        chloe.get_by_role("button", name="Download").click()
+    got = tmp_path / started.value.suggested_filename
+    started.value.save_as(got)
+    report = verify_bundle(got, load_public(running.world.layout.keys / PUBLIC_KEY_FILE))
+    assert {file.path: file.sha256 for file in report.files} == {"table.csv": sha(ROUNDED), "ages.csv": sha(CLEAN)}
+    chloe.goto(running.url("/checks"))
+    look(chloe, "checks")
+
+
+@pytest.mark.parametrize(("name", "path"), [("olga", "/reviewers"), ("dana", "/consents")])
+def test_pages_of_operators_and_data_managers(running: Running, chromium: Browser, name: str, path: str) -> None:
+    page = context_of(chromium).new_page()
+    sign_in(running.world, page, name, path)
+    expect(page).to_have_url(running.url(path))
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    look(page, path.strip("/"))
+    page.context.close()
 
 
 def test_without_scripts_the_outbox_comes_by_itself(running: Running, chromium: Browser) -> None:

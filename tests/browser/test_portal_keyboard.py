@@ -77,6 +77,8 @@ def ask(running: Running, page: Page) -> str:
     write(page, page.get_by_role("textbox", name="Group"), "Ages")
     write(page, page.get_by_role("textbox", name="What the files show"), SHOWN)
     write(page, page.get_by_role("textbox", name="What was done"), DONE)
+    write(page, page.get_by_role("textbox", name="From how many people"), "2500")
+    write(page, page.get_by_role("textbox", name="How it relates"), "Nothing left before.")
     press(page, page.get_by_role("button", name="Copy and check these files"))
     expect(page.get_by_text("Everything that the rules ask for is there.")).to_be_visible()
     press(page, page.get_by_role("button", name="Submit to the checkers"))

@@ -153,7 +153,8 @@ PAGES = [
 def test_every_page(
     world: Installed, chromium: Browser, signed_in: dict[str, Page], name: str, who: str | None, path: str
 ) -> None:
-    """No accessibility fault, nothing wider than the screen, nothing refused by the policy, nothing from elsewhere."""
+    """No accessibility fault, nothing wider than the screen, nothing out of the keyboard's reach, nothing refused by
+    the policy, nothing from elsewhere."""
     page = signed_in[who] if who else context_of(chromium).new_page()
     complaints, asked = watch(page)
     for member in ("alice", "bob"):
@@ -165,6 +166,7 @@ def test_every_page(
         assert overflow(page) <= 0, f"wider than {width} pixels"
     violations = Axe().run(page).response["violations"]  # where it is narrow: everything is nearer together
     assert [(item["id"], [node["html"][:200] for node in item["nodes"]]) for item in violations] == []
+    assert unreachable(page) == []
     assert complaints == []
     assert {url.split("/")[2] for url in asked} == {page.url.split("/")[2]}
     if who is None:
@@ -173,10 +175,15 @@ def test_every_page(
 
 ELSEWHERE = {
     "/exports", "/exports/new", "/exports/{export}", "/reviews", "/reviews/{export}", "/reviews/{export}/files/{key}",
+    "/files/{export}/{key}", "/reviewers", "/consents", "/checks", "/release/{token}", "/imports", "/imports/new",
+    "/imports/{name}", "/imports/{name}/files/{key}",
+    "/datasets", "/datasets/{name}", "/quarantine", "/quarantine/{name}",
+    "/plans", "/plans/{identifier}", "/grants/{name}/slices/{slice_name}/plan", "/optouts", "/optouts/{identifier}",
 }  # fmt: skip
-"""Pages that `test_portal_airlock` looks at, in every state."""
+"""Pages that `test_portal_airlock`, `_data`, `_imports`, `_plans` and `test_preview` look at, in every
+state."""
 
-NO_PAGE = re.compile(r"/api/|/\.tre/|.*(\.json|\.zip|/events)$")
+NO_PAGE = re.compile(r"/api/|/\.tre/|.*(\.json|\.zip|\.html|\.css|/events)$")
 """Addresses for programs, streams, downloads, and the way in."""
 
 
@@ -213,6 +220,39 @@ TOO_WIDE = """
         .map(place => place.scrollWidth - place.clientWidth - (place.localName === 'html' ? 0 : 4)))
 """
 """The design system lets tables reach two pixels beyond their text on either side."""
+
+
+LISTEN = "() => { window.seen = new Set(); document.addEventListener('focusin', event => seen.add(event.target)); }"
+LEFT = """() => {
+    const acts = 'a[href], button, input:not([type=hidden]), select, textarea, summary, iframe, [onclick]';
+    const radios = new Set([...seen].filter(one => one.type === 'radio').map(one => one.name));
+    const left = one => one.checkVisibility() && !one.disabled && !seen.has(one) && !radios.has(one.name);
+    return [...document.querySelectorAll(acts)].filter(left).map(one => one.outerHTML.slice(0, 200));
+}"""
+MOST_TABS = 600
+
+
+def unreachable(page: Page) -> list[str]:
+    """What acts on a page and is not come by with Tab alone; of a group of radio buttons one is, arrows do the rest."""
+    page.evaluate(LISTEN)
+    for _ in range(MOST_TABS // 30):
+        for _ in range(30):
+            page.keyboard.press("Tab")
+        if not (left := page.evaluate(LEFT)):
+            break
+    return [str(one) for one in left]
+
+
+def test_what_no_key_reaches_is_found(chromium: Browser) -> None:
+    page = context_of(chromium).new_page()
+    radios = '<input type="radio" name="a"><input type="radio" name="a">'
+    page.set_content(
+        f'<a href="#">one</a><button>two</button>{radios}<details><summary>three</summary><a>x</a></details>'
+    )
+    assert unreachable(page) == []
+    page.set_content('<a href="#">one</a><a href="#" tabindex="-1">two</a><div onclick="">three</div>')
+    assert [text[:4] for text in unreachable(page)] == ["<a h", "<div"]
+    page.context.close()
 
 
 def overflow(page: Page) -> int:
@@ -339,7 +379,7 @@ def test_a_notebooks_page_cannot_act_at_the_desk(world: Installed, signed_in: di
 
 
 def test_the_programs_end_when_they_are_told(tmp_path: Path) -> None:
-    with an_installation(tmp_path / "root") as made:
+    with an_installation(tmp_path / "root", ("portal", "public")) as made:
         assert made.stop("portal") == 0, made.log("portal")
         assert made.stop("public") == 0, made.log("public")
         assert made.log("portal") == made.log("public") == ""

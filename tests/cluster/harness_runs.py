@@ -17,6 +17,7 @@ from tests.cluster.harness import cgroups, removal
 from tests.cluster.harness.basics import CHECKOUT
 from tests.cluster.harness.identity import with_token
 from tests.cluster.harness.layout import OWNER_VARIABLE, STATE_VARIABLE, Layout
+from tests.cluster.harness.programs import default_cache
 from tests.cluster.harness.running import Running
 
 PATIENCE = 600.0
@@ -112,10 +113,17 @@ def look_around(token: str) -> dict[str, object]:
     """Everything of this machine that the cluster of a token could leave something in; other clusters do not count."""
     links = subprocess.run(["ip", "-brief", "link"], capture_output=True, text=True, check=False).stdout
     return {
-        "mounts": sorted(line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()),
+        "mounts": mounts(),
         "control groups": sorted(str(g) for root in cgroups.hierarchies() for g in root.glob(f"{token}*")),
         "links": sorted(line.split()[0] for line in links.splitlines()),
         "settings": removal.read_sysctls(),
         "places": [place for place in USUAL_PLACES if Path(place).exists()],
         "processes": list(with_token(token)),
     }
+
+
+def mounts() -> list[str]:
+    """Where something is mounted, but for the cache that all clusters share: a build of images mounts and unmounts
+    there, for whichever test comes first to need them."""
+    places = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    return sorted(place for place in places if not Path(place).is_relative_to(default_cache() / "product"))

@@ -87,6 +87,7 @@ class _Content:
             files[f"{PROGRAMS}/tre/{path.relative_to(CHECKOUT / 'tre')}"] = path
         for path in (CHECKOUT / "tre" / "runtimes" / "init").glob("*.py"):
             files[f"{INIT}/{path.name}".lstrip("/")] = path
+        files[f"{INIT}/bin/tre-check".lstrip("/")] = CHECKOUT / "tre" / "runtimes" / "init" / "bin" / "tre-check"
         program = os.path.realpath("/usr/bin/python3")
         links |= {f"{place}/bin/{name}": program for name in ("python", "python3")}
         links |= {f"{FILE_BROWSER}/{name}".lstrip("/"): goal for name, goal in LINKS.items()}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from aiohttp import ClientConnectionError
 
 from tests.cluster.conftest import SECONDS
 from tests.cluster.harness.basics import BUSY
@@ -251,10 +252,14 @@ def answers(launcher: Launcher) -> bool:
 
 
 async def _is_entered(launcher: Launcher, grant: str) -> None:
-    """Somebody gets in and computes, if need be after loading the page again, as it says."""
+    """Somebody gets in and computes, if need be after loading the page again, as it says.
+
+    A node that nobody heard of for a minute counts as lost for a moment: until its kubelet is heard again, its pods
+    are no endpoints of any Service, and connections to the gateway are refused.
+    """
     async with asyncio.timeout(30 * BUSY):
         while True:
-            with contextlib.suppress(TREError):
+            with contextlib.suppress(TREError, ClientConnectionError):
                 async with launcher.lab_of(grant) as lab:
                     assert (await lab.run(["print(1 + 1)"])) == ["2\n"]
                     return

@@ -283,6 +283,11 @@ class World:
         except OSError:
             return False
 
+    @property
+    def is_up(self) -> bool:
+        """Whether a Hub was started and not ended by the test."""
+        return self._process is not None
+
     def kill(self) -> None:
         self._end(signal.SIGKILL)
 

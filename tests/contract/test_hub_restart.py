@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,15 +16,23 @@ ALICE = hub_user_name("local", "alice")
 WORKSPACE = "w-aaaaaaaaaaaa"
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    """A Hub that shows Alice's running workspace."""
-    with a_world(tmp_path / "root") as made:
-        made.record.set(ALICE, WORKSPACE, "Running")
-        made.start()
-        assert tell(made).agreed
-        assert shown_ready(made)
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The world of all tests here: a Hub takes seconds to start."""
+    with a_world(tmp_path_factory.mktemp("hub") / "root") as made:
         yield made
+
+
+@pytest.fixture
+def world(one: World) -> World:
+    """A Hub that shows Alice's running workspace, whatever the test before left; its log begins anew."""
+    one.record.up()
+    one.record.set(ALICE, WORKSPACE, "Running")
+    if not one.is_up:
+        one.start()
+    until(lambda: tell(one).agreed and shown_ready(one), "the Hub shows the workspace")
+    one.log.write_text("", encoding="utf-8")  # the Hub appends
+    return one
 
 
 def tell(world: World, ready: bool = True) -> MirrorReport:
@@ -60,6 +67,7 @@ def test_restart_with_the_gateway_down_calls_no_stop(world: World) -> None:
     until(lambda: world.stops() == 1, "the stock probe leads to a stop")
     assert world.record.workspaces[ALICE, WORKSPACE]["phase"] == "Running"
     until(lambda: not shown_ready(world), "the Hub forgot the workspace")
+    world.kill()  # the next test's Hub has no probe
 
 
 def test_an_empty_database_is_told_again(world: World) -> None:

@@ -41,7 +41,7 @@ def problem(words: list[str]) -> str:
             return f"there is no command {name!r}"
         context = found.make_context(name, [], parent=context, resilient_parsing=True)
         command = found
-    known = {option for item in command.params for option in item.opts} | {"--help", "-h"}
+    known = {option for item in command.params for option in (*item.opts, *item.secondary_opts)} | {"--help", "-h"}
     unknown = [word for word in words if re.match(r"--?[a-z]", word) and word.partition("=")[0] not in known]
     return f"there is no option {unknown[0]!r}" if unknown else ""
 

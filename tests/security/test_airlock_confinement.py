@@ -21,8 +21,10 @@ from tests.assets.airlock import hostile_child
 from tre.airlock import confine
 from tre.airlock.child import walls
 from tre.airlock.confine import ENTRY, Instruction, examine, namespace_prefix
+from tre.airlock.extract import decode
 from tre.domain.errors import Reason, TREError
 
+SMALL = 512 << 20
 HOSTILE = Path(hostile_child.__file__)
 ALL = ",".join(walls.WALLS)
 KILLED = "killed"
@@ -56,7 +58,9 @@ def attempt(name: str, standing: str) -> str:
     """`done`, `refused: …`, or `killed` when the process did not live to answer."""
     with Path(os.devnull).open("rb") as nothing:
         try:
-            answer = examine(nothing.fileno(), Instruction(f"{name}:{standing}", seconds=1), HOSTILE)
+            answer, _ = examine(
+                nothing.fileno(), Instruction(f"{name}:{standing}", seconds=1, memory=SMALL), entry=HOSTILE
+            )
         except TREError as error:
             return KILLED if error.reason is Reason.CheckerFailed else error.reason
     return answer.observations[0].message
@@ -137,11 +141,12 @@ def test_the_real_child_stands_behind_every_wall(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_text("a,mean\nx,1.5\n")
     with file.open("rb") as opened:
-        answer = examine(opened.fileno(), Instruction("csv"))
+        answer, extract = examine(opened.fileno(), Instruction("csv"))
     version = walls._libc.syscall(walls.LANDLOCK_CREATE, None, 0, walls.LANDLOCK_VERSION)
     due = set(walls.WALLS) - (set() if version >= 1 else {"landlock"})
     assert set(answer.walls) == due
     assert answer.observations == ()
+    assert decode(extract).tables[0].rows == (("x", "1.5"),)
 
 
 def test_the_real_child_sees_one_descriptor_and_no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -155,14 +160,14 @@ def test_the_real_child_sees_one_descriptor_and_no_environment(monkeypatch: pyte
     )
     monkeypatch.setattr(confine, "namespace_prefix", tuple)
     with Path(os.devnull).open("rb") as nothing:
-        answer = examine(nothing.fileno(), Instruction("csv"), spy)
+        answer, _ = examine(nothing.fileno(), Instruction("csv"), entry=spy)
     assert answer.observations[0].message == "3 none"  # in, out, and errors into nothing
 
 
 def test_nobody_can_change_the_bytes_that_the_child_reads(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_text("a,b\n1,2\n")
-    with file.open("rb") as opened, confine._sealed_input(opened.fileno(), Instruction("csv")) as sealed:
+    with file.open("rb") as opened, confine._sealed_input([opened.fileno()], {}) as sealed:
         with pytest.raises(PermissionError):
             os.pwrite(sealed.fileno(), b"x", 0)
         with pytest.raises(PermissionError):

@@ -18,8 +18,9 @@ from tre.airlock.examination import Candidate, FileReport, Verdict, check_files,
 from tre.airlock.policy import load_policy, shipped_directory
 from tre.airlock.vault import Vault
 from tre.domain.errors import Reason, TREError
-from tre.domain.exports.models import Severity
+from tre.domain.exports.catalogue import CATALOGUE
 from tre.domain.exports.rules import AirlockPolicy
+from tre.domain.exports.severity import Severity
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +155,7 @@ def test_the_worst_finding_decides(severities: str, verdict: str) -> None:
 def test_what_looked_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     tools = tool_versions()
     assert set(tools) == {"tre", "checks", "python", "confinement"}
-    assert "S01.1" in tools["checks"]
+    assert f"S01.{CATALOGUE['S01'].version}" in tools["checks"].split()
     assert ("namespaces" in tools["confinement"]) == bool(namespace_prefix())
 
 

@@ -258,7 +258,9 @@ async def try_leaving(world: World, evil: Evil) -> set[str]:
             page = await context.new_page()
             frame = await lab_frame(page, world)
             await attempt(frame, f"http://evil.localhost:{evil.port}/{name}", code)
-            await settle(page, 400)
+            for _ in range(8):
+                if name not in evil.seen:
+                    await settle(page, 50)
             await page.close()
     return {name for name in LEAVING if name in evil.seen}
 

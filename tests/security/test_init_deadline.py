@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -247,7 +248,18 @@ def test_the_child_gets_exactly_what_was_written_and_nothing_of_the_host() -> No
     assert "w-test" not in found["first"][0]
 
 
+@pytest.fixture
+def started_in_the_background() -> Iterator[None]:
+    """As a shell without job control starts what it does not wait for: deaf to the keyboard."""
+    before = {one: signal.signal(one, signal.SIG_IGN) for one in (signal.SIGINT, signal.SIGQUIT)}
+    yield
+    for one, handler in before.items():
+        signal.signal(one, handler)
+
+
+@pytest.mark.usefixtures("started_in_the_background")
 def test_no_signal_is_ignored_or_blocked_for_the_child() -> None:
+    """A kernel that ignored an interruption could not be stopped from its notebook."""
     program = os.path.realpath("/bin/grep")
     argv = [program, "-hE", "^Sig(Ign|Blk)", "/proc/self/status"]
     with sandbox(instruction(argv), stdout=subprocess.PIPE) as box:

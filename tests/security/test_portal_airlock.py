@@ -18,7 +18,8 @@ from tests.unit.portal.world import World
 from tre.controller.situations import situation_of
 from tre.domain.errors import TREError
 from tre.domain.exports import permissions
-from tre.domain.exports.models import CheckedFile, CheckRun, Severity
+from tre.domain.exports.models import CheckedFile, CheckRun
+from tre.domain.exports.severity import Severity
 from tre.domain.exports.states import ExportState
 from tre.domain.grants.models import AccessGrantSpec
 from tre.portal import export_views, review_actions, sessions
@@ -45,7 +46,8 @@ def decisions(airlock: Airlock, export: str) -> list[tuple[str, dict[str, Any]]]
     request = airlock.request(export)
     assert request.check_run is not None
     output = request.outputs[0]
-    ballot = {"path": output.path, "sha256": output.sha256, "run": request.check_run.id, "choice": "Approved"}
+    ballot = {"path": output.path, "sha256": output.sha256, "run": request.check_run.id}
+    ballot |= {"choice": "Approved", "looked": "covered"}
     return [
         ("vote", ballot),
         ("review", {"seen": airlock.seen(export)}),
@@ -299,7 +301,7 @@ class TestForgedRequests:
                 answer = await browser.send(method, path, "desk", headers=sent, **more)
                 assert answer.status_code in {403, 422}, (method, path, answer.text)
         assert airlock.request(export) == before
-        monkeypatch.setattr(sessions, "_check_token", lambda *_: None)
+        monkeypatch.setattr(sessions, "check_token", lambda *_: None)
         form = {"csrf": "x", "message": "Please round."}
         answer = await browser.send(
             "POST", f"/reviews/{export}/return", "desk", headers=browser.same_origin(), data=form

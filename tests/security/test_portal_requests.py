@@ -53,7 +53,7 @@ class TestForgedRequests:
         routes = changing_routes(desk_app(world.desk, world.live))
         assert len(routes) >= 12
         browser = world.browser("olga")
-        for method, path in routes:
+        for method, path in sorted(set(routes) - {("POST", "/release/{token}")}):  # its address is the secret
             wrong = {"csrf": "x", "confirm": GRANT, "reason": "x", "target": "grant", "wanted": "Stopped"}
             for headers in ({}, {"X-CSRF-Token": "x"}):
                 sent = browser.same_origin() | headers
@@ -70,7 +70,7 @@ class TestForgedRequests:
         assert answer.status_code == 403
 
     async def test_the_token_is_what_refuses(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(sessions, "_check_token", lambda *_: None)
+        monkeypatch.setattr(sessions, "check_token", lambda *_: None)
         fields = {"csrf": "x", "confirm": GRANT, "reason": "x"}
         assert (await world.browser("olga").post(f"/grants/{GRANT}/revoke", fields)).status_code == 303
 

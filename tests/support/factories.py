@@ -8,6 +8,7 @@ from typing import Any
 from tre.domain.grants.models import API_VERSION, AccessGrant, AccessGrantSpec, GrantRecord, Suspension, SuspensionScope
 from tre.domain.grants.states import GrantPhase
 from tre.domain.people import Subject
+from tre.domain.quarantine import Kept, QuarantinedFile
 
 START = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)
 END = datetime(2027, 10, 31, 23, 59, 59, tzinfo=UTC)
@@ -84,3 +85,17 @@ def suspension(scope: SuspensionScope = SuspensionScope.grant, ref: str = "", **
     """A suspension in force at noon."""
     values = {"scope": scope, "ref": ref, "reason": "audit", "by": EVE, "since": NOON - timedelta(hours=1)} | changes
     return Suspension.model_validate(values)
+
+
+def quarantined_file() -> QuarantinedFile:
+    """A file that waits for a person."""
+    return QuarantinedFile(
+        dataset="demo",
+        sha256="ab" * 32,
+        pseudonym="Covid1",
+        path="a.dcm",
+        kind="image",
+        bytes=1,
+        reasons=(Kept(rule="form", message="odd"),),
+        found_at=NOON,
+    )

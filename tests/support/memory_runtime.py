@@ -18,6 +18,8 @@ class MemoryRuntime:
         self.runs: dict[str, Observation] = {}
         self.lingering: set[str] = set()
         self.beyond_reach: set[str] = set()
+        self.stale_readers: dict[str, int | None] = {}
+        self.asked_for_readers: list[str] = []
         self.broken: TREError | None = None
         self.broken_end: TREError | None = None
         self.unseen: TREError | None = None
@@ -77,6 +79,11 @@ class MemoryRuntime:
             unproven=("the pod is gone",) if lost else (),
             beyond_reach=lost,
         )
+
+    def count_stale_readers(self, plan: WorkspacePlan) -> int | None:
+        """As many as a test says."""
+        self.asked_for_readers.append(plan.identity)
+        return self.stale_readers.get(plan.identity, 0)
 
     def forget(self, identity: str, *, vouched: bool = False) -> None:
         """Remove the traces of a dead run."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import threading
 import time
@@ -220,6 +221,7 @@ class Site:
                     continue  # a plan is kept for good, also one that nobody asked for twice
                 for name in names:
                     text = text.replace(name, "EXPORT")
+                text = re.sub(r"\.[0-9a-f]{8,}\.key$", ".KEY.key", text)  # an index's key is named by itself
                 mode = path.lstat().st_mode
                 found.append((text, oct(mode), path.lstat().st_uid))
         return sorted(found)

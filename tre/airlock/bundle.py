@@ -22,8 +22,10 @@ from typing import Annotated, BinaryIO
 from pydantic import Field, ValidationError
 
 from tre.airlock.archive import Entry, read_archive, read_entry, write_archive
+from tre.airlock.crate import METADATA_NAME, bag, metadata
 from tre.airlock.release import (
     ReleaseDocument,
+    check_criteria,
     check_decisions,
     check_proof_is_about,
     check_signature,
@@ -75,6 +77,7 @@ def sweep_bundles(directory: Path) -> int:
 
 def _contents(document: ReleaseDocument, vault: Vault) -> Iterator[tuple[str, bytes]]:
     yield DOCUMENT_NAME, canonical_bytes(document.as_plain())
+    yield METADATA_NAME, metadata(document, FOLDER)
     for file in document.statement.files:
         with vault.opened(file.sha256) as descriptor:
             data = _read_all(descriptor, file.size)
@@ -110,6 +113,8 @@ class BundleReport(Record):
 
     request: ExportId
     grant: Line
+    project: Line
+    reference: Line
     policy: Line
     policy_sha256: Sha256
     files: tuple[VerifiedFile, ...]
@@ -138,6 +143,7 @@ def _verify(source: BinaryIO, keys: tuple[PublicKey, ...]) -> BundleReport:
     document = _read_document(source, entries.pop(DOCUMENT_NAME, None))
     statement = document.statement
     key = check_signature(document, keys)
+    _check_crate(source, entries.pop(METADATA_NAME, None), document)
     _check_complete(entries, {FOLDER + file.path for file in statement.files})
     for file in statement.files:
         entry = entries[FOLDER + file.path]
@@ -147,6 +153,7 @@ def _verify(source: BinaryIO, keys: tuple[PublicKey, ...]) -> BundleReport:
                 f"{file.path} does not hold the bytes that were approved.",
                 remedy="Do not use it; ask where you got it from.",
             )
+    check_criteria(statement)
     check_decisions(statement)
     check_proof_is_about(statement, document.proof)
     checkpoint = verify_proof(document.proof, keys)
@@ -154,6 +161,8 @@ def _verify(source: BinaryIO, keys: tuple[PublicKey, ...]) -> BundleReport:
     return BundleReport(
         request=statement.request,
         grant=statement.grant,
+        project=statement.project.title,
+        reference=statement.project.reference,
         policy=statement.policy.name,
         policy_sha256=statement.policy.sha256,
         files=tuple(VerifiedFile(path=f.path, sha256=f.sha256, size=f.size) for f in statement.files),
@@ -196,6 +205,28 @@ def _read_document(source: BinaryIO, entry: Entry | None) -> ReleaseDocument:
     if canonical_bytes(document.as_plain()) != raw:
         raise _invalid(f"{DOCUMENT_NAME} is not spelled in its one canonical form.")
     return document
+
+
+def _check_crate(source: BinaryIO, entry: Entry | None, document: ReleaseDocument) -> None:
+    """The crate's metadata follow from the document: anything else in their place was put there by somebody."""
+    due = metadata(document, FOLDER)
+    if entry is None:
+        raise _invalid(f"The bundle holds no {METADATA_NAME}.")
+    if entry.size != len(due) or read_entry(source, entry) != due:
+        raise _invalid(f"{METADATA_NAME} says something else than {DOCUMENT_NAME}.")
+
+
+def write_bag(path: Path, keys: tuple[PublicKey, ...], target: Path) -> BundleReport:
+    """Write a verified bundle once more, as a BagIt bag in a zip, for environments that exchange Five Safes crates.
+
+    Raises `TREError`: see `verify_bundle`; nothing is written then.
+    """
+    with path.open("rb") as source:
+        report = _verify(source, keys)
+        entries = [(entry.name, read_entry(source, entry)) for entry in read_archive(source)]
+    with target.open("xb") as written:
+        write_archive(written, bag(entries))
+    return report
 
 
 def _check_complete(entries: dict[str, Entry], due: set[str]) -> None:

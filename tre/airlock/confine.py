@@ -1,9 +1,10 @@
-"""One walled-in child for each untrusted file; the parent parses nothing of the file.
+"""One walled-in child for each untrusted file, and one for each comparison; the parent parses nothing of a file.
 
 Guarantees: a fresh process looks at one file and at nothing else (one descriptor in, one out, an empty environment),
 behind the walls of `child.walls` and, where the host allows, in namespaces of its own; it is ended at its deadline;
-its answer is at most `LONGEST_ANSWER` bytes of JSON, taken apart strictly; silence, a crash, a foreign or too long
-answer are all the same: the check failed (F05), and what failed is not released.
+its answer is one line of JSON of at most `LONGEST_ANSWER` bytes, taken apart strictly, and an extract that is kept as
+it is; silence, a crash, a foreign or too long answer are all the same: the check failed (F05), and what failed is not
+released. Files are compared by their extracts only, so that no file's bytes are ever looked at beside another's.
 
 Does not guarantee: that a taken-over child tells the truth about its own file. Two people look at it as well.
 
@@ -24,13 +25,18 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 from pydantic import Field, ValidationError
 
-from tre.airlock.parsed import Bounds, Counts
+from tre.airlock.checks import checks_for
+from tre.airlock.extract import LONGEST_EXTRACT
+from tre.airlock.identify import FORMATS
+from tre.airlock.parsed import Bounds, Rules
+from tre.airlock.transformations import MOST_PRODUCTS, TRANSFORMATIONS
 from tre.domain.errors import Reason, TREError
 from tre.domain.model import Record
 
@@ -40,62 +46,158 @@ LONGEST_ANSWER = 1 << 20
 GRACE_SECONDS = 5
 """How much longer than its processor time a child may take by the clock: the machine may be busy."""
 
-_PIECE = 1 << 16
+_PIECE = 1 << 20
 _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
 
 
-class ChildObservation(Record):
-    """One finding as the child words it, before the policy gives it a severity."""
+class ChildPlace(Record):
+    """Where in the file, as the child words it."""
 
-    check: Annotated[str, Field(pattern=r"^[A-Z]\d\d$")]
-    message: Annotated[str, Field(min_length=1, max_length=500)]
-    suggestion: Annotated[str, Field(max_length=500)] = ""
+    sheet: Annotated[str, Field(max_length=100)] | None = None
+    page: Annotated[int, Field(ge=0)] | None = None
+    cell: Annotated[int, Field(ge=0)] | None = None
+    output: Annotated[int, Field(ge=0)] | None = None
     row: Annotated[int, Field(ge=0)] | None = None
     column: Annotated[int, Field(ge=0)] | None = None
     offset: Annotated[int, Field(ge=0)] | None = None
     pointer: Annotated[str, Field(max_length=300)] | None = None
 
 
+class ChildObservation(Record):
+    """One finding as the child words it, before the policy gives it a severity; `member` where files were compared."""
+
+    check: Annotated[str, Field(pattern=r"^[A-Z]\d\d$")]
+    message: Annotated[str, Field(min_length=1, max_length=500)]
+    suggestion: Annotated[str, Field(max_length=500)] = ""
+    case: Annotated[str, Field(pattern=r"^[a-z-]{0,30}$")] = ""
+    place: ChildPlace = ChildPlace()
+    member: Annotated[int, Field(ge=0)] = 0
+
+
+class ChildProduct(Record):
+    """A file that a transformation made; its bytes follow the line, one file after the other."""
+
+    path: Annotated[str, Field(min_length=1, max_length=1000)]
+    size: Annotated[int, Field(ge=0)]
+
+
 class ChildAnswer(Record):
-    """All that a child may say: which walls stood, and what it found."""
+    """All that a child may say: which walls stood, and what it found; or what it made, or why it made nothing."""
 
     walls: Annotated[tuple[Annotated[str, Field(max_length=40)], ...], Field(max_length=10)]
-    observations: Annotated[tuple[ChildObservation, ...], Field(max_length=1000)]
+    observations: Annotated[tuple[ChildObservation, ...], Field(max_length=5000)]
+    products: Annotated[tuple[ChildProduct, ...], Field(max_length=MOST_PRODUCTS)] = ()
+    notes: Annotated[tuple[Annotated[str, Field(max_length=2000)], ...], Field(max_length=1000)] = ()
+    unfit: Annotated[str, Field(max_length=300)] = ""
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """What a child is told beside the bytes: the claimed type, the bounds and the rules."""
+    """What a child is told beside the bytes: the claimed type, the bounds, the rules, column labels, the name.
+
+    `inward`: the file comes in, and only the checks of carriers are asked.
+    """
 
     type: str
     seconds: int = 30
-    memory: int = 512 * 2**20
+    memory: int = 1 << 30
     bounds: Bounds = field(default_factory=Bounds)
-    counts: Counts = field(default_factory=Counts)
+    rules: Rules = field(default_factory=Rules)
+    labels: dict[str, str] = field(default_factory=dict)
+    people: int = 0
+    name: str = ""
+    inward: bool = False
 
 
-def examine(descriptor: int, instruction: Instruction, entry: Path = ENTRY) -> ChildAnswer:
-    """Let a confined child look at the open file, from its beginning to its end.
+@dataclass(frozen=True)
+class Errand:
+    """What a transformation is told beside the bytes. See `tre.airlock.transformations.Source`."""
+
+    transformation: str
+    path: str
+    parameters: dict[str, int] = field(default_factory=dict)
+    columns: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class MemberWords:
+    """What a comparison is told of one file beside its extract. See `tre.airlock.across.Member`."""
+
+    path: str
+    sha256: str
+    origin: str = "request"
+    label: str = ""
+    kind: str = "output"
+    group: str = ""
+
+
+Part = int | bytes
+"""What a child is given to read: an open file, or bytes."""
+
+
+def examine(
+    descriptor: int, instruction: Instruction, index: Part = b"", entry: Path = ENTRY
+) -> tuple[ChildAnswer, bytes]:
+    """Let a confined child look at the open file, from its beginning to its end, beside the index of its slice.
 
     Raises `TREError(CheckerFailed)` whenever no complete, well-formed answer came in time.
     """
-    with _sealed_input(descriptor, instruction) as source:
+    return _exchange([descriptor, index], instruction, entry, _libraries_for(instruction.type), {})
+
+
+def compare(
+    extracts: Sequence[bytes], members: Sequence[MemberWords], instruction: Instruction, entry: Path = ENTRY
+) -> ChildAnswer:
+    """Let a confined child compare files by their extracts. Raises `TREError(CheckerFailed)`."""
+    more = {"members": [asdict(member) for member in members]}
+    return _exchange(extracts, instruction, entry, _site_packages(), more)[0]
+
+
+def transform(
+    descriptor: int, errand: Errand, instruction: Instruction, entry: Path = ENTRY
+) -> tuple[ChildAnswer, bytes]:
+    """Let a confined child make new files of the open one; their bytes, one after the other.
+
+    Raises `TREError(CheckerFailed)`.
+    """
+    libraries = _site_packages() if TRANSFORMATIONS[errand.transformation].libraries else []
+    return _exchange([descriptor], instruction, entry, libraries, {"errand": asdict(errand)})
+
+
+def _exchange(
+    parts: Sequence[Part], instruction: Instruction, entry: Path, libraries: list[str], more: dict[str, Any]
+) -> tuple[ChildAnswer, bytes]:
+    asked = asdict(instruction) | {"libraries": libraries, "members": [], "errand": None} | more
+    with _sealed_input(parts, asked) as source:
         raw = _run(source, instruction, entry)
-    return _take_apart(raw)
+    line, _, extract = raw.partition(b"\n")
+    if len(line) > LONGEST_ANSWER:
+        raise _failed("its answer was too long")
+    return _take_apart(line), extract
 
 
-def _sealed_input(descriptor: int, instruction: Instruction) -> Any:
-    """The instruction and a copy of the file in anonymous memory that nobody can change any more."""
-    words = json.dumps(asdict(instruction)).encode()
+def _libraries_for(kind: str) -> list[str]:
+    """Where the child may load more than the standard library from: nowhere, for types that need nothing else."""
+    needed = any(check.libraries for check in checks_for(kind)) or (kind in FORMATS and FORMATS[kind].libraries)
+    return _site_packages() if needed else []
+
+
+def _site_packages() -> list[str]:
+    return [path for path in sys.path if path.endswith("site-packages")]
+
+
+def _sealed_input(parts: Sequence[Part], asked: dict[str, Any]) -> BinaryIO:
+    """The instruction and copies of the parts in anonymous memory that nobody can change any more."""
     target = os.memfd_create("airlock", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
-        os.write(target, struct.pack(">I", len(words)) + words)
-        size, offset = os.fstat(descriptor).st_size, 0
-        while offset < size:
-            sent = os.sendfile(target, descriptor, offset, size - offset)
-            if sent == 0:
-                raise TREError(Reason.ContentChanged, "The file became shorter while it was copied.")
-            offset += sent
+        sizes = [len(part) if isinstance(part, bytes) else os.fstat(part).st_size for part in parts]
+        words = json.dumps(asked | {"parts": sizes}).encode()
+        _write(target, struct.pack(">I", len(words)) + words)
+        for part, size in zip(parts, sizes, strict=True):
+            if isinstance(part, bytes):
+                _write(target, part)
+            else:
+                _send(target, part, size)
         os.lseek(target, 0, os.SEEK_SET)
         fcntl.fcntl(target, fcntl.F_ADD_SEALS, _SEALS)
     except BaseException:
@@ -104,7 +206,22 @@ def _sealed_input(descriptor: int, instruction: Instruction) -> Any:
     return os.fdopen(target, "rb")
 
 
-def _run(source: Any, instruction: Instruction, entry: Path) -> bytes:
+def _write(target: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(target, rest) :]
+
+
+def _send(target: int, source: int, size: int) -> None:
+    offset = 0
+    while offset < size:
+        sent = os.sendfile(target, source, offset, size - offset)
+        if sent == 0:
+            raise TREError(Reason.ContentChanged, "The file became shorter while it was copied.")
+        offset += sent
+
+
+def _run(source: BinaryIO, instruction: Instruction, entry: Path) -> bytes:
     child = subprocess.Popen(
         [*namespace_prefix(), sys.executable, "-I", "-S", "-B", str(entry)],
         stdin=source,
@@ -143,7 +260,7 @@ def _read_bounded(descriptor: int, seconds: float) -> bytes:
             if not piece:
                 return b"".join(pieces)
             total += len(piece)
-            if total > LONGEST_ANSWER:
+            if total > LONGEST_ANSWER + LONGEST_EXTRACT:
                 raise _failed("its answer was too long")
             pieces.append(piece)
 

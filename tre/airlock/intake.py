@@ -31,13 +31,29 @@ from tre.domain.quantities import parse_bytes
 _SET_BITS = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
 _WORDS = {
     errno.ELOOP: "It is a symbolic link, or lies behind one.",
-    errno.EXDEV: "It lies outside the outbox.",
-    errno.ENOENT: "There is no such file in the outbox.",
-    errno.ENOTDIR: "There is no such file in the outbox.",
+    errno.EXDEV: "It lies outside the {place}.",
+    errno.ENOENT: "There is no such file in the {place}.",
+    errno.ENOTDIR: "There is no such file in the {place}.",
     errno.EACCES: "It cannot be read.",
     errno.ENXIO: "It is not a plain file.",
     errno.EISDIR: "It is a directory.",
 }
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the directory is called to its people, and what they do about a file that is not plain, or too large."""
+
+    place: str = "outbox"
+    plainly: str = "Copy the content into a plain file in the outbox."
+    less: str = "Ask for less, or for a summary of it."
+
+    def of(self, error: OSError) -> str:
+        """Why a file could not be opened."""
+        return _WORDS.get(error.errno or 0, "It cannot be opened.").format(place=self.place)
+
+
+OUTBOX = Words()
 
 
 @dataclass(frozen=True)
@@ -70,7 +86,9 @@ class NotPlainError(Exception):
     """The file is not a plain file that may be taken in; the text says why."""
 
 
-def take_in(outbox: Path, paths: Sequence[str], vault: Vault, limits: FileLimits) -> IntakeResult:
+def take_in(
+    outbox: Path, paths: Sequence[str], vault: Vault, limits: FileLimits, words: Words = OUTBOX
+) -> IntakeResult:
     """Copy the named files into the vault, each by itself; one that is refused does not stop the others."""
     taken: list[TakenFile] = []
     refused: list[RefusedFile] = []
@@ -80,7 +98,7 @@ def take_in(outbox: Path, paths: Sequence[str], vault: Vault, limits: FileLimits
         for number, path in enumerate(paths):
             problem = _problem(path, twice, number, limits)
             if problem is None:
-                outcome = _take_one(directory, path, vault, min(room, parse_bytes(limits.file_bytes)))
+                outcome = _take_one(directory, path, vault, min(room, parse_bytes(limits.file_bytes)), words)
                 if isinstance(outcome, TakenFile):
                     taken.append(outcome)
                     room -= outcome.size
@@ -99,12 +117,11 @@ def _problem(path: str, twice: set[str], number: int, limits: FileLimits) -> Obs
     return Observation("F01", found, "Rename it.") if found else None
 
 
-def _take_one(directory: int, path: str, vault: Vault, most: int) -> TakenFile | Observation:
+def _take_one(directory: int, path: str, vault: Vault, most: int, words: Words) -> TakenFile | Observation:
     try:
         descriptor = open_beneath(directory, path)
     except OSError as error:
-        words = _WORDS.get(error.errno or 0, "It cannot be opened.")
-        return Observation("F01", words, "Copy the content into a plain file in the outbox.")
+        return Observation("F01", words.of(error), words.plainly)
     try:
         before = check_plain(descriptor)
         stored = vault.take_in(descriptor, most)
@@ -112,9 +129,9 @@ def _take_one(directory: int, path: str, vault: Vault, most: int) -> TakenFile |
         if _moment(before) != _moment(after) or stored.size != before.st_size:
             return Observation("F01", "It was written to while it was copied.", "Try again when it is finished.")
     except NotPlainError as error:
-        return Observation("F01", str(error), "Copy the content into a plain file in the outbox.")
+        return Observation("F01", str(error), words.plainly)
     except TooLargeError:
-        return Observation("F05", "It is larger than the policy allows.", "Ask for less, or for a summary of it.")
+        return Observation("F05", "It is larger than the policy allows.", words.less)
     finally:
         os.close(descriptor)
     return TakenFile(path, stored.sha256, stored.size, type_of(path))

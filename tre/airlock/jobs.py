@@ -11,9 +11,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from tre.airlock.release import ReleaseDocument
-from tre.domain.exports.models import CheckedFile, CheckRun, PolicyRef, Sha256
+from tre.domain.exports.fixes import Made, Provenance
+from tre.domain.exports.models import CheckRun, ExportId, FileKind, FilePath, PolicyRef, Sha256
 from tre.domain.model import Line, Record, UtcTime
 
+UploadName = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 OutboxName = Annotated[str, Field(pattern=r"^w-[a-z2-7]{12}$")]
 AskedPath = Annotated[str, Field(min_length=1, max_length=4096)]
 
@@ -34,12 +36,38 @@ class IntakeJob(Record):
     policy: PolicyRef
 
 
+class AskedFile(Record):
+    """A file to check, and its part in the request."""
+
+    path: FilePath
+    sha256: Sha256
+    kind: FileKind = FileKind.output
+    group: str = ""
+
+
+class EarlierFile(Record):
+    """A file that was released before, from this grant or (`sibling`) from another one on the same dataset."""
+
+    path: FilePath
+    sha256: Sha256
+    request: ExportId
+    released_at: UtcTime
+    sibling: bool = False
+
+
 class CheckJob(Record):
-    """Run the checks over files that are in the vault."""
+    """Run the checks over files that are in the vault, beside what was released before and what people say of columns.
+
+    `slices` are the mounted slices by their ids; `people` is how many people they hold together, 0 where unknown.
+    """
 
     kind: Literal["check"] = "check"
-    files: Annotated[tuple[CheckedFile, ...], Field(min_length=1, max_length=10_000)]
+    files: Annotated[tuple[AskedFile, ...], Field(min_length=1, max_length=10_000)]
     policy: PolicyRef
+    earlier: Annotated[tuple[EarlierFile, ...], Field(max_length=10_000)] = ()
+    labels: dict[str, str] = {}
+    slices: tuple[Line, ...] = ()
+    people: Annotated[int, Field(ge=0)] = 0
 
 
 class ReleaseJob(Record):
@@ -49,10 +77,52 @@ class ReleaseJob(Record):
     document: ReleaseDocument
 
 
+class TransformJob(Record):
+    """Make new files of one in the vault; `columns` are those, from 0, that findings point at."""
+
+    kind: Literal["transform"] = "transform"
+    file: AskedFile
+    fix: Line
+    parameters: dict[str, int] = {}
+    columns: Annotated[tuple[int, ...], Field(max_length=10_000)] = ()
+    policy: PolicyRef
+
+
 class ForgetJob(Record):
     """Remove bytes from the vault; whoever asks knows that no request needs them."""
 
     kind: Literal["forget"] = "forget"
+    sha256s: Annotated[tuple[Sha256, ...], Field(max_length=100_000)]
+
+
+class ReceiveJob(Record):
+    """Copy what somebody uploaded into the vault, under a policy's limits for what comes in."""
+
+    kind: Literal["receive"] = "receive"
+    upload: UploadName
+    paths: Annotated[tuple[AskedPath, ...], Field(min_length=1, max_length=1000)]
+    policy: PolicyRef
+
+
+class InspectJob(Record):
+    """Run the checks that are about carriers over files that are to come in."""
+
+    kind: Literal["inspect"] = "inspect"
+    files: Annotated[tuple[AskedFile, ...], Field(min_length=1, max_length=1000)]
+    policy: PolicyRef
+
+
+class HandOverJob(Record):
+    """Put copies of bytes in the vault where the storekeeper reads them."""
+
+    kind: Literal["hand-over"] = "hand-over"
+    sha256s: Annotated[tuple[Sha256, ...], Field(min_length=1, max_length=1000)]
+
+
+class TakeBackJob(Record):
+    """Remove such copies again; whoever asks knows that no inbox needs them."""
+
+    kind: Literal["take-back"] = "take-back"
     sha256s: Annotated[tuple[Sha256, ...], Field(max_length=100_000)]
 
 
@@ -66,7 +136,12 @@ Job = Annotated[
     | Annotated[IntakeJob, Tag("intake")]
     | Annotated[CheckJob, Tag("check")]
     | Annotated[ReleaseJob, Tag("release")]
-    | Annotated[ForgetJob, Tag("forget")],
+    | Annotated[TransformJob, Tag("transform")]
+    | Annotated[ForgetJob, Tag("forget")]
+    | Annotated[ReceiveJob, Tag("receive")]
+    | Annotated[InspectJob, Tag("inspect")]
+    | Annotated[HandOverJob, Tag("hand-over")]
+    | Annotated[TakeBackJob, Tag("take-back")],
     Discriminator(_kind),
 ]
 
@@ -135,11 +210,27 @@ class ReleaseAnswer(Record):
     bundle_size: int
 
 
+class TransformAnswer(Record):
+    """The files that were made, each with where it comes from, and what a person should know."""
+
+    kind: Literal["transform"] = "transform"
+    made: Annotated[tuple[Made, ...], Field(min_length=1)]
+    provenance: tuple[Provenance, ...]
+    notes: tuple[str, ...] = ()
+
+
 class ForgetAnswer(Record):
     """How many objects were removed."""
 
     kind: Literal["forget"] = "forget"
     removed: int
+
+
+class HandOverAnswer(Record):
+    """The copies are there: how many."""
+
+    kind: Literal["hand-over"] = "hand-over"
+    present: int
 
 
 class FailedAnswer(Record):
@@ -157,7 +248,9 @@ Answer = Annotated[
     | Annotated[IntakeAnswer, Tag("intake")]
     | Annotated[CheckAnswer, Tag("check")]
     | Annotated[ReleaseAnswer, Tag("release")]
+    | Annotated[TransformAnswer, Tag("transform")]
     | Annotated[ForgetAnswer, Tag("forget")]
+    | Annotated[HandOverAnswer, Tag("hand-over")]
     | Annotated[FailedAnswer, Tag("failed")],
     Discriminator(_kind),
 ]
@@ -168,6 +261,21 @@ class AnswerFile(Record):
 
     answer: Answer
     at: UtcTime
+
+
+class Ask(Record):
+    """A workspace asks to have files of its outbox checked; `problem` says why the asking is not in order."""
+
+    outbox: OutboxName
+    id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    paths: Annotated[tuple[AskedPath, ...], Field(max_length=1000)] = ()
+    problem: Line = ""
+
+
+class AskList(Record):
+    """Everything that is asked at this moment."""
+
+    asks: tuple[Ask, ...] = ()
 
 
 class Heartbeat(Record):

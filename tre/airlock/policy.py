@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import tre
-from tre.airlock.parsed import Bounds, Counts
+from tre.airlock.parsed import Bounds, Rules
 from tre.domain.errors import Reason, TREError
 from tre.domain.exports.rules import AirlockPolicy
 from tre.domain.names import is_resource_name
@@ -56,6 +56,13 @@ def load_policy(name: str, places: Sequence[Path]) -> AirlockPolicy:
     )
 
 
+def find_policy(named: str, root: Path | None) -> AirlockPolicy:
+    """A policy by its name, or by the path of a file. Raises `TREError(PolicyMissing)` or `TREError(BadInput)`."""
+    if named.endswith((".yaml", ".yml")) or "/" in named:
+        return read_policy(Path(named))
+    return load_policy(named, directories(root))
+
+
 def read_policy(path: Path) -> AirlockPolicy:
     """The policy in one file; its name must be the file's. Raises `TREError(PolicyMissing)` or `TREError(BadInput)`."""
     if not path.is_file():
@@ -77,7 +84,25 @@ def bounds_of(policy: AirlockPolicy) -> Bounds:
     return Bounds(**{name: getattr(limits, name) for name in Bounds.__dataclass_fields__})
 
 
-def counts_of(policy: AirlockPolicy) -> Counts:
-    """The policy's rules for small counts as a child is told them."""
-    rules = policy.spec.counts
-    return Counts(threshold=rules.threshold, zeros_disclosive=rules.zeros == "disclosive")
+def rules_of(policy: AirlockPolicy) -> Rules:
+    """The policy's rules of content as a child is told them."""
+    spec = policy.spec
+    return Rules(
+        threshold=spec.counts.threshold,
+        zeros_disclosive=spec.counts.zeros == "disclosive",
+        rounding=spec.rounding.method,
+        rounding_base=spec.rounding.base,
+        dominance_contributors=spec.dominance.contributors,
+        dominance_percent=spec.dominance.share_percent,
+        ratio_percent=spec.dominance.ratio_percent,
+        residual_degrees=spec.models.residual_degrees,
+        recoverable_width=spec.suppression.recoverable_width,
+        linked_values=spec.records.linked_values,
+        linked_rows=spec.records.linked_rows,
+        linked_percent=spec.records.linked_percent,
+        image_distance=spec.images.distance,
+        image_grey_levels=spec.images.grey_levels,
+        marks_fewest=spec.figures.fewest_marks,
+        marks_percent=spec.figures.share_percent,
+        marks_most=spec.figures.most_marks,
+    )

@@ -1,19 +1,25 @@
 """What is said about a release, signed, and proven to stand in the audit log.
 
 Guarantees: a statement is made only of a request that the domain's one rule lets out now; it names every file by its
-bytes, every decision with what was seen, the policy by its hash, and what was said about each finding. The signature
+bytes, every decision with what was seen, every criterion that was applied (the policy's whole text, whose digest is
+the one that the decisions name, and the versions of the checks), and what was said about each finding. The signature
 and the proof cover all of it: the event in the log holds the statement's digest.
 
-Does not guarantee: secrecy of names. The statement leaves with the files: it holds file names, the checkers'
-identifiers and the reasons they gave for exceptions; it holds no text of a finding, which may quote what is inside.
+Does not guarantee: secrecy of names. The statement leaves with the files: it holds file names, the project's title and
+its approval's reference, the policy, the checkers' identifiers and the reasons they gave for exceptions; it holds no
+text of a finding, which may quote what is inside.
 
-Threat: files handed round as released that were never approved, or were changed since.
+Threat: files handed round as released that were never approved, or were changed since; rules that are said
+to have been others than they were.
+
+Source of the criteria: SATRE 2.0, statement 3.3.09 (a machine-readable record of the disclosure control that was
+applied, with its thresholds and versions, linked to what was released).
 """
 
 from __future__ import annotations
 
 import base64
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -21,23 +27,26 @@ from tre.audit.keys import PublicKey, Signer
 from tre.audit.proof import InclusionProof
 from tre.domain.canonical import canonical_bytes, digest
 from tre.domain.errors import Reason, TREError
+from tre.domain.exports.exceptions import consents_on, stewarded
 from tre.domain.exports.models import (
     Choice,
     Confirmation,
+    Consent,
     ExportId,
     ExportRequest,
     FilePath,
     Finding,
+    Looking,
     PolicyRef,
-    Severity,
     Sha256,
 )
 from tre.domain.exports.policies import check_releasable, counted_reviews, findings_on, is_current, quorum
+from tre.domain.exports.severity import Severity
 from tre.domain.exports.situation import Situation
 from tre.domain.model import Line, Record, UtcTime
 from tre.domain.people import Subject
 
-FORMAT: Literal["tre-release/1"] = "tre-release/1"
+FORMAT: Literal["tre-release/2"] = "tre-release/2"
 EVENT_KIND = "export.releasing"
 """The kind of the audit event whose detail holds the statement's digest under `statement`."""
 
@@ -52,13 +61,21 @@ class ReleasedFile(Record):
     group: Line
 
 
+class ReleasedProject(Record):
+    """Whose files these are: the project's title, and the reference of its approval."""
+
+    title: Line
+    reference: Line
+
+
 class Decision(Record):
-    """One counted vote: whose, on which bytes, when cast and when submitted."""
+    """One counted vote: whose, on which bytes, how much of them was looked at, when cast and when submitted."""
 
     by: Subject
     path: FilePath
     sha256: Sha256
     choice: Choice
+    looked: Looking | None = None
     at: UtcTime
     submitted_at: UtcTime
 
@@ -71,10 +88,14 @@ class Disposed(Record):
 
 
 class ReportedFinding(Record):
-    """A finding on a released file, without its text, and what the checkers said about it."""
+    """A finding on a released file, without its text, and what the checkers said about it.
+
+    `check` and `case` name the criterion: `S06`, or its case `equal`, which the policy calls `S06.equal`.
+    """
 
     id: Line
     check: Line
+    case: Line = ""
     check_version: int
     severity: Severity
     sha256: Sha256
@@ -84,19 +105,27 @@ class ReportedFinding(Record):
 class Statement(Record):
     """Everything that bears on one release."""
 
-    format: Literal["tre-release/1"] = FORMAT
+    format: Literal["tre-release/2"] = FORMAT
     request: ExportId
     grant: Line
+    project: ReleasedProject
     author: Subject
     turn: int
     quorum: Annotated[int, Field(ge=2)]
     policy: PolicyRef
+    criteria: dict[str, Any]
+    """The policy as it was in force, as plain data: its canonical form has the digest that `policy` names."""
+
     tools: dict[str, str]
     run: Line
     files: Annotated[tuple[ReleasedFile, ...], Field(min_length=1)]
     findings: tuple[ReportedFinding, ...] = ()
     decisions: Annotated[tuple[Decision, ...], Field(min_length=2)]
     confirmation: Confirmation
+    consents: tuple[Consent, ...] = ()
+    """What data managers wrote about findings that two checkers alone may not except."""
+
+    past_quorum: PastQuorum | None = None
 
     def digest(self) -> str:
         """What the audit event holds."""
@@ -106,6 +135,15 @@ class Statement(Record):
     def exceptions(self) -> tuple[ReportedFinding, ...]:
         """Findings that would have stopped the release without an exception."""
         return tuple(finding for finding in self.findings if finding.severity is Severity.E)
+
+
+class PastQuorum(Record):
+    """That a release went past a quorum out of reach: which checker asked, which operator seconded, and why."""
+
+    checker: Subject
+    operator: Subject
+    reason: str
+    at: UtcTime
 
 
 class StatementSignature(Record):
@@ -129,20 +167,37 @@ def make_statement(request: ExportRequest, situation: Situation) -> Statement:
     run, confirmation = request.check_run, request.confirmation
     if run is None or confirmation is None:  # check_releasable has refused this already
         raise TREError(Reason.CheckMissing, "The request was not checked or not approved.")
+    past = _past_quorum(request)
     return Statement(
         request=request.id,
         grant=request.grant,
+        project=ReleasedProject(title=situation.grant.title, reference=situation.grant.reference),
         author=request.author,
         turn=request.turn,
-        quorum=quorum(situation.policy, situation.grant),
+        quorum=2 if past else quorum(situation.policy, situation.grant),
         policy=run.policy,
+        criteria=situation.policy.as_plain(),
         tools=run.tools,
         run=run.id,
         files=_files(request),
         findings=_findings(request, situation),
         decisions=_decisions(request, situation),
         confirmation=confirmation,
+        consents=_consents(request, situation),
+        past_quorum=past,
     )
+
+
+def _past_quorum(request: ExportRequest) -> PastQuorum | None:
+    asked = request.emergency
+    if asked is None or asked.operator is None or asked.seconded_at is None:
+        return None
+    return PastQuorum(checker=asked.checker, operator=asked.operator, reason=asked.reason, at=asked.seconded_at)
+
+
+def _consents(request: ExportRequest, situation: Situation) -> tuple[Consent, ...]:
+    waiting = stewarded(request, situation.policy)
+    return tuple(word for finding in waiting for word in consents_on(finding, request, situation))
 
 
 def _files(request: ExportRequest) -> tuple[ReleasedFile, ...]:
@@ -157,12 +212,26 @@ def _files(request: ExportRequest) -> tuple[ReleasedFile, ...]:
 
 
 def _decisions(request: ExportRequest, situation: Situation) -> tuple[Decision, ...]:
-    return tuple(
+    past = _past_quorum(request)
+    seconded = (
+        Decision(
+            by=past.operator,
+            path=file.path,
+            sha256=file.sha256,
+            choice=Choice.Approved,
+            at=past.at,
+            submitted_at=past.at,
+        )
+        for file in request.outputs
+        if past is not None
+    )
+    cast = (
         Decision(
             by=review.checker,
             path=file.path,
             sha256=vote.sha256,
             choice=vote.choice,
+            looked=vote.looked,
             at=vote.at,
             submitted_at=review.submitted_at,
         )
@@ -172,6 +241,7 @@ def _decisions(request: ExportRequest, situation: Situation) -> tuple[Decision, 
         and is_current(request, file, vote)
         and review.submitted_at is not None
     )
+    return (*cast, *seconded)
 
 
 def _findings(request: ExportRequest, situation: Situation) -> tuple[ReportedFinding, ...]:
@@ -180,6 +250,7 @@ def _findings(request: ExportRequest, situation: Situation) -> tuple[ReportedFin
         ReportedFinding(
             id=finding.id,
             check=finding.check,
+            case=finding.case,
             check_version=finding.check_version,
             severity=finding.severity,
             sha256=finding.sha256,
@@ -198,6 +269,8 @@ def _dispositions(finding: Finding, request: ExportRequest, situation: Situation
         for item in vote.dispositions
         if item.finding == finding.id and vote.sha256 == finding.sha256
     }
+    if (past := _past_quorum(request)) is not None:
+        said[past.operator.key] = Disposed(by=past.operator, why=f"Past the quorum: {past.reason}")
     return tuple(said.values())
 
 
@@ -214,6 +287,19 @@ def make_document(statement: Statement, proof: InclusionProof, signer: Signer) -
     value = base64.b64encode(signer.sign(_signed_bytes(statement))).decode()
     signature = StatementSignature(key=_key_label(signer.public), value=value)
     return ReleaseDocument(statement=statement, proof=proof, signature=signature)
+
+
+def check_criteria(statement: Statement) -> None:
+    """Raise `TREError(BundleInvalid)` unless the criteria are those that the policy's digest and name stand for."""
+    metadata = statement.criteria.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    if digest(statement.criteria) != f"sha256:{statement.policy.sha256}" or name != statement.policy.name:
+        raise TREError(
+            Reason.BundleInvalid,
+            "The statement holds other criteria than those that were applied.",
+            why="Their digest is not the one of the policy that the checks and the decisions name.",
+            remedy="Do not use these files; ask where you got them from.",
+        )
 
 
 def check_decisions(statement: Statement) -> None:

@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from tre.airlock.jobs import Answer, AnswerFile, FailedAnswer, Heartbeat, Job, JobFile
+from tre.airlock.jobs import Answer, AnswerFile, Ask, AskList, FailedAnswer, Heartbeat, Job, JobFile
 from tre.domain.errors import Reason, TREError
 from tre.domain.model import Record
 from tre.system.files import sweep_unfinished, write_json
@@ -30,6 +30,7 @@ MOST_ATTEMPTS = 3
 """A job that brought the checker down three times is answered as failed."""
 
 _MODE = 0o640
+_ASKS = "asks"
 _JOB_ID = re.compile(r"[0-9a-f]{32}")
 R = TypeVar("R", bound=Record)
 
@@ -59,6 +60,18 @@ class Spool:
         path = self._in / _file_name(job_id)
         if not path.exists():
             write_json(path, JobFile(job=job).as_plain(), mode=_MODE)
+
+    def asks(self) -> tuple[Ask, ...]:
+        """What workspaces ask to have checked, as the checker last saw it; nothing where it cannot be read."""
+        path = self._out / _ASKS
+        return read_bounded(path, AskList).asks if path.exists() else ()
+
+    def asks_mark(self) -> int:
+        """Changes whenever `asks` may have."""
+        try:
+            return (self._out / _ASKS).stat(follow_symlinks=False).st_mtime_ns
+        except FileNotFoundError:
+            return 0
 
     def results(self) -> Iterator[tuple[str, Answer]]:
         """Answers to jobs that were not yet removed. One that cannot be read counts as a failed job."""
@@ -127,6 +140,10 @@ class Spool:
         for path in self._taken.iterdir():
             if path.name not in open_jobs:
                 path.unlink(missing_ok=True)
+
+    def tell_asks(self, asks: AskList) -> None:
+        """Say what workspaces ask to have checked."""
+        write_json(self._out / _ASKS, asks.as_plain(), mode=_MODE, durable=False)
 
     def beat(self, heartbeat: Heartbeat) -> None:
         """Say that the checker lives."""

@@ -69,7 +69,7 @@ class Vault:
         target = os.open(temporary, flags, 0o400)
         try:
             try:
-                stored = _copy(source, target, most)
+                stored = copy_hashed(source, target, most)
                 os.fsync(target)
             finally:
                 os.close(target)
@@ -127,7 +127,8 @@ class Vault:
         return len(left)
 
 
-def _copy(source: int, target: int, most: int) -> Stored:
+def copy_hashed(source: int, target: int, most: int) -> Stored:
+    """Copy an open file from its beginning, hashing what is copied. Raises `TooLargeError` beyond `most` bytes."""
     hasher, size = hashlib.sha256(), 0
     while piece := os.pread(source, _PIECE, size):
         size += len(piece)

@@ -6,18 +6,35 @@ asked for, by its hash, or the job fails; every job may be done twice and gives 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from tre.airlock.bundle import build_bundle
-from tre.airlock.examination import Candidate, check_files, tool_versions
-from tre.airlock.intake import take_in
+from tre.airlock.examination import (
+    Candidate,
+    Earlier,
+    FileReport,
+    Knowledge,
+    check_file,
+    check_files,
+    tool_versions,
+)
+from tre.airlock.extracts import ExtractStore
+from tre.airlock.handover import Handover
+from tre.airlock.identify import type_of
+from tre.airlock.inspection import inbound_limits, inspect_files
+from tre.airlock.intake import IntakeResult, take_in
 from tre.airlock.jobs import (
     Answer,
     CheckAnswer,
     CheckJob,
     ForgetAnswer,
     ForgetJob,
+    HandOverAnswer,
+    HandOverJob,
+    InspectJob,
     IntakeAnswer,
     IntakeJob,
     Job,
@@ -25,16 +42,24 @@ from tre.airlock.jobs import (
     ListJob,
     NotTakenIn,
     OutboxFile,
+    ReceiveJob,
     ReleaseAnswer,
     ReleaseJob,
+    TakeBackJob,
     TakenIn,
+    TransformAnswer,
+    TransformJob,
 )
 from tre.airlock.listing import list_outbox
 from tre.airlock.policy import directories, load_policy
+from tre.airlock.sliceindex.body import bundle, decode
+from tre.airlock.sliceindex.keeping import IndexStore
+from tre.airlock.transform import Order, transform_file
+from tre.airlock.uploads import Uploads
 from tre.airlock.vault import Vault
 from tre.domain.clock import Clock
 from tre.domain.errors import Reason, TREError
-from tre.domain.exports.models import CheckRun, PolicyRef
+from tre.domain.exports.models import CheckedFile, CheckRun, PolicyRef
 from tre.domain.exports.rules import AirlockPolicy
 from tre.system.layout import Layout
 
@@ -51,6 +76,26 @@ class Workbench:
         """The store of bytes."""
         return Vault(self.layout.vault)
 
+    @property
+    def extracts(self) -> ExtractStore:
+        """What is kept of files for people and for later comparison."""
+        return ExtractStore(self.layout.extracts)
+
+    @property
+    def indexes(self) -> IndexStore:
+        """What the slices are known by."""
+        return IndexStore(self.layout.slice_indexes)
+
+    @property
+    def uploads(self) -> Uploads:
+        """What people sent to be let in."""
+        return Uploads(self.layout.uploads)
+
+    @property
+    def handover(self) -> Handover:
+        """Copies of what was let in, for the storekeeper."""
+        return Handover(self.layout.handover)
+
     def policy(self, asked: PolicyRef) -> AirlockPolicy:
         """The policy that was asked for. Raises `TREError(PolicyChanged)` where its content is another now."""
         found = load_policy(asked.name, directories(self.layout.root))
@@ -62,21 +107,6 @@ class Workbench:
                 remedy="Ask again under the policy in force.",
             )
         return found
-
-
-def handle(job: Job, bench: Workbench) -> Answer:
-    """Do one job. Raises `TREError`."""
-    match job:
-        case ListJob():
-            return _list(job, bench)
-        case IntakeJob():
-            return _intake(job, bench)
-        case CheckJob():
-            return _check(job, bench)
-        case ReleaseJob():
-            return _release(job, bench)
-        case ForgetJob():
-            return ForgetAnswer(removed=sum(bench.vault.forget(sha256) for sha256 in job.sha256s))
 
 
 def _list(job: ListJob, bench: Workbench) -> Answer:
@@ -96,6 +126,15 @@ def _intake(job: IntakeJob, bench: Workbench) -> Answer:
         result = take_in(bench.layout.outboxes / job.outbox, job.paths, bench.vault, limits)
     except OSError as error:
         raise _no_outbox(error) from error
+    return _taken_in(result)
+
+
+def _receive(job: ReceiveJob, bench: Workbench) -> Answer:
+    limits = inbound_limits(bench.policy(job.policy))
+    return _taken_in(bench.uploads.receive(job.upload, job.paths, bench.vault, limits))
+
+
+def _taken_in(result: IntakeResult) -> IntakeAnswer:
     return IntakeAnswer(
         files=tuple(TakenIn(path=f.path, sha256=f.sha256, size=f.size, type=f.type) for f in result.files),
         refused=tuple(
@@ -118,21 +157,117 @@ def _no_outbox(error: OSError) -> TREError:
 
 def _check(job: CheckJob, bench: Workbench) -> Answer:
     policy = bench.policy(job.policy)
-    candidates = [Candidate(file.path, file.sha256, partial(bench.vault.opened, file.sha256)) for file in job.files]
-    reports = check_files(candidates, policy)
+    candidates = [
+        Candidate(f.path, f.sha256, partial(bench.vault.opened, f.sha256), f.kind, f.group) for f in job.files
+    ]
+    index, people = _mounted(job, bench)
+    knowledge = Knowledge(_earlier(job, policy, bench), job.labels, people, index)
+    return _run(job, check_files(candidates, policy, knowledge), bench)
+
+
+def _inspect(job: InspectJob, bench: Workbench) -> Answer:
+    policy = bench.policy(job.policy)
+    candidates = [Candidate(f.path, f.sha256, partial(bench.vault.opened, f.sha256)) for f in job.files]
+    reports = inspect_files(candidates, policy)
+    # What a check of the same bytes kept knows more: what people said of their columns.
+    known = {r.sha256 for r in reports if bench.extracts.find(r.sha256, r.type) is not None}
+    return _run(job, [replace(r, extract=b"") if r.sha256 in known else r for r in reports], bench)
+
+
+def _run(job: CheckJob | InspectJob, reports: list[FileReport], bench: Workbench) -> CheckAnswer:
+    """Keep the extracts, and answer with what was found."""
+    for report in reports:
+        if report.extract:
+            bench.extracts.keep(report.sha256, report.type, report.extract)
     found = {finding.id: finding for report in reports for finding in report.findings}
     return CheckAnswer(
         run=CheckRun(
-            policy=policy.ref,
+            policy=job.policy,
             tools=tool_versions(),
             at=bench.clock.now(),
-            files=job.files,
+            files=tuple(CheckedFile(path=file.path, sha256=file.sha256) for file in job.files),
             findings=tuple(found.values()),
         )
     )
+
+
+def _hand_over(job: HandOverJob, bench: Workbench) -> Answer:
+    for sha256 in job.sha256s:
+        bench.handover.put(sha256, bench.vault)
+    return HandOverAnswer(present=len(set(job.sha256s)))
+
+
+def _mounted(job: CheckJob, bench: Workbench) -> tuple[bytes, int]:
+    """The indexes of the slices that the job names, and how many people they hold at most.
+
+    Raises `TREError(SliceNotFound)` or `TREError(ContentChanged)`: what cannot be compared is not called clear.
+    """
+    bodies = [bench.indexes.require(slice_id) for slice_id in job.slices]
+    return bundle(bodies), job.people or sum(decode(body).people for body in bodies)
+
+
+def _earlier(job: CheckJob, policy: AirlockPolicy, bench: Workbench) -> tuple[Earlier, ...]:
+    """What was released before, by extracts: those that were kept, else made anew from the vault's bytes."""
+    found = []
+    for file in job.earlier:
+        kind = type_of(file.path)
+        extract = bench.extracts.find(file.sha256, kind)
+        if extract is None:
+            opened = partial(bench.vault.opened, file.sha256)
+            extract = check_file(Candidate(file.path, file.sha256, opened), policy).extract
+            if extract:
+                bench.extracts.keep(file.sha256, kind, extract)
+        if extract:
+            label = f"{file.request}, released {file.released_at:%Y-%m-%d}"
+            found.append(Earlier(file.path, file.sha256, extract, "sibling" if file.sibling else "earlier", label))
+    return tuple(found)
+
+
+def _transform(job: TransformJob, bench: Workbench) -> Answer:
+    source = Candidate(job.file.path, job.file.sha256, partial(bench.vault.opened, job.file.sha256))
+    order = Order(job.fix, job.parameters, job.columns)
+    done = transform_file(source, order, bench.policy(job.policy), bench.vault)
+    return TransformAnswer(made=done.made, provenance=done.provenance, notes=done.notes)
+
+
+def _forget(job: ForgetJob, bench: Workbench) -> Answer:
+    removed = 0
+    for sha256 in job.sha256s:
+        removed += bench.vault.forget(sha256)
+        bench.extracts.forget(sha256)
+    return ForgetAnswer(removed=removed)
 
 
 def _release(job: ReleaseJob, bench: Workbench) -> Answer:
     target = bench.layout.releases / f"{job.document.statement.request}.zip"
     stored = build_bundle(job.document, bench.vault, target)
     return ReleaseAnswer(bundle_sha256=stored.sha256, bundle_size=stored.size)
+
+
+def _take_back(job: TakeBackJob, bench: Workbench) -> Answer:
+    return ForgetAnswer(removed=sum(bench.handover.take_back(sha256, bench.vault) for sha256 in job.sha256s))
+
+
+_HANDLERS: dict[type[Any], Callable[[Any, Workbench], Answer]] = {
+    ListJob: _list,
+    IntakeJob: _intake,
+    CheckJob: _check,
+    ReleaseJob: _release,
+    TransformJob: _transform,
+    ForgetJob: _forget,
+    ReceiveJob: _receive,
+    InspectJob: _inspect,
+    HandOverJob: _hand_over,
+    TakeBackJob: _take_back,
+}
+
+
+def handle(job: Job, bench: Workbench) -> Answer:
+    """Do one job. Raises `TREError`."""
+    return _HANDLERS[type(job)](job, bench)
+
+
+def afterwards(job: Job, answer: Answer, bench: Workbench) -> None:
+    """What is left to do once the answer is on the disk, so that a job done twice gives the same. Raises `OSError`."""
+    if isinstance(job, ReceiveJob) and isinstance(answer, IntakeAnswer):
+        bench.uploads.remove(job.upload)

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from tre.domain.errors import Reason, TREError
 from tre.domain.model import Line, Record, parse_record
-from tre.domain.people import LOCAL_ISSUER, Subject
+from tre.domain.people import LOCAL_ISSUER, Person, Subject
 from tre.system.settings import Settings
 
 _LONGEST_WAIT = 86_400.0
@@ -29,6 +29,15 @@ class Remark(Record):
 def check_reason(text: str) -> str:
     """A reason that people can read. Raises `TREError(BadInput)`."""
     return parse_record(Remark, {"reason": text}, source="what was typed").reason
+
+
+AsOption = Annotated[str, typer.Option("--as", metavar="ISSUER:ID", help="who acts, for example local:alice")]
+
+
+def person_of(text: str, settings: Settings) -> Person:
+    """Whoever acts, as ISSUER:ID. Raises `TREError(BadInput)`."""
+    subject = subject_of(text, settings)
+    return Person(subject=subject, display_name=subject.id)
 
 
 def subject_of(text: str, settings: Settings) -> Subject:

@@ -22,6 +22,7 @@ from tre.audit.keys import PUBLIC_KEY_FILE
 from tre.cli.cluster_table import BECOMES, ON_CLUSTER
 from tre.cli.services import EXTRA, MODULES
 from tre.domain.errors import Reason, TREError
+from tre.sources.signed import PRACTICE_SIGNERS
 from tre.system.files import make_directory, write_atomically
 from tre.system.layout import Layout
 from tre.system.processes import become_with, python
@@ -30,12 +31,17 @@ from tre.system.settings import SETTINGS_FILE, Settings, load_settings
 DATABASE_HOST = "DATABASE-HOST"
 """Stands in `databaseUrl` for the address of the chart's own small server, which the kubelet tells each pod."""
 
+_POLICIES = {"airlock-policies": "airlock", "dataset-policies": "datasets", "population-policies": "populations"}
+"""Folders of policies as the chart mounts them, and as they are called in a root."""
+
+_SIGNERS = ("grant-signers", "manifest-signers", PRACTICE_SIGNERS)
 _PUBLIC = frozenset({PUBLIC_KEY_FILE, "tls.crt", "gateway-door.crt"})
 
 
 @dataclass(frozen=True)
 class Given:
-    """Where the kubelet put what the chart gives: `settings/`, `policies/`, `keys/`, `grant-signers/`, as there are."""
+    """Where the kubelet put what the chart gives: `settings/`, `keys/`, `policies/`, one folder for each further kind
+    of policy and for the keys of each kind of signer, as there are."""
 
     directory: Path
     database_host: str | None = None
@@ -49,13 +55,15 @@ def lay_out(layout: Layout, given: Given) -> Settings:
         if (path := given.directory / "settings" / name).is_file():
             write_atomically(layout.root / name, path.read_bytes(), mode=0o644, durable=False)
     _copy(given.directory / "policies", layout.root / "policies")
-    _copy(given.directory / "airlock-policies", layout.root / "policies" / "airlock")
+    for folder, kind in _POLICIES.items():
+        _copy(given.directory / folder, layout.root / "policies" / kind)
     settings = load_settings(layout.root)
     make_directory(layout.keys, 0o711)
     for path in _files(given.directory / "keys"):
         mode = 0o644 if path.name in _PUBLIC else 0o600
         write_atomically(layout.keys / path.name, path.read_bytes(), mode=mode, durable=False)
-    _copy(given.directory / "grant-signers", layout.keys / "grant-signers")
+    for folder in _SIGNERS:
+        _copy(given.directory / folder, layout.keys / folder)
     return settings
 
 

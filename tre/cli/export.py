@@ -1,4 +1,4 @@
-"""`tre export list|show|submit|withdraw`: a researcher's requests, on the machine itself.
+"""`tre export list|show|submit|withdraw|recalls`: a researcher's requests, on the machine itself.
 
 Guarantees: the same rules as the portal's, with the acting person named by `--as`; whoever can run this reads the
 database anyway, so it is for the operator's machine only. Without `--as`, `list` shows states and clocks, no names of
@@ -15,7 +15,8 @@ from rich.markup import escape
 from sqlalchemy import Connection
 
 from tre.airlock.policy import directories, load_policy
-from tre.cli.arguments import subject_of
+from tre.airlock.recalls import list_recalls
+from tre.cli.arguments import AsOption, person_of
 from tre.cli.common import (
     Installation,
     JsonOption,
@@ -27,7 +28,7 @@ from tre.cli.common import (
     print_table,
     when,
 )
-from tre.domain.errors import TREError
+from tre.domain.errors import passes
 from tre.domain.exports.models import ExportRequest
 from tre.domain.exports.situation import Situation, grant_facts
 from tre.domain.exports.states import ExportState
@@ -36,19 +37,13 @@ from tre.store import exports, grants
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Requests to take files out.")
 
-AsOption = Annotated[str, typer.Option("--as", metavar="ISSUER:ID", help="who acts, for example local:alice")]
 ExportArgument = Annotated[str, typer.Argument(metavar="EXPORT", help="for example e-abcdefghijkl")]
-
-
-def _person(text: str, installed: Installation) -> Person:
-    subject = subject_of(text, installed.settings)
-    return Person(subject=subject, display_name=subject.id)
 
 
 def _situation(connection: Connection, request: ExportRequest, installed: Installation) -> Situation:
     now = installed.clock.now()
     return Situation(
-        grant=grant_facts(grants.require(connection, request.grant), request, now),
+        grant=grant_facts(grants.require(connection, request.grant), request.author, now),
         policy=load_policy(request.policy, directories(installed.layout.root)),
         now=now,
         release_delay=timedelta(seconds=installed.settings.release_delay_seconds),
@@ -77,8 +72,8 @@ def list_requests(acting: AsOption = "", as_json: JsonOption = False, root: Root
     with installed.database.read() as connection:
         found = exports.by_state(connection, ExportState)
         if acting:
-            person = _person(acting, installed)
-            found = [request for request in found if _may_view(connection, person, request, installed)]
+            person = person_of(acting, installed.settings)
+            found = [request for request in found if passes(_view)(connection, person, request.id, installed)]
     if as_json:
         print_json([_summary(request) for request in found])
         return
@@ -86,17 +81,9 @@ def list_requests(acting: AsOption = "", as_json: JsonOption = False, root: Root
     print_table("", ("export", "grant", "state", "reason", "outputs", "turn", "due"), rows)
 
 
-def _may_view(connection: Connection, person: Person, request: ExportRequest, installed: Installation) -> bool:
-    try:
-        _view(connection, person, request.id, installed)
-    except TREError:
-        return False
-    return True
-
-
 def _view(connection: Connection, person: Person, export: str, installed: Installation) -> ExportRequest:
     request = exports.require(connection, export)
-    facts = grant_facts(grants.require(connection, request.grant), request, installed.clock.now())
+    facts = grant_facts(grants.require(connection, request.grant), request.author, installed.clock.now())
     return exports.view(connection, export, person, facts)
 
 
@@ -105,7 +92,7 @@ def _view(connection: Connection, person: Person, export: str, installed: Instal
 def show(export: ExportArgument, acting: AsOption, as_json: JsonOption = False, root: RootOption = None) -> None:
     """Show one request as a person may see it."""
     installed = Installation.open(root)
-    person = _person(acting, installed)
+    person = person_of(acting, installed.settings)
     with installed.database.read() as connection:
         request = _view(connection, person, export, installed)
     if as_json:
@@ -134,7 +121,7 @@ def show(export: ExportArgument, acting: AsOption, as_json: JsonOption = False, 
 def submit(export: ExportArgument, acting: AsOption, root: RootOption = None) -> None:
     """Hand a request to the checkers."""
     installed = Installation.open(root)
-    _change(installed, export, _person(acting, installed), "submitted")
+    _change(installed, export, person_of(acting, installed.settings), "submitted")
 
 
 @app.command("withdraw")
@@ -142,7 +129,16 @@ def submit(export: ExportArgument, acting: AsOption, root: RootOption = None) ->
 def withdraw(export: ExportArgument, acting: AsOption, root: RootOption = None) -> None:
     """Take a request back for good."""
     installed = Installation.open(root)
-    _change(installed, export, _person(acting, installed), "withdrawn")
+    _change(installed, export, person_of(acting, installed.settings), "withdrawn")
+
+
+@app.command("recalls")
+@command
+def recalls(root: RootOption = None) -> None:
+    """Print the list of releases that were called back, with proofs; `tre bundle verify --recalls` reads it."""
+    installed = Installation.open(root)
+    with installed.database.read() as connection:
+        print_json(list_recalls(connection, installed.clock.now()).as_plain())
 
 
 def _change(installed: Installation, export: str, person: Person, verb: str) -> None:

@@ -8,13 +8,12 @@ from typing import Annotated, Any
 
 import typer
 import yaml
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tre.cli import common
 from tre.cli.arguments import check_reason, coming, subject_of
 from tre.cli.common import Installation, JsonOption, RootOption, command
 from tre.cli.grant_checks import check_grants
+from tre.cli.signing import KeyOption, OutputOption, load_key
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import AccessGrant, GrantRecord, Suspension, SuspensionScope
 from tre.domain.grants.policies import effective_end
@@ -38,10 +37,8 @@ Because = Annotated[str, typer.Option("--reason", help="Why; people will read it
 def sign_grants(
     file: Annotated[Path, typer.Argument(help="A YAML file of grants.")],
     root: RootOption = None,
-    key: Annotated[Path | None, typer.Option(help="Private key in PEM form [keys/grant-signing.key].")] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where to write; FILE itself by default.")
-    ] = None,
+    key: KeyOption = None,
+    output: OutputOption = None,
 ) -> None:
     """Sign every grant of a file with the approving body's key."""
     path = key or Layout(root_from(root)).grant_key
@@ -50,28 +47,6 @@ def sign_grants(
     write_atomically(output or file, text.encode(), mode=0o644)
     for grant in signed:
         common.out.print(f"signed {grant.metadata.name} → {output or file}", highlight=False)
-
-
-def load_key(path: Path) -> Ed25519PrivateKey:
-    """An approving body's private key. Raises `TREError`."""
-    try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except (OSError, ValueError, TypeError) as error:  # a TypeError asks for a password
-        why = error.strerror if isinstance(error, OSError) else "It holds no private key in PEM form without a password"
-        raise TREError(
-            Reason.SetupIncomplete,
-            f"The signing key cannot be read from {path}.",
-            why=f"{why}.",
-            remedy="Name the approving body's key with --key, or run `tre init` to have one made.",
-        ) from error
-    if not isinstance(key, Ed25519PrivateKey):
-        raise TREError(
-            Reason.BadInput,
-            f"{path} does not hold an Ed25519 key.",
-            why="Grants are signed with Ed25519 and nothing else.",
-            remedy="Make one with `openssl genpkey -algorithm ed25519`.",
-        )
-    return key
 
 
 @app.command("apply")

@@ -14,9 +14,10 @@ from tre.controller.grant_checks import CheckTerms, problems_of
 from tre.domain.datasets import Release
 from tre.domain.grants.models import GrantSlice
 from tre.slices.build import check_buildable
-from tre.slices.plan import PlanOrder, plan
+from tre.slices.plan import plan
 from tre.sources.grantfile import LocatedGrant
 from tre.store import datasets
+from tre.storekeeper.slices import order_of
 from tre.system.resources import refusal
 
 
@@ -25,13 +26,7 @@ def check_grants(here: Installation, found: list[LocatedGrant]) -> None:
 
     def check_slice(connection: Connection, wanted: GrantSlice, release: Release) -> None:
         denied = datasets.deny_set(connection, wanted.dataset)
-        order = PlanOrder(
-            spec=wanted.spec,
-            release=office_of(here).dataset(wanted.dataset).release(wanted.release),
-            index_digest=release.index_digest,
-            denied=denied.pseudonyms,
-            deny_version=denied.version,
-        )
+        order = order_of(office_of(here), wanted.spec, release, denied)
         check_buildable(plan(order))
 
     terms = CheckTerms(here.layout, here.settings, here.clock, check_slice)

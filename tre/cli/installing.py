@@ -20,13 +20,15 @@ from tre.cli.common import RootOption, command
 from tre.cli.services import services
 from tre.domain.errors import Reason, TREError
 from tre.portal.roles import load_roles
+from tre.slices.populations import check_policies
+from tre.sources.signed import PRACTICE_SIGNERS
 from tre.store.database import Database
 from tre.store.migrate import migrate
 from tre.store.postgres import password_path
 from tre.store.roles import Role
 from tre.system import installation
 from tre.system.claims import claimed
-from tre.system.files import sweep_unfinished, write_atomically
+from tre.system.files import make_directory, sweep_unfinished, write_atomically
 from tre.system.hub_keys import CONTROLLER_TOKEN, OAUTH_SECRET, make_keys
 from tre.system.layout import Layout
 from tre.system.paths import CHECKOUT
@@ -53,7 +55,7 @@ def init(
 def _complete(layout: Layout) -> None:
     """Make whatever is missing: run again, it goes on where an earlier run was interrupted."""
     settings = load_settings(layout.root)
-    for directory in (layout.root, layout.keys, layout.keys / "grant-signers"):
+    for directory in (layout.root, layout.keys, layout.keys / "grant-signers", layout.keys / PRACTICE_SIGNERS):
         sweep_unfinished(directory)
     installation.make_secrets(layout)
     _make_grant_key(layout)
@@ -71,8 +73,14 @@ def _complete(layout: Layout) -> None:
 
 
 def _make_grant_key(layout: Layout) -> None:
-    """The key whose signature makes a grant count here, unless the operator brought keys of a committee."""
-    signers = layout.keys / "grant-signers"
+    """The keys whose signatures make grants count here, unless the operator brought keys: a committee's for any, a
+    data manager's for practice data."""
+    _make_signer(layout.keys / "grant-signers", layout.grant_key)
+    _make_signer(layout.keys / PRACTICE_SIGNERS, layout.practice_key)
+
+
+def _make_signer(signers: Path, target: Path) -> None:
+    make_directory(signers, 0o755)
     if any(signers.glob("*.pub")):
         return
     key = Ed25519PrivateKey.generate()
@@ -80,7 +88,7 @@ def _make_grant_key(layout: Layout) -> None:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    write_atomically(layout.grant_key, private, mode=0o600)
+    write_atomically(target, private, mode=0o600)
     write_atomically(signers / "this-installation.pub", public, mode=0o644)
 
 
@@ -117,6 +125,7 @@ def _check_policies(layout: Layout) -> None:
     load_roles(layout.root)
     for path in sorted((layout.root / SITE_DIRECTORY).glob("*.yaml")):
         read_policy(path)
+    check_policies(layout.root)
 
 
 def _check_address(settings: Settings) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,42 +12,67 @@ import typer
 from tre.cli import common
 from tre.cli.common import Installation, JsonOption, RootOption, command
 from tre.cli.dataset import office_of
+from tre.cli.plan_text import print_plan
+from tre.cli.practice import practice
 from tre.cli.progress import watched
 from tre.domain.datasets import BuiltSlice
-from tre.domain.errors import TREError
+from tre.domain.errors import Reason, TREError
 from tre.domain.names import check_resource_name, slice_id
-from tre.domain.quantities import format_bytes
-from tre.domain.slices.plan import CellReport, Dimension, SlicePlan
+from tre.domain.slices.plan import SlicePlan
+from tre.domain.slices.shown import as_shown
 from tre.domain.slices.spec import SliceSpec
 from tre.slices.build import check_buildable
+from tre.slices.copies import copies_of
+from tre.slices.planpage import plan_page
+from tre.slices.populations import disclosure_of
 from tre.store import datasets as store
 from tre.storekeeper import slices
 from tre.storekeeper.slices import BuildRequest
-from tre.system.resources import read_record
+from tre.system.resources import read_located, telling_where
 
-app = typer.Typer(help="Slices: plan, build, look at, verify.", no_args_is_help=True)
+app = typer.Typer(help="Slices: plan, build, look at, verify, practise.", no_args_is_help=True)
+app.command("practice")(practice)
 
 SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="A slice specification in YAML.")]
 LOCAL_GRANT = "local"
 """Stands for the grant in the identifier of a slice that an operator builds by hand."""
 
 
-def read_spec(path: Path) -> SliceSpec:
-    """A specification from a YAML file. Raises `TREError(BadInput)` naming every key that is wrong."""
-    return read_record(SliceSpec, path)
+@contextmanager
+def settled_spec(here: Installation, file: Path) -> Iterator[SliceSpec]:
+    """A specification whose list of patients, if it names one by file, is kept.
+
+    What is found wrong with it while it is in use, is told with file and line. Raises `TREError(BadInput)`.
+    """
+    found = read_located(SliceSpec, file)
+    with telling_where(found):
+        yield slices.settle(office_of(here), found.record, file.resolve().parent)
 
 
 @app.command("plan")
 @command
-def plan(file: SpecFile, root: RootOption = None, as_json: JsonOption = False) -> None:
-    """Say what a specification would give: counts, rejections by reason, k-report, who is represented."""
+def plan(
+    file: SpecFile,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write the plan as a page for people, too.")
+    ] = None,
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a specification would give: counts, rejections by reason, k-report, who is represented.
+
+    Small numbers are hidden and others rounded, by the dataset's disclosure policy.
+    """
     here = Installation.open(root)
-    with watched() as watcher:
-        planned = slices.make_plan(office_of(here), read_spec(file), watcher)
+    with settled_spec(here, file) as spec, watched() as watcher:
+        planned = slices.make_plan(office_of(here), spec, watcher)
+    shown = shown_plan(here, planned)
+    if html is not None:
+        write_page(shown, html)
     if as_json:
-        common.print_json(plan_as_json(planned))
+        common.print_json(shown)
     else:
-        _show_plan(planned)
+        print_plan(shown)
     if planned.k_report is not None and planned.k_report.refuses:
         try:
             check_buildable(planned)
@@ -54,54 +81,19 @@ def plan(file: SpecFile, root: RootOption = None, as_json: JsonOption = False) -
             raise typer.Exit(1) from error
 
 
-def plan_as_json(planned: SlicePlan) -> dict[str, Any]:
-    """A plan as `--json` prints it: the design's keys at the top."""
-    plain = planned.model_dump(mode="json", by_alias=True)
-    identity = plain.pop("identity")
-    counts = plain.pop("counts")
-    kept = ("indexDigest", "filesRoot", "denyVersion", "tables")
-    plain |= counts | {key: identity[key] for key in kept} | {"spec": planned.spec.as_plain()}
-    return plain
+def shown_plan(here: Installation, planned: SlicePlan) -> dict[str, Any]:
+    """A plan as people see it: as JSON, and what texts and pages are made from."""
+    return as_shown(planned, disclosure_of(planned.spec.dataset, here.layout.root).small_numbers)
 
 
-def _show_plan(planned: SlicePlan) -> None:
-    counts = planned.counts
-    common.out.print(f"plan digest  {planned.plan_digest}", highlight=False)
-    common.out.print(
-        f"{counts.patients} patients, {counts.studies} studies, {counts.series} series, {counts.instances} images, "
-        f"{counts.files} files, {format_bytes(counts.bytes)} bytes",
-        highlight=False,
-    )
-    if planned.extended:
-        unit = planned.spec.keep_whole.value
-        text = f"{planned.extended} of these images came in only because a {unit} is never split"
-        common.out.print(text, highlight=False)
-    common.print_table("Left out", ("reason", "images"), list(planned.rejected.items()))
-    if planned.k_report is not None:
-        report = planned.k_report
-        found = [report.asked, report.coarser, report.with_study_dates]
-        rows = [_cell_row(one) for one in found if one is not None]
-        title = f"Patients in cells smaller than k = {report.k}"
-        common.print_table(title, ("by", "cells", "smallest", "unique", "below k"), rows)
-    for dimension in planned.representativeness:
-        _show_dimension(dimension)
-
-
-def _cell_row(cells: CellReport) -> tuple[object, ...]:
-    numbers = (cells.cells, cells.smallest_cell, cells.patients_unique, cells.patients_below_k)
-    return (", ".join(cells.over), *numbers)
-
-
-def _show_dimension(dimension: Dimension) -> None:
-    title = f"{dimension.name}: distance {dimension.distance_permille} ‰ (shares in ‰, * is 1 to 7 patients)"
-    rows = [
-        (share.category, _shown(share.slice_permille), _shown(share.dataset_permille)) for share in dimension.shares
-    ]
-    common.print_table(title, ("", "slice", "dataset"), rows)
-
-
-def _shown(permille: int | None) -> str:
-    return "*" if permille is None else str(permille)
+def write_page(shown: dict[str, Any], target: Path) -> None:
+    """Write the page. Raises `TREError(BadInput)` where that cannot be done."""
+    try:
+        target.write_text(plan_page(shown), encoding="utf-8")
+    except OSError as error:
+        raise TREError(
+            Reason.BadInput, f"{target} cannot be written.", why=f"{error.strerror}.", remedy="Name another file."
+        ) from error
 
 
 @app.command("build")
@@ -117,15 +109,20 @@ def build(
     here = Installation.open(root)
     check_resource_name(grant)
     named = check_resource_name(name) if name else file.stem
-    request = BuildRequest(slice_id=slice_id(grant, named), spec=read_spec(file))
-    with watched() as watcher:
+    with settled_spec(here, file) as spec, watched() as watcher:
+        request = BuildRequest(slice_id=slice_id(grant, named), spec=spec)
         built = slices.build_slice(office_of(here), request, watcher)
     path = here.layout.slices / built.slice_id
     if as_json:
-        common.print_json(built.as_plain() | {"path": str(path)})
+        placed = copies_of(path).as_plain() if copies_of(path).paths else {"linked": built.files}
+        common.print_json(built.as_plain() | {"path": str(path), "placed": placed})
         return
     common.out.print(f"{built.slice_id}: {built.files} files in {path}", markup=False, highlight=False)
     common.out.print(built.content_digest, highlight=False)
+    copied = copies_of(path)
+    if copied.paths:
+        text = f"{copied.reflinked + copied.copied} files are copies, not links: the file system gave no further name"
+        common.err.print(f"{text} (COPIES.txt)", markup=False, highlight=False)
 
 
 @app.command("show")
@@ -148,10 +145,10 @@ def show(
         return
     assert planned is not None, "a slice is recorded after its plan"
     if as_json:
-        common.print_json(built.as_plain() | {"plan": plan_as_json(planned)})
+        common.print_json(built.as_plain() | {"plan": shown_plan(here, planned)})
         return
     common.print_table("", ("key", "value"), list(built.as_plain().items()))
-    _show_plan(planned)
+    print_plan(shown_plan(here, planned))
 
 
 def _show_all(everything: list[BuiltSlice], *, as_json: bool) -> None:

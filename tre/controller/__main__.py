@@ -35,9 +35,11 @@ from tre.controller.context import Context
 from tre.controller.exports import ExportReconciler
 from tre.controller.greeting import Greeting
 from tre.controller.hub_mirror import HubMirror
+from tre.controller.imports import ImportReconciler
 from tre.controller.leadership import Leadership
 from tre.controller.metrics import RecordNumbers
 from tre.controller.mirror import keep_mirror
+from tre.controller.preflights import Preflights
 from tre.controller.publisher import Publisher
 from tre.controller.reconciler import Reconciler
 from tre.controller.runtimes import RunTerms, runs_of
@@ -102,7 +104,11 @@ class Controller:
         self.relay.appliers |= exports.appliers
         self.reconciler = Reconciler(self.context, self.tapped)
         self.reconciler.handlers["export"] = exports.reconcile
-        self.reconciler.background += [self.take_in_endings, self.relay.step, self.sequence]
+        imports = ImportReconciler(self.context)
+        self.relay.appliers |= imports.appliers
+        self.reconciler.handlers["import"] = imports.reconcile
+        preflights = Preflights(self.context, self.spool)
+        self.reconciler.background += [self.take_in_endings, self.relay.step, preflights.step, self.sequence]
         self.greeting = Greeting(self.context, self.publisher)
         self.thread = threading.Thread(target=self.run, daemon=True, name="reconciler")
 

@@ -82,8 +82,7 @@ class CheckerRelay:
         try:
             with self._context.database.change(event) as change:
                 jobs.finish(change, job.id, answer.as_plain(), now)
-                if job.kind in self.appliers:
-                    self.appliers[job.kind](change, job, answer)
+                self._apply(change, job, answer)
         except TREError as error:
             log.warning("answer-refused", job=job.kind, subject=job.subject, reason=error.reason, error=str(error))
             self._end(job, error, now, answer)
@@ -94,8 +93,13 @@ class CheckerRelay:
         )
         with self._context.database.change(event) as change:
             jobs.fail(change, job.id, error, now)
-            if isinstance(answer, FailedAnswer) and job.kind in self.appliers:
-                self.appliers[job.kind](change, job, answer)
+            if isinstance(answer, FailedAnswer):
+                self._apply(change, job, answer)
+
+    def _apply(self, change: Change, job: jobs.Job, answer: Answer) -> None:
+        """What was asked for a request changes it; the answers to a pre-flight are read from their jobs."""
+        if job.kind in self.appliers and job.subject.startswith(("export/", "import/")):
+            self.appliers[job.kind](change, job, answer)
 
 
 def _reason(text: str) -> Reason:

@@ -10,7 +10,16 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from tre.airlock.jobs import Answer, CheckAnswer, FailedAnswer, IntakeAnswer, ReleaseAnswer
+from tre.airlock.asking import check_payload
+from tre.airlock.jobs import (
+    Answer,
+    AskedFile,
+    CheckAnswer,
+    FailedAnswer,
+    IntakeAnswer,
+    ReleaseAnswer,
+    TransformAnswer,
+)
 from tre.airlock.release import EVENT_KIND, make_document, make_statement
 from tre.audit.keys import Signer
 from tre.audit.proof import prove_event
@@ -18,18 +27,26 @@ from tre.controller.context import ACTOR, Context
 from tre.controller.situations import situation_of
 from tre.domain.errors import Reason, TREError
 from tre.domain.exports import releasing
-from tre.domain.exports.models import CheckedFile, ExportRequest, FileGroup, Release, RequestFile
+from tre.domain.exports.attempts import Attempt, meets
+from tre.domain.exports.models import ExportRequest, FileGroup, FileKind, Release, RequestFile
 from tre.domain.exports.policies import is_overdue
+from tre.domain.exports.replacing import Replacement
 from tre.domain.exports.situation import Situation
 from tre.domain.exports.states import ExportState
 from tre.domain.people import Person
+from tre.store import export_desk, grant_slices, jobs
 from tre.store import exports as store
-from tre.store import jobs
 from tre.store.database import Change
 from tre.store.events import EventSearch, search
 
 PROGRAM = "checker"
-INTAKE, CHECK, RELEASE = "intake", "check", "release"
+INTAKE, CHECK, RELEASE, TRANSFORM = "intake", "check", "release", "transform"
+_LOOKED_AT = frozenset(
+    {ExportState.Submitted, ExportState.PartiallyReviewed, ExportState.Reviewed, ExportState.Approved}
+)
+"""States in which a run of the checks counts."""
+
+_SOON, _REST = timedelta(seconds=1), timedelta(minutes=1)
 
 
 class ExportReconciler:
@@ -38,6 +55,7 @@ class ExportReconciler:
     def __init__(self, context: Context, signer: Signer) -> None:
         self._context, self._signer = context, signer
         self.appliers = {INTAKE: self.apply_intake, CHECK: self.apply_check, RELEASE: self.apply_release}
+        self.appliers |= {TRANSFORM: self.apply_transform}
 
     def reconcile(self, export: str) -> datetime | None:
         """Do what is due; return when to look again."""
@@ -46,13 +64,32 @@ class ExportReconciler:
         if request is None:
             return None
         now = self._context.clock.now()
+        behind = request.state in _LOOKED_AT and self._check_again(request, now)
         if request.state is ExportState.Approved:
-            return self._approved(request, now)
+            return now + _SOON if behind else self._approved(request, now)
         if request.state is ExportState.Releasing:
             return self._releasing(request, now)
         if is_overdue(request, now):
             self._at_deadline(request)
         return request.deadline if request.deadline is not None and request.deadline > now else None
+
+    def _check_again(self, request: ExportRequest, now: datetime) -> bool:
+        """Whether people have left a slice of the project since the files were checked; then they are checked anew.
+
+        Nothing that names somebody who has opted out leaves because it was looked at a minute too early.
+        """
+        with self._context.database.read() as connection:
+            changed = grant_slices.changed_at(connection, request.grant)
+            job = jobs.latest(connection, PROGRAM, CHECK, f"export/{request.id}")
+        run = request.check_run
+        if not changed or run is None or run.at >= max(changed):
+            return False
+        asked = job is not None and job.created_at >= max(changed)
+        if job is None or not asked or (job.finished_at is not None and job.finished_at <= now - _REST):
+            event = store.event_of("check-asked", request, ACTOR, now, why=Reason.DataWithdrawn.value)
+            with self._context.database.change(event) as change:
+                self._ask_check(change, request, situation_of(self._context, change.connection, request))
+        return True
 
     def _approved(self, request: ExportRequest, now: datetime) -> datetime | None:
         """Begin the release, or wait out the delay, or give an approval that no longer holds back."""
@@ -135,15 +172,34 @@ class ExportReconciler:
         group = FileGroup(name=name, files=files)
         changed = store.add_files(change, request, person, group, situation)
         change.record(store.event_of("files-added", changed, person.subject, situation.now, files=len(files)))
-        self._ask_check(change, changed, situation.policy.ref.as_plain())
+        self._ask_check(change, changed, situation)
 
-    def _ask_check(self, change: Change, request: ExportRequest, policy: dict[str, Any]) -> None:
-        checked = [CheckedFile(path=file.path, sha256=file.sha256).as_plain() for file in request.shown]
+    def apply_transform(self, change: Change, job: jobs.Job, answer: Answer) -> None:
+        """Put the files that were made in place of the old one, and have everything checked.
+
+        The job's `about` names who asked, and what the old file is afterwards. Raises `TREError` where the domain
+        refuses them.
+        """
+        if not isinstance(answer, TransformAnswer):
+            return
+        request = store.require(change.connection, job.subject.removeprefix("export/"))
+        situation = situation_of(self._context, change.connection, request)
+        person = Person.model_validate(job.payload["about"]["person"])
+        old = AskedFile.model_validate(job.payload["file"])
+        kind = FileKind(job.payload["about"]["afterwards"])
+        replacement = Replacement(path=old.path, sha256=old.sha256, made=answer.made, afterwards=kind)
+        changed = store.replace_file(change, request, person, replacement, situation)
+        provenance = [one.as_plain() for one in answer.provenance]
+        event = store.event_of("file-transformed", changed, person.subject, situation.now, provenance=provenance)
+        change.record(event)
+        self._ask_check(change, changed, situation)
+
+    def _ask_check(self, change: Change, request: ExportRequest, situation: Situation) -> None:
         asked = jobs.JobRequest(
             program=PROGRAM,
             kind=CHECK,
             subject=f"export/{request.id}",
-            payload={"files": checked, "policy": policy},
+            payload=check_payload(change.connection, request, situation.policy.ref),
             patience_seconds=300,
         )
         jobs.replace(change, asked, self._context.clock.now())
@@ -155,6 +211,7 @@ class ExportReconciler:
         request = store.require(change.connection, job.subject.removeprefix("export/"))
         situation = situation_of(self._context, change.connection, request)
         changed = store.keep_run(change, request, answer.run, situation)
+        export_desk.note_attempt(change, changed, Attempt(at=situation.now, met=meets(answer.run)))
         change.record(
             store.event_of("checked", changed, ACTOR, situation.now, run=answer.run.id, found=len(answer.run.findings))
         )

@@ -20,11 +20,13 @@ from tre.airlock.policy import directories, load_policy
 from tre.domain.clock import Clock
 from tre.domain.datasets import Release
 from tre.domain.errors import Reason, TREError
+from tre.domain.grants.conditions import unmet
 from tre.domain.grants.models import AccessGrant, GrantSlice
 from tre.domain.grants.policies import effective_end
 from tre.domain.grants.states import ENDED_PHASES
 from tre.domain.people import LOCAL_ISSUER
-from tre.store import datasets, people
+from tre.domain.retirement import check_offered
+from tre.store import datasets, grant_slices, people, retirements
 from tre.store import grants as store
 from tre.system.layout import Layout
 from tre.system.settings import Settings
@@ -70,6 +72,9 @@ def problems_of(terms: CheckTerms, connection: Connection, grant: AccessGrant) -
     yield from _of_time(terms, grant)
     for number, wanted in enumerate(grant.spec.slices):
         yield from _of_slice(terms, connection, wanted, ("spec", "slices", number))
+        yield from _of_offer(connection, grant, wanted, ("spec", "slices", number, "release"))
+    for number, expected in unmet(grant.spec):
+        yield Problem(Reason.BadInput, ("spec", "conditions", number), expected)
     yield from _of_members(terms, connection, grant)
     yield from _of_terms(terms, grant)
 
@@ -93,6 +98,17 @@ def _of_time(terms: CheckTerms, grant: AccessGrant) -> Iterator[Problem]:
         key: Place = ("legalBasis", "ends") if end.reason is Reason.LegalBasisEnded else ("expires",)
         text = f"a time to come is due; {end.at:%Y-%m-%d %H:%M:%S}Z has passed. To end a grant, use `tre grant revoke`"
         yield Problem(Reason.BadInput, ("spec", *key), text)
+
+
+def _of_offer(connection: Connection, grant: AccessGrant, wanted: GrantSlice, place: Place) -> Iterator[Problem]:
+    """What is retired is given to nobody anew; a grant that has it keeps it, whatever else changes in the grant."""
+    before = grant_slices.of_grant(connection, grant.metadata.name)
+    if (wanted.dataset, wanted.release) in {(one.dataset, one.release) for one in before}:
+        return
+    try:
+        check_offered(retirements.of_dataset(connection, wanted.dataset), wanted.release)
+    except TREError as error:
+        yield Problem(error.reason, place, f"{error.what} {error.why}")
 
 
 def _of_slice(terms: CheckTerms, connection: Connection, wanted: GrantSlice, place: Place) -> Iterator[Problem]:

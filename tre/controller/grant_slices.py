@@ -11,8 +11,8 @@ from tre.controller.context import Context
 from tre.controller.receipts import AGAIN, BUILD, PROGRAM, REMOVE, building, removal, worth_asking_again
 from tre.domain.errors import Reason
 from tre.domain.grants.models import GrantRecord
+from tre.store import datasets, jobs
 from tre.store import grant_slices as store
-from tre.store import jobs
 from tre.store.grant_slices import SliceState, StoredSlice
 from tre.store.overview import Overview
 
@@ -50,7 +50,7 @@ class GrantSlices:
 
     def _state(self, grant: GrantRecord, item: StoredSlice) -> StoredSlice:
         if item.state is SliceState.Ready:
-            return item
+            return self._followed(item)
         with self._context.database.read() as connection:
             job = building(connection, item.slice_id)
         current = job is not None and job.payload == _payload(grant, item)
@@ -62,6 +62,24 @@ class GrantSlices:
         if not current:  # never asked, asked before the grant was changed, or failed a while ago
             self._ask(grant, item)
         return item
+
+    def _followed(self, item: StoredSlice) -> StoredSlice:
+        """A slice that people have left in place is of another content and version, and still as it should be."""
+        with self._context.database.read() as connection:
+            built = datasets.get_slice(connection, item.slice_id)
+        if built is None or built.manifest_version <= item.manifest_version:
+            return item
+        values = {
+            "plan_digest": built.plan_digest,
+            "content_digest": built.content_digest,
+            "manifest_version": built.manifest_version,
+            "files": built.files,
+        }
+        said = _said(built.as_plain())
+        event = self._context.event("slice.followed", f"grant/{item.grant}", slice=item.name, **said)
+        with self._context.database.change(event) as change:
+            store.set_state(change, item.grant, item.name, SliceState.Ready, Reason.Entitled, **values)
+        return item.model_copy(update=values)
 
     def _remove(self, item: StoredSlice) -> None:
         """A slice that the grant no longer names goes; what mounts it has lost its entitlement already."""

@@ -30,7 +30,7 @@ from tre.domain.errors import Reason, TREError
 from tre.domain.exports import states as export_states
 from tre.domain.workspaces.states import ALIVE_PHASES
 from tre.runtimes.protocol import Observation, RunPhase
-from tre.store import exports, grant_slices, grants, jobs, people, workspaces
+from tre.store import exports, grant_slices, grants, imports, jobs, people, workspaces
 from tre.store.changes import ChangeFeed, objects_changed_after
 from tre.store.events import last_number
 
@@ -47,6 +47,8 @@ SOON_SECONDS = 0.03
 LISTEN_SECONDS = 0.01
 """How often the record is asked whether it changed: a read of shared memory."""
 UNFINISHED = tuple(export_states.WAITING)
+REMEMBERED = timedelta(days=2)
+"""How long after files were taken away it is looked whether their copies are gone."""
 KEEPING_UP_SECONDS = 10.0
 """How old the last good look may be before the gateways are told nothing more."""
 _JUMP_SECONDS = 2.0
@@ -201,6 +203,7 @@ class Reconciler:
                 self._next_full = now + FULL_LOOK
                 changed.append("session/all")
                 changed += [f"export/{item.id}" for item in exports.by_state(connection, UNFINISHED)]
+                changed += [f"import/{name}" for name in imports.unfinished(connection, now - REMEMBERED)]
         for key in changed:
             self._enqueue(key)
 

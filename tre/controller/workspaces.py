@@ -5,7 +5,8 @@ entitled or wanted is ended in the order gateway, processes, mounts, record; `St
 of death in the same transaction, taken by something that shares no state with the killer, or, where nobody is left to
 ask, with a person's statement, which the log calls that. After an ending that the
 person did not ask for, the workspace is no longer wanted: it starts again by a person's click, never by itself. A
-restart is one click for both: the old run is proven dead and entitlement asked anew before the new one begins.
+restart is one click for both: the old run is proven dead and entitlement asked anew before the new one begins. One
+ending brings a restart without a click: programs that went on reading files of people who had opted out.
 
 Does not guarantee: speed of a start; see `tre bench start`.
 """
@@ -18,6 +19,7 @@ from tre.controller import statements
 from tre.controller.context import Context
 from tre.controller.metrics import START_SECONDS, WORKSPACE_ENDINGS, WORKSPACE_REFUSALS
 from tre.controller.plans import PlanMaker
+from tre.controller.stale_readers import MESSAGE, StaleReaders
 from tre.domain.entitlement import Verdict, is_entitled
 from tre.domain.errors import Reason, TREError
 from tre.domain.events import Event
@@ -50,6 +52,7 @@ class WorkspaceReconciler:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._plans = PlanMaker(context)
+        self._stale = StaleReaders(context)
         self._handlers = {
             WorkspacePhase.Stopped: self._stopped,
             WorkspacePhase.Refused: self._stopped,
@@ -82,7 +85,8 @@ class WorkspaceReconciler:
         built = all(item.state is SliceState.Ready for item in seen.slices if item.name in mounted)
         entitled = is_entitled(seen.grant, workspace.subject, now, mounted)
         asked = workspace.wanted is Wanted.Running and run.phase is not RunPhase.Ended
-        return bool(entitled) and built and asked and run.end <= end_of(workspace, seen.grant)
+        fresh = not self._stale.is_due(workspace, seen.slices)
+        return bool(entitled) and built and asked and fresh and run.end <= end_of(workspace, seen.grant)
 
     def _stopped(
         self, workspace: Workspace, grant: GrantRecord, verdict: Verdict, run: Observation | None
@@ -193,6 +197,8 @@ class WorkspaceReconciler:
         if run is None:
             return self._begin_stop(workspace, grant, Reason.RuntimeFailed, "no trace of the run was found")
         ending = self._reason_to_end(workspace, verdict, run)
+        if ending is None and self._stale.found(workspace):
+            ending = Reason.DataWithdrawn, MESSAGE
         if ending is not None:
             return self._begin_stop(workspace, grant, *ending)
         return self._shorten(workspace, grant, run)
@@ -229,7 +235,9 @@ class WorkspaceReconciler:
         restarts = workspace.wanted is Wanted.Restart and reason is Reason.Requested
         with self._context.database.change(event) as change:
             clicked = store.require(change.connection, workspace.name).wanted is not workspace.wanted
-            if not restarts and not clicked:  # after any other end, a person decides whether there is another run
+            if reason is Reason.DataWithdrawn and not clicked:
+                store.want(change, workspace.name, Wanted.Restart)
+            elif not restarts and not clicked:  # after any other end, a person decides whether there is another run
                 store.want(change, workspace.name, Wanted.Stopped)
             store.set_phase(
                 change, workspace.name, WorkspacePhase.Stopping, reason, self._context.clock.now(), message=message

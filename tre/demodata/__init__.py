@@ -2,8 +2,9 @@
 
 Guarantees: `generate_nccid` makes a make-believe chest imaging database in the real one's layout,
 `poisoned_twins` makes pairs that differ in one fault for the header gate, `pydicom_dataset`
-arranges real public scanner files in the same layout. Each writes into a fresh directory only,
-needs no network, and gives the same bytes again for the same seed.
+arranges real public scanner files in the same layout, `tre.demodata.releases` writes indexes of
+any size. Each writes into a fresh directory only, needs no network, and gives the same bytes again
+for the same seed.
 
 Does not guarantee: medical sense.
 """

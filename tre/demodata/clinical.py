@@ -18,7 +18,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
-from tre.demodata.dirt import spoil_negative, spoil_positive
+from tre.demodata.dirt import spoil_more, spoil_negative, spoil_positive
 from tre.demodata.people import Patient
 from tre.demodata.randomness import Stream
 
@@ -197,8 +197,14 @@ def _status_record(seed: int, patient: Patient, swab: date, version: int) -> Rec
     return spoil_negative(record, patient, swab, stream)
 
 
-def clinical_records(seed: int, patient: Patient) -> Iterator[tuple[str, Record]]:
-    """The patient's clinical files, oldest first: file name and content."""
+def clinical_records(seed: int, patient: Patient, more_dirt: int = 0) -> Iterator[tuple[str, Record]]:
+    """The patient's clinical files, oldest first: file name and content; so many thousandths of them dirtier still."""
+    stream = Stream(seed, "more dirt", patient.number)
+    for name, record in _records(seed, patient):
+        yield name, spoil_more(record, patient, stream) if stream.chance(more_dirt) else record
+
+
+def _records(seed: int, patient: Patient) -> Iterator[tuple[str, Record]]:
     stream = Stream(seed, "clinical", patient.number)
     if not patient.positive:
         yield _named("status", patient.swab, _status_record(seed, patient, patient.swab, 2))

@@ -205,3 +205,60 @@ def spoil_negative(record: Record, patient: Patient, swab: date, stream: Stream)
     swabs = [f"{d.day:02}/{d.month:02}/{d.year}" for d in (earlier, swab)]
     record = {k: v for k, v in record.items() if k not in ("SwabDate", "SwabStatus")}
     return record | {"SwabDates": [{"SwabDate": day, "SwabStatus": 0} for day in swabs]}
+
+
+def _swapped_pressures(record: Record, _: Patient, stream: Stream) -> None:
+    """The lower value where the higher belongs."""
+    record["Systolic BP"], record["Diastolic BP"] = stream.bell(50, 90), stream.bell(110, 180)
+
+
+def _swab_in_us_form(record: Record, patient: Patient, _: Stream) -> None:
+    """The one date that should be in UK form, in US form."""
+    record["SwabDate"] = f"{patient.swab.month:02}/{patient.swab.day:02}/{patient.swab.year}"
+
+
+def _date_ahead(record: Record, patient: Patient, stream: Stream) -> None:
+    """A date that lies years ahead: a slip of one digit."""
+    record["Date of admission"] = f"{patient.swab.month:02}/{patient.swab.day:02}/{patient.swab.year + 10}"
+    record["Date of death"] = stream.pick(("00/00/0000", "31/02/2020", "1900-01-01"))
+
+
+def _lower_case_keys(record: Record, _: Patient, __: Stream) -> None:
+    """Keys as another form wrote them: a blank at the end, lower case."""
+    for key in ("Age", "Sex"):
+        if key in record:
+            record[f"{key.lower()} "] = record.pop(key)
+
+
+def _blanks_around(record: Record, patient: Patient, _: Stream) -> None:
+    """A name with blanks around it."""
+    record["Hospital"] = f" {patient.hospital[0]}  "
+
+
+MORE_DIRT: tuple[tuple[str, Spoiler], ...] = (
+    ("no number", _set("CRP on admission", float("nan"), float("inf"))),
+    ("age beyond people", _set("Age", 217, -4, "200", 1e300)),
+    ("age in months", _set("Age", "18/12", "6 months", "4Y")),
+    ("pressures swapped", _swapped_pressures),
+    ("swab date in US form", _swab_in_us_form),
+    ("date far ahead", _date_ahead),
+    ("unit in the value", _set("Temperature on admission", "38.5C", "101.3 F", "38,5")),
+    ("below what can be measured", _set("Troponin I", "<0.5", "< 3 ng/L", ">1000")),
+    ("sample spoilt", _set("Creatinine on admission", "haemolysed", "insufficient", "#REF!")),
+    ("a truth value", _set("PMH hypertension", True, False)),
+    ("a list", _set("Ethnicity", ["A", "C"], [])),
+    ("an object", _set("Sex", {"code": 1})),
+    ("keys of another form", _lower_case_keys),
+    ("blanks around", _blanks_around),
+    ("no text at all", _set("SubmittingCentre", "", None, "\u200b")),
+    ("letters that look alike", _set("Sex", "М", "Ｆ")),
+    ("very long", _set("PMH Lung disease", "x" * 5000)),
+)
+"""Kinds that go beyond what the real set's cleaners met; a record gets one of them only where they are asked for."""
+
+
+def spoil_more(record: Record, patient: Patient, stream: Stream) -> Record:
+    """The record with one further fault."""
+    spoilt = dict(record)
+    stream.pick(MORE_DIRT)[1](spoilt, patient, stream)
+    return spoilt

@@ -174,6 +174,73 @@ def ct_header(header: Dataset) -> None:
     header.Modality = "CT"
 
 
+def spaced_nhs_number(header: Dataset) -> None:
+    """A valid NHS number, written in groups, in SeriesDescription."""
+    number = nhs_number(_seed_of(header))
+    header.SeriesDescription = f"{number[:3]} {number[3:6]}-{number[6:]}"
+
+
+def mail_in_text(header: Dataset) -> None:
+    """An e-mail address in ProtocolName."""
+    header.ProtocolName = "ask jane@example.org"
+
+
+def postcode_in_text(header: Dataset) -> None:
+    """A postcode (of the Parliament) in StudyDescription."""
+    header.StudyDescription = "CXR SW1A 0AA"
+
+
+def date_in_text(header: Dataset) -> None:
+    """A date in SeriesDescription."""
+    header.SeriesDescription = "repeat of 03/04/2020"
+
+
+def name_in_text(header: Dataset) -> None:
+    """A name as DICOM writes names, in StudyDescription."""
+    header.StudyDescription = f"CXR {SECRET_NAME}"
+
+
+def nested_private_tag(header: Dataset) -> None:
+    """A private block within ReferencedImageSequence."""
+    item = Dataset()
+    item.ReferencedSOPClassUID = header.SOPClassUID
+    item.ReferencedSOPInstanceUID = header.SOPInstanceUID
+    item.private_block(0x0011, "MAKEBELIEVE", create=True).add_new(0x01, "LO", SECRET_NAME)
+    header.ReferencedImageSequence = DicomSequence([item])
+
+
+def curve(header: Dataset) -> None:
+    """A curve (group 5000, retired), in which text could hide."""
+    header.add_new(0x50000005, "US", 2)
+    header.add_new(0x50000010, "US", 1)
+    header.add_new(0x50003000, "OW", bytes(range(8)))
+
+
+def document(header: Dataset) -> None:
+    """An embedded document."""
+    header.add_new(0x00420011, "OB", b"%PDF-1.4 made up\n ")
+
+
+def operator(header: Dataset) -> None:
+    """OperatorsName."""
+    header.OperatorsName = SECRET_NAME
+
+
+def serial_number(header: Dataset) -> None:
+    """DeviceSerialNumber."""
+    header.DeviceSerialNumber = "EX-000123"
+
+
+def plain_words_in_text(header: Dataset) -> None:
+    """A study description as departments write them: allowed."""
+    header.StudyDescription = "XR Chest PA and lateral"
+
+
+def silent_about_text(header: Dataset) -> None:
+    """BurnedInAnnotation is not said."""
+    del header.BurnedInAnnotation
+
+
 def empty_other_ids(header: Dataset) -> None:
     """An identifying attribute is there but empty: allowed."""
     header.OtherPatientNames = ""
@@ -236,6 +303,19 @@ def preamble(tree: Tree) -> Path:
     """The 128 bytes before the header hold a name."""
     encoded_image = tree.image.read_bytes()
     tree.image.write_bytes(SECRET_NAME.encode().ljust(128, b"\0") + encoded_image[128:])
+    return tree.image
+
+
+def truncated(tree: Tree) -> Path:
+    """The file ends within its pixels, as a copy that was broken off does."""
+    data = tree.image.read_bytes()
+    tree.image.write_bytes(data[: len(data) - 1000])
+    return tree.image
+
+
+def no_dicom(tree: Tree) -> Path:
+    """The file is called an image and is a page of text."""
+    tree.image.write_bytes(b"<html>not found</html>\n" * 20)
     return tree.image
 
 

@@ -24,6 +24,11 @@ GROUPS = {"CR": "xray", "DX": "xray", "CT": "ct", "MR": "mri"}
 """Which folder holds which modality; every other modality goes to `unknown`, as in the real set."""
 
 
+def group_of(modality: str) -> str:
+    """The folder of a modality."""
+    return GROUPS.get(modality, "unknown")
+
+
 def claim_target(target: Path) -> None:
     """Create the directory; raise `TREError(AlreadyExists)` unless it is missing or empty."""
     if target.is_symlink() or (target.exists() and not target.is_dir()):

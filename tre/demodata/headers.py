@@ -1,7 +1,7 @@
-"""DICOM headers and files for the make-believe images: CR, DX for presentation, CT and MR.
+"""DICOM headers and files for the make-believe images: CR, DX and MG for presentation, CT, MR, US.
 
-Guarantees: every attribute of type 1 and 2 of the mandatory modules of the four information
-objects (DICOM PS3.3, sections A.2, A.26, A.3 and A.4) is there; the header says that the image is
+Guarantees: every attribute of type 1 and 2 of the mandatory modules of the six information objects
+(DICOM PS3.3, sections A.2, A.26, A.27, A.3, A.4 and A.6) is there; the header says that the image is
 made up (`Manufacturer`) and that identity was removed; unique identifiers are hash-derived under
 2.25; encoding names its own implementation, so that the bytes do not change with the library's
 version.
@@ -41,6 +41,8 @@ SOP_CLASSES = {
     "DX": "1.2.840.10008.5.1.4.1.1.1.1",
     "CT": "1.2.840.10008.5.1.4.1.1.2",
     "MR": "1.2.840.10008.5.1.4.1.1.4",
+    "MG": "1.2.840.10008.5.1.4.1.1.1.2",
+    "US": "1.2.840.10008.5.1.4.1.1.6.1",
 }
 """The storage class of each modality's images."""
 
@@ -49,6 +51,8 @@ MODELS = {
     "DX": ("DigitalDiagnost", "Definium 8000", "Mobilett Mira", "DRX-Revolution", "AXIOM Aristos"),
     "CT": ("SOMATOM Definition AS", "Aquilion PRIME", "Discovery CT750 HD", "Brilliance 64"),
     "MR": ("MAGNETOM Aera", "Ingenia"),
+    "MG": ("Selenia", "Senographe", "Inspiration"),
+    "US": ("LOGIQ E9", "LOGIQ E10"),
 }
 """Models of several makers, so that a slice can be described by scanner."""
 
@@ -57,6 +61,8 @@ DESCRIPTIONS = {
     "DX": ("XR Chest", "Chest AP mobile", "THORAX", "XR Chest and abdomen"),
     "CT": ("CT Thorax", "CT Pulmonary angiogram", "CT Chest high resolution", "CT CHEST"),
     "MR": ("MRI Heart", "MR Thorax"),
+    "MG": ("MG Breast", "MG Breast bilateral"),
+    "US": ("US Chest", "US Abdomen"),
 }
 """Study descriptions as departments write them."""
 
@@ -116,7 +122,7 @@ def _add_study(header: Dataset, study: Study, stream: Stream, seed: int) -> None
 
 def _add_body_part(header: Dataset, stream: Stream) -> None:
     """`BodyPartExamined` with the real set's dirt; CR must carry it, if only empty (type 2)."""
-    value = stream.weighted(_BODY_PARTS)
+    value = "BREAST" if header.Modality == "MG" else stream.weighted(_BODY_PARTS)
     if value or header.Modality == "CR":
         element = DataElement(0x00180015, "CS", value, validation_mode=config.IGNORE)
         header.add(element)
@@ -200,7 +206,42 @@ def _add_mr(header: Dataset, stream: Stream) -> None:
     header.SliceThickness = stream.pick(("6.0", "8.0"))
 
 
-_BY_MODALITY = {"CR": _add_cr, "DX": _add_dx, "CT": _add_ct, "MR": _add_mr}
+_VIEWS = (("399162004", "cranio-caudal", "CC"), ("399368009", "medio-lateral oblique", "MLO"))
+"""SNOMED CT codes of the two views of mammography, and what ViewPosition calls them."""
+
+
+def _add_mg(header: Dataset, stream: Stream) -> None:
+    """Digital mammography for presentation: DX series, anatomy, image and detector, mammography image and context."""
+    code, meaning, view = stream.pick(_VIEWS)
+    header.ImageType = ["ORIGINAL", "PRIMARY"]
+    header.PresentationIntentType = "FOR PRESENTATION"
+    header.PatientOrientation = ["A", "F"]
+    header.ImageLaterality = stream.pick(("L", "R"))
+    header.PositionerType = "MAMMOGRAPHIC"
+    header.OrganExposed = "BREAST"
+    header.ViewPosition = view
+    header.ViewCodeSequence = _coded(code, meaning)
+    header.ViewCodeSequence[0].ViewModifierCodeSequence = DicomSequence([])
+    header.AnatomicRegionSequence = _coded("76752008", "Breast")
+    header.PixelIntensityRelationship = "LOG"
+    header.PixelIntensityRelationshipSign = -1
+    header.RescaleIntercept, header.RescaleSlope, header.RescaleType = "0", "1", "US"
+    header.PresentationLUTShape = "IDENTITY"
+    header.WindowCenter, header.WindowWidth = "2048", "4096"
+    header.DetectorType = stream.pick(("DIRECT", "SCINTILLATOR"))
+    header.ImagerPixelSpacing = ["0.070", "0.070"]
+    header.AcquisitionContextSequence = DicomSequence([])
+    header.KVP = str(stream.integer(26, 32))
+
+
+def _add_us(header: Dataset, _: Stream) -> None:
+    """Ultrasound, one frame: image module; eight bits, as the object demands. The fourth value says: 2D imaging."""
+    header.ImageType = ["ORIGINAL", "PRIMARY", "", "0001"]
+    header.BitsAllocated, header.BitsStored, header.HighBit = 8, 8, 7
+    header.PatientOrientation = ""
+
+
+_BY_MODALITY = {"CR": _add_cr, "DX": _add_dx, "CT": _add_ct, "MR": _add_mr, "MG": _add_mg, "US": _add_us}
 
 
 def _add_frame(header: Dataset, study: Study, size: int, seed: int) -> None:
@@ -243,6 +284,9 @@ def set_pixels(header: Dataset, picture: npt.NDArray[np.uint16]) -> None:
     """Put the picture into the dataset, inverted where the header says that dark is high."""
     if header.PhotometricInterpretation == "MONOCHROME1":
         picture = (4095 - picture).astype("<u2")
+    if header.BitsAllocated == 8:
+        header.add(DataElement(_PIXEL_DATA, "OB", (picture >> 4).astype("u1").tobytes()))
+        return
     header.add(DataElement(_PIXEL_DATA, "OW", picture.tobytes()))
 
 

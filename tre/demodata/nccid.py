@@ -18,9 +18,11 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
+from pydicom.dataset import Dataset
+
 from tre.demodata import pixels
 from tre.demodata.clinical import clinical_records
-from tre.demodata.files import GROUPS, ImagePlace, Writer, claim_target
+from tre.demodata.files import ImagePlace, Writer, claim_target, group_of
 from tre.demodata.headers import (
     Study,
     encoded,
@@ -48,6 +50,10 @@ def make_studies(spec: NccidSpec, patient: Patient) -> Iterator[Study]:
         kinds += ["CT"] * stream.weighted(((1, 80), (2, 20)))
     if quota(patient.number + 37, spec.mr_permille):
         kinds.append("MR")
+    if patient.sex == "F" and quota(patient.number + 53, spec.mg_permille):
+        kinds.append("MG")
+    if quota(patient.number + 71, spec.us_permille):
+        kinds.append("US")
     for number, kind in enumerate(kinds, start=1):
         yield Study(
             patient=patient,
@@ -66,26 +72,34 @@ def _shape(spec: NccidSpec, study: Study, stream: Stream) -> tuple[int, int]:
     return stream.pick(spec.xray_pixels), stream.weighted(((1, 70), (2, 30)))
 
 
-def _write_series(spec: NccidSpec, study: Study, series: int, writer: Writer) -> None:
-    """One series with its images and sidecars."""
+def _as_it_is(_: Dataset) -> None:
+    pass
+
+
+def write_series(
+    spec: NccidSpec, study: Study, series: int, writer: Writer, shape: Callable[[Dataset], None] = _as_it_is
+) -> None:
+    """One series with its images and sidecars; `shape` may change what the images' headers have in common."""
     name = (study.patient.number, study.number, series)
     stream = Stream(spec.seed, "images", *name)
     size, images = _shape(spec, study, stream)
     anatomy = pixels.make_anatomy(Stream(spec.seed, "anatomy", *name[:2]), study.severity)
     draw = {"CT": pixels.ct_slice, "MR": pixels.mr_slice}.get(study.modality)
+    flat = {"MG": pixels.mammogram, "US": pixels.sonogram}.get(study.modality, pixels.xray)
     header = series_header(study, series, size, spec.seed)
+    shape(header)
     for number in range(1, images + 1):
         uid = study.uid(spec.seed, "image", series, number)
         place_instance(header, uid, number)
         if draw is None:
-            picture = pixels.xray(size, anatomy, spec.seed, *name, number)
+            picture = flat(size, anatomy, spec.seed, *name, number)
         else:
             height = 2000 * number // (images + 1) - 1000
             picture = draw(size, anatomy, height, spec.seed, *name, number)
         set_pixels(header, picture)
         stem = uid if stream.chance(100) else made_file_stem(spec.seed, *name, number)
         place = ImagePlace(
-            GROUPS[study.modality],
+            group_of(study.modality),
             study.patient.pseudonym,
             header.StudyInstanceUID,
             header.SeriesInstanceUID,
@@ -99,7 +113,7 @@ def _write_series(spec: NccidSpec, study: Study, series: int, writer: Writer) ->
 def write_patient(spec: NccidSpec, number: int, writer: Writer) -> None:
     """Everything about one patient: clinical records first, as the real warehouse demands."""
     patient = make_patient(spec, number)
-    for name, record in clinical_records(spec.seed, patient):
+    for name, record in clinical_records(spec.seed, patient, spec.more_dirt_permille):
         writer.clinical(patient.pseudonym, name, record)
     tally = writer.tally
     tally.patients += 1
@@ -107,10 +121,10 @@ def write_patient(spec: NccidSpec, number: int, writer: Writer) -> None:
     for study in make_studies(spec, patient):
         series_count = Stream(spec.seed, "count", number, study.number).weighted(((1, 85), (2, 15)))
         for series in range(1, series_count + 1):
-            _write_series(spec, study, series, writer)
+            write_series(spec, study, series, writer)
         tally.studies += 1
         tally.series += series_count
-        tally.studies_by_group[GROUPS[study.modality]] += 1
+        tally.studies_by_group[group_of(study.modality)] += 1
 
 
 def generate_nccid(target: Path, spec: NccidSpec, progress: Progress | None = None) -> Summary:

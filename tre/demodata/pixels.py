@@ -162,6 +162,26 @@ def mr_slice(size: int, anatomy: Anatomy, height: int, seed: int, *name: str | i
     return _stored((ct_slice(size, anatomy, height, seed, *name).astype(np.int32) >> 1) + 40)
 
 
+def mammogram(size: int, anatomy: Anatomy, seed: int, *name: str | int) -> npt.NDArray[np.uint16]:
+    """One breast, seen from the side at which the film lies: half an ellipse with denser tissue within."""
+    picture = mask(size, Ellipse(-1000, 0, 1300, 850), 6) * 1300 >> 10
+    for tissue in (anatomy.heart, *anatomy.opacities):
+        inside = Ellipse(-700 + tissue.x // 2, tissue.y // 2, tissue.a, tissue.b)
+        picture += mask(size, inside, 2) * 700 >> 10
+    return _stored(picture + 60 + noise(size, 70, seed, *name))
+
+
+def sonogram(size: int, anatomy: Anatomy, seed: int, *name: str | int) -> npt.NDArray[np.uint16]:
+    """A fan of speckle below a probe at the top, darker where fluid is."""
+    axis = _axis(size).astype(np.int32)
+    across, down = axis[np.newaxis, :], axis[:, np.newaxis] + 1000
+    fan = (np.abs(across) * 2 < down) & (across * across + down * down < 1900 * 1900)
+    picture = 1500 + noise(size, 1400, seed, *name)
+    for fluid in anatomy.opacities:
+        picture -= mask(size, fluid, 8) * 1100 >> 10
+    return _stored(np.where(fan, picture, 0))
+
+
 _GLYPHS = {
     "0": (7, 5, 5, 5, 7),
     "1": (2, 6, 2, 2, 7),

@@ -17,7 +17,7 @@ from types import MappingProxyType
 
 from tre.domain.errors import Reason, TREError
 
-MOST_PATIENTS = 100_000
+MOST_PATIENTS = 900_000
 """Pseudonyms have at most six digits and must not collide."""
 
 
@@ -37,7 +37,8 @@ class NccidSpec:
     """What the make-believe NCCID shall hold. Shares are in thousandths; sizes in pixels a side.
 
     The defaults follow the proportions of the real training set of September 2023 (34 % positive,
-    X-ray to CT about 4.5 to 1) with images small enough that a demonstration takes seconds. Raises
+    X-ray to CT about 4.5 to 1) with images small enough that a demonstration takes seconds; mammography and
+    ultrasound, which its successor adds, and further kinds of dirt come in only where they are asked for. Raises
     `TREError(BadInput)` on a value out of bounds.
     """
 
@@ -50,11 +51,14 @@ class NccidSpec:
     ct_permille: int = 300
     mr_permille: int = 10
     without_images_permille: int = 20
+    mg_permille: int = 0
+    us_permille: int = 0
+    more_dirt_permille: int = 0
 
     def __post_init__(self) -> None:
         """Check every bound."""
         _check("patients", self.patients, 1, MOST_PATIENTS)
-        for name in ("positive", "ct", "mr", "without_images"):
+        for name in ("positive", "ct", "mr", "without_images", "mg", "us", "more_dirt"):
             _check(f"{name}_permille", getattr(self, f"{name}_permille"), 0, 1000)
         _check("The number of X-ray sizes", len(self.xray_pixels), 1, 100)
         _check("The number of CT sizes", len(self.ct_pixels), 1, 100)

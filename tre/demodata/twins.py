@@ -14,6 +14,7 @@ Threat answered: a header gate that is believed because nobody ever showed it a 
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,8 @@ from typing import Literal
 from pydicom.dataset import Dataset
 
 from tre.demodata import faults, pixels
-from tre.demodata.files import GROUPS, ImagePlace, Writer, claim_target
+from tre.demodata import record_faults as records
+from tre.demodata.files import ImagePlace, Writer, claim_target, group_of
 from tre.demodata.headers import (
     Study,
     encoded,
@@ -95,7 +97,48 @@ _FAULTS = (
     _Fault("preamble", "refuse", "preamble", tree=faults.preamble),
     _Fault("leaking-sidecar", "refuse", "sidecar", tree=faults.leaking_sidecar),
     _Fault("empty-other-ids", "pass", "", faults.empty_other_ids),
+    _Fault("spaced-nhs-number", "refuse", "nhs-number", faults.spaced_nhs_number),
+    _Fault("mail-in-text", "refuse", "e-mail", faults.mail_in_text),
+    _Fault("postcode-in-text", "refuse", "postcode", faults.postcode_in_text),
+    _Fault("name-in-text", "refuse", "person-name", faults.name_in_text),
+    _Fault("date-in-text", "quarantine", "free-text", faults.date_in_text),
+    _Fault("plain-words-in-text", "pass", "", faults.plain_words_in_text),
+    _Fault("nested-private-tag", "refuse", "private-group", faults.nested_private_tag),
+    _Fault("curve", "refuse", "overlay-or-curve", faults.curve),
+    _Fault("document", "refuse", "absent-or-empty", faults.document),
+    _Fault("operator", "refuse", "absent-or-empty", faults.operator),
+    _Fault("serial-number", "refuse", "absent-or-empty", faults.serial_number),
+    _Fault(
+        "ultrasound-silent-about-text", "quarantine", "burned-in-annotation", faults.silent_about_text, modality="US"
+    ),
+    _Fault("truncated", "refuse", "truncated", tree=faults.truncated),
+    _Fault("no-dicom", "refuse", "not-dicom", tree=faults.no_dicom),
+    _Fault("number-in-record", "refuse", "nhs-number", tree=records.number_in_record),
+    _Fault("name-in-record", "quarantine", "free-text", tree=records.name_in_record),
+    _Fault("mail-in-record", "refuse", "e-mail", tree=records.mail_in_record),
+    _Fault("postcode-in-record", "refuse", "postcode", tree=records.postcode_in_record),
+    _Fault("day-in-record", "quarantine", "date", tree=records.day_in_record),
+    _Fault("stranger-in-record", "quarantine", "unknown-key", tree=records.stranger_in_record),
+    _Fault("no-number-in-record", "refuse", "clinical-record", tree=records.no_number_in_record),
+    _Fault("key-twice-in-record", "refuse", "clinical-record", tree=records.key_twice_in_record),
+    _Fault("dirt-in-record", "pass", "", tree=records.dirt_in_record),
 )
+
+
+def described() -> list[tuple[str, str, str, str]]:
+    """Of each pair: the fault's name, what it is, the verdict that is due, and the rule."""
+    found: list[tuple[str, str, str, str]] = []
+    for one in _FAULTS:
+        made = one.header or one.tree
+        words = (made.__doc__ or "").strip().partition("\n")[0]
+        found.append((one.name, words, one.verdict, one.rule))
+    return found
+
+
+TABLE = "verdicts.csv"
+"""The table beside the twins: a line for each, paths relative to the table's directory."""
+
+_COLUMNS = ("fault", "path", "clean", "expected_verdict", "rule")
 
 
 def _plant(root: Path, seed: int, fault: _Fault, poisoned: bool) -> faults.Tree:
@@ -106,9 +149,10 @@ def _plant(root: Path, seed: int, fault: _Fault, poisoned: bool) -> faults.Tree:
     header.BodyPartExamined = "CHEST"
     place_instance(header, study.uid(seed, "image", 1, 1), 1)
     anatomy = pixels.make_anatomy(Stream(seed, "twin"), 0)
-    set_pixels(header, pixels.xray(_SIZE, anatomy, seed, "twin"))
+    draw = pixels.sonogram if fault.modality == "US" else pixels.xray
+    set_pixels(header, draw(_SIZE, anatomy, seed, "twin"))
     place = ImagePlace(
-        GROUPS[fault.modality],
+        group_of(fault.modality),
         patient.pseudonym,
         header.StudyInstanceUID,
         header.SeriesInstanceUID,
@@ -135,8 +179,8 @@ def poisoned_twins(target: Path, seed: int) -> list[Twin]:
     """Write every pair below `target/FAULT/{clean,poisoned}` and return the table of verdicts.
 
     Each of the two holds `training/…`, `pseudonyms.txt` (one a line) and `withdrawals.csv`
-    (`pseudonym,level,source,received_at`). Raises `TREError(AlreadyExists)` if the directory holds
-    anything.
+    (`pseudonym,level,source,received_at`). The table lies beside them, too, as `verdicts.csv`.
+    Raises `TREError(AlreadyExists)` if the directory holds anything.
     """
     claim_target(target)
     table = []
@@ -144,6 +188,22 @@ def poisoned_twins(target: Path, seed: int) -> list[Twin]:
         clean = _plant(target / fault.name / "clean", seed, fault, poisoned=False)
         poisoned = _plant(target / fault.name / "poisoned", seed, fault, poisoned=True)
         path = poisoned.image if fault.tree is None else fault.tree(poisoned)
-        same = clean.sidecar if path.suffix == ".json" else clean.image
-        table.append(Twin(path, same, fault.name, fault.verdict, fault.rule))
+        table.append(Twin(path, _same(clean, poisoned, path), fault.name, fault.verdict, fault.rule))
+    _write_table(target, table)
     return table
+
+
+def _same(clean: faults.Tree, poisoned: faults.Tree, path: Path) -> Path:
+    """The clean twin's file that corresponds to the one to judge."""
+    if path == poisoned.sidecar:
+        return clean.sidecar
+    return records.record_of(clean.root) if path.suffix == ".json" else clean.image
+
+
+def _write_table(target: Path, table: list[Twin]) -> None:
+    with (target / TABLE).open("x", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(_COLUMNS)
+        for one in table:
+            paths = (path.relative_to(target).as_posix() for path in (one.path, one.clean))
+            writer.writerow((one.fault, *paths, one.expected_verdict, one.rule))

@@ -30,6 +30,11 @@ class Dataset(Record):
     data_group: Annotated[int, Field(ge=0)]
     deny_version: Count = 0
     created_at: UtcTime
+    tag_manifest: Digest | None = None
+    """What the data manager declared safe in its headers; its digest."""
+
+    validation_permille: Annotated[int, Field(ge=0, le=999)] = 0
+    """About so many of a thousand patients are drawn for validation; it never changes."""
 
 
 class Release(Record):
@@ -40,6 +45,11 @@ class Release(Record):
     index_digest: Digest
     counts: Counts
     created_at: UtcTime
+    gate: Digest | None = None
+    """By which rules its files passed: over the edition of the rules, of the table, and the tag manifest."""
+
+    onto: ReleaseName | None = None
+    """The release that its delivery added to."""
 
 
 class BuiltSlice(Record):

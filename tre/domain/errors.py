@@ -10,7 +10,11 @@ caused them; metrics and the public pages carry the reason only.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
+from typing import ParamSpec
+
+P = ParamSpec("P")
 
 
 class Reason(StrEnum):
@@ -21,6 +25,8 @@ class Reason(StrEnum):
     AuditBroken = "AuditBroken"
     AwaitingAuthor = "AwaitingAuthor"
     AwaitingChecker = "AwaitingChecker"
+    AwaitingConfirmation = "AwaitingConfirmation"
+    AwaitingHold = "AwaitingHold"
     AwaitingRelease = "AwaitingRelease"
     BadInput = "BadInput"
     BudgetExhausted = "BudgetExhausted"
@@ -33,7 +39,9 @@ class Reason(StrEnum):
     Conflict = "Conflict"
     ContentChanged = "ContentChanged"
     ContextMissing = "ContextMissing"
+    DataWithdrawn = "DataWithdrawn"
     DatasetNotFound = "DatasetNotFound"
+    DatasetRetired = "DatasetRetired"
     DeadlineReached = "DeadlineReached"
     EmptySlice = "EmptySlice"
     Entitled = "Entitled"
@@ -48,6 +56,7 @@ class Reason(StrEnum):
     GrantRevoked = "GrantRevoked"
     GrantSuspended = "GrantSuspended"
     HomeFull = "HomeFull"
+    ImportNotFound = "ImportNotFound"
     IsolationFailed = "IsolationFailed"
     IsolationUnavailable = "IsolationUnavailable"
     LeadershipLost = "LeadershipLost"
@@ -70,6 +79,7 @@ class Reason(StrEnum):
     QuorumMissing = "QuorumMissing"
     RateLimited = "RateLimited"
     ReleaseNotFound = "ReleaseNotFound"
+    ReleaseRecalled = "ReleaseRecalled"
     Requested = "Requested"
     RuntimeFailed = "RuntimeFailed"
     SecondFactorRequired = "SecondFactorRequired"
@@ -118,3 +128,16 @@ class TREError(Exception):
             "why": self.why,
             "remedy": self.remedy,
         }
+
+
+def passes(check: Callable[P, object]) -> Callable[P, bool]:
+    """The question beside a check that raises `TREError`: `can_view = passes(check_view)`."""
+
+    def ask(*arguments: P.args, **named: P.kwargs) -> bool:
+        try:
+            check(*arguments, **named)
+        except TREError:
+            return False
+        return True
+
+    return ask

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -176,16 +177,26 @@ class Problem(Record):
     expected: str
 
 
-def problems_of(error: ValidationError, known: Mapping[str, object] | None = None) -> list[Problem]:
-    """What a validation found, one entry each, with key paths written as in the file (`a.b[0].c`)."""
-    return [_problem(item, known or {}) for item in own_errors(error)]
+def problems_of(
+    error: ValidationError, known: Mapping[str, object] | None = None, most: int | None = None
+) -> list[Problem]:
+    """What a validation found, one entry each (at most so many), with key paths as in the file (`a.b[0].c`)."""
+    return [_problem(item, known or {}) for item in own_errors(error)[:most]]
 
 
 def own_errors(error: ValidationError) -> list[dict[str, Any]]:
     """What a validation found, less what only follows from it: a list whose one item is wrong is not too short."""
-    found = cast("list[dict[str, Any]]", error.errors())
+    found = [{**item, "loc": _written(item["loc"])} for item in cast("list[dict[str, Any]]", error.errors())]
     places = [tuple(item["loc"]) for item in found]
     return [item for item in found if not (item["type"] == "too_short" and _holds_one_of(tuple(item["loc"]), places))]
+
+
+BRANCH = "="
+"""Begins the tag of each branch of a union: locations of problems leave it out, since nobody has written it."""
+
+
+def _written(location: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    return tuple(part for part in location if not (isinstance(part, str) and part.startswith(BRANCH)))
 
 
 def _holds_one_of(place: tuple[str | int, ...], places: list[tuple[str | int, ...]]) -> bool:
@@ -200,7 +211,8 @@ def _problem(item: dict[str, Any], known: Mapping[str, object]) -> Problem:
     words = _EXPECTED.get(item["type"])
     if words is None:
         return Problem(where=where, expected=str(item["msg"]).removeprefix("Value error, "))
-    return Problem(where=where, expected=words.format(**item.get("ctx", {})))
+    expected = words.format(**item.get("ctx", {}))
+    return Problem(where=where, expected=expected + _nearest(item))
 
 
 _A_LIST, _A_MAPPING = "a list is due here, each item after a hyphen", "a mapping is due here: keys with values"
@@ -240,6 +252,14 @@ _EXPECTED = {
 def _suggestion(key: str, known: Mapping[str, object]) -> str:
     near = difflib.get_close_matches(key, list(known), n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _nearest(item: dict[str, Any]) -> str:
+    """The word of a closed set that a wrong one is near to."""
+    if item["type"] not in {"literal_error", "enum"} or not isinstance(item.get("input"), str):
+        return ""
+    offered = dict.fromkeys(re.findall(r"'([^']*)'", str(item["ctx"]["expected"])))
+    return _suggestion(item["input"], offered)
 
 
 def key_path(location: tuple[str | int, ...]) -> str:

@@ -32,6 +32,24 @@ class WithdrawalLevel(StrEnum):
     erase = "erase"
 
 
+MEANINGS: dict[WithdrawalLevel, str] = {
+    WithdrawalLevel.no_new: (
+        "In no plan that is made from now on and in no later delivery. Slices that stand keep the person until they "
+        "are next changed for whatever reason."
+    ),
+    WithdrawalLevel.no_use: (
+        "Also removed at once from every slice that stands, from its tables and manifests. The files stay in the store "
+        "under lock, in no use; analyses that were already made cannot be undone."
+    ),
+    WithdrawalLevel.erase: (
+        "Also erased once the hold is over: files in every tier and in quarantine, clinical records, places in kept "
+        "plans and lists. Backups are not rewritten; what they bring back is barred by the deny set. Trained models "
+        "and published figures remain."
+    ),
+}
+"""What each level does, in the words that a custodian reads."""
+
+
 class Withdrawal(Record):
     """One person's opt-out as the custodian sent it."""
 

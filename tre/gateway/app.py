@@ -46,6 +46,9 @@ log = structlog.get_logger()
 
 _KI, _MI = 2**10, 2**20
 
+LARGEST_TO_DESK = 257 * _MI
+"""Bytes: 256 MiB of files that are to come in, and the form around them. The portal takes far less elsewhere."""
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -91,8 +94,9 @@ class Gateway:
         self._closing: set[asyncio.Task[None]] = set()
         self._services = {
             Door.public: Service(socket("public"), 64 * _KI, cookies=False),
-            Door.desk: Service(socket("portal"), 256 * _MI),
+            Door.desk: Service(socket("portal"), LARGEST_TO_DESK),
             Door.enter: Service(socket("portal"), 64 * _KI),
+            Door.preview: Service(socket("portal"), _KI, cookies=False, framed=True),
             Door.hub: Service(socket("hub"), _MI),
         }
         self._doors: dict[Door, Callable[[web.BaseRequest, Place], Awaitable[web.StreamResponse]]] = {

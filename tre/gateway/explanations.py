@@ -79,6 +79,12 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         f"A part of the data that this workspace held was suspended, so the workspace was closed. {_KEPT}",
         "You can open it again from its page; it opens without that part if other parts remain.",
     ),
+    Reason.DataWithdrawn: Explanation(
+        "People have opted out",
+        "Patients opted out, and a program here still had their files open, so the workspace is started again. "
+        f"{_KEPT}",
+        "It opens again by itself within a minute; the note in /inbox says what is asked of you.",
+    ),
     Reason.GrantPending: Explanation(
         "The approval is not in force yet",
         "The approval is known, but its data is still being prepared.",

@@ -53,11 +53,13 @@ class Visit:
 
 @dataclass(frozen=True)
 class Service:
-    """One of our own services: its socket, the largest body it is sent, and whether cookies concern it."""
+    """One of our own services: its socket, the largest body it is sent, whether cookies concern it, and whether its
+    answers may be framed where their own policy says so."""
 
     socket: Path
     largest_body: int
     cookies: bool = True
+    framed: bool = False
 
 
 async def pass_to_service(
@@ -86,6 +88,8 @@ async def pass_to_service(
             response.headers.update(always)
             for name, value in OWN_HEADERS.items():  # a service's own come first; its static files have none
                 response.headers.setdefault(name, value)
+            if service.framed:  # X-Frame-Options knows no exception for a host of ours; the policy does
+                del response.headers["X-Frame-Options"]
             await _stream(request, answer, response, lambda _amount: True)
             return response
     except aiohttp.ClientConnectionError as error:

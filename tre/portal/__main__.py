@@ -17,12 +17,14 @@ from pathlib import Path
 
 import structlog
 import uvicorn
+from prometheus_client import REGISTRY
 from starlette.types import ASGIApp
 
 from tre.domain.errors import TREError
 from tre.portal.applications import internal_app, portal_switch, public_switch
 from tre.portal.context import Desk, Portal
 from tre.portal.live import Live
+from tre.portal.metrics import OptOutNumbers
 from tre.portal.passwords import PasswordChecker
 from tre.portal.roles import load_roles
 from tre.portal.seals import Sealer, read_key
@@ -121,6 +123,7 @@ async def run(layout: Layout, settings: Settings, *, public: bool) -> None:
         await serve({layout.socket("public"): public_switch(make_public(layout, settings))}, None)
         return
     desk = make_desk(layout, settings)
+    REGISTRY.register(OptOutNumbers(desk.database, desk.clock))
     live = Live(desk.database)
     applications: dict[Path, ASGIApp] = {
         layout.socket("portal"): portal_switch(desk, live),

@@ -32,6 +32,7 @@ def visible_grant(connection: Connection, person: Person, name: str) -> GrantRec
         raise TREError(
             Reason.GrantNotFound,
             f"There is no project {name!r} for you.",
+            why="There is none of that name, or its approval does not name you.",
             remedy="Ask the lead of the project whether the approval names you.",
         )
     permissions.check_see_grant(person, grant)

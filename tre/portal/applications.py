@@ -1,6 +1,7 @@
-"""The applications of the portal, put together: desk, enter, internal, public.
+"""The applications of the portal, put together: desk, enter, preview, internal, public.
 
-Guarantees: every browser-facing application stands behind the guard and answers under its own host only; every page
+Guarantees: every browser-facing application stands behind the guard (the preview host behind stricter rules of its
+own) and answers under its own host only; every page
 group is named here once, together with its place in the navigation; the schema of the API holds the API and nothing
 else. Programs on this machine ask `/healthz` and `/metrics` under the host name `localhost`, which no browser's
 request has.
@@ -21,19 +22,63 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from tre.portal import enter, internal
+from tre.portal.api import datasets as datasets_api
 from tre.portal.api import docs
 from tre.portal.api import exports as exports_api
+from tre.portal.api import exports_desk as exports_desk_api
+from tre.portal.api import fixes as fixes_api
+from tre.portal.api import imports as imports_api
+from tre.portal.api import optouts as optouts_api
+from tre.portal.api import plans as plans_api
 from tre.portal.api import routes as api
 from tre.portal.context import Desk, Portal
 from tre.portal.errors import add_handlers
-from tre.portal.guard import Guard, Rules
+from tre.portal.guard import LARGER, Guard, Rules
 from tre.portal.hosts import LOCAL_HOST, HostSwitch, netloc
 from tre.portal.live import Live
 from tre.portal.pages import STATIC
-from tre.portal.routes import account, exports, grants, operations, projects, public, releases, reviews, workspaces
+from tre.portal.preview.origin import PreviewOrigin
+from tre.portal.routes import (
+    account,
+    datasets,
+    exports,
+    exports_desk,
+    files,
+    fixes,
+    grants,
+    imports,
+    operations,
+    optouts,
+    plans,
+    projects,
+    public,
+    quarantine,
+    releases,
+    reviews,
+    reviews_desk,
+    workspaces,
+)
 from tre.portal.site import NavigationItem, site_for
 
-DESK_GROUPS: tuple[Any, ...] = (projects, workspaces, account, exports, releases, reviews, grants, operations)
+DESK_GROUPS: tuple[Any, ...] = (
+    projects,
+    workspaces,
+    account,
+    exports,
+    exports_desk,
+    fixes,
+    releases,
+    reviews,
+    reviews_desk,
+    files,
+    imports,
+    plans,
+    grants,
+    datasets,
+    quarantine,
+    optouts,
+    operations,
+)
 """Groups of pages; one that has entries in the navigation names them in `NAVIGATION`."""
 
 
@@ -67,7 +112,8 @@ def desk_app(desk: Desk, live: Live) -> FastAPI:
     site = site_for(desk.settings, navigation=tuple(navigation))
     app = _application("TRE launcher", desk=desk, portal=desk, site=site, live=live)
     _include(app, [group.router for group in DESK_GROUPS])
-    _include(app, [api.router, exports_api.router], in_schema=True)
+    programs = (api, exports_api, exports_desk_api, fixes_api, imports_api, datasets_api, optouts_api, plans_api)
+    _include(app, [group.router for group in programs], in_schema=True)
     _include(app, [docs.router])
     app.mount("/static", _Static(directory=STATIC))
     return app
@@ -125,11 +171,17 @@ def _local_app(portal: Portal) -> FastAPI:
 def portal_switch(desk: Desk, live: Live) -> ASGIApp:
     """What listens on the socket `portal`."""
     settings = desk.settings
-    desk_rules = Rules(origin=settings.origin("desk"), form_targets=(settings.origin("hub"),))
+    desk_rules = Rules(
+        origin=settings.origin("desk"),
+        larger=LARGER,
+        form_targets=(settings.origin("hub"),),
+        previews=settings.origin("preview"),
+    )
     return HostSwitch(
         {
             netloc(settings, "desk"): Guard(desk_app(desk, live), desk_rules),
             netloc(settings, "enter"): Guard(enter_app(desk), Rules(origin=settings.origin("enter"), scripts=False)),
+            netloc(settings, "preview"): PreviewOrigin(desk),
             LOCAL_HOST: _local_app(desk),
         }
     )

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from tre.airlock.extracts import ExtractStore
 from tre.domain.clock import Clock
 from tre.domain.events import Event, program
 from tre.domain.people import Subject
 from tre.portal.passwords import PasswordChecker
+from tre.portal.preview.reading import ExtractReader
 from tre.portal.roles import RolePolicy
 from tre.portal.seals import Sealer
+from tre.portal.uploads import Uploads
 from tre.store.database import Database, new_id
 from tre.system.layout import Layout
 from tre.system.settings import Settings
@@ -40,3 +44,13 @@ class Desk(Portal):
     passwords: PasswordChecker
     roles: RolePolicy
     hub_secret: str
+
+    @cached_property
+    def extracts(self) -> ExtractReader:
+        """What the checks kept of files for people to look at."""
+        return ExtractReader(ExtractStore(self.layout.extracts))
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        """What is being sent in at this moment."""
+        return Uploads(self.layout.uploads)

@@ -16,6 +16,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from tre.domain.errors import Reason, TREError
@@ -33,12 +34,15 @@ STATUS = {
     Reason.BadInput: HTTPStatus.BAD_REQUEST,
     Reason.ConfirmationWrong: HTTPStatus.BAD_REQUEST,
     Reason.Conflict: HTTPStatus.CONFLICT,
+    Reason.DatasetNotFound: HTTPStatus.NOT_FOUND,
     Reason.ExportNotFound: HTTPStatus.NOT_FOUND,
     Reason.GrantNotFound: HTTPStatus.NOT_FOUND,
+    Reason.ImportNotFound: HTTPStatus.NOT_FOUND,
     Reason.LoginFailed: HTTPStatus.FORBIDDEN,
     Reason.LoginRequired: HTTPStatus.UNAUTHORIZED,
     Reason.NotAMember: HTTPStatus.FORBIDDEN,
     Reason.NotPermitted: HTTPStatus.FORBIDDEN,
+    Reason.ObjectNotFound: HTTPStatus.NOT_FOUND,
     Reason.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     Reason.ServiceUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     Reason.SliceNotFound: HTTPStatus.NOT_FOUND,
@@ -68,6 +72,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(BodyTooLargeError, _too_large)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unforeseen)
 
 
@@ -115,6 +120,10 @@ async def _http(request: Request, error: Exception) -> Response:
 
 async def _too_large(request: Request, _error: Exception) -> Response:
     return answer(request, _TOO_MUCH, 413)
+
+
+async def _gone(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=400)  # nobody reads it
 
 
 async def _unforeseen(request: Request, error: Exception) -> Response:

@@ -19,11 +19,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from tre.airlock.asking import check_payload
 from tre.airlock.policy import directories, load_policy
 from tre.domain.desk import permissions as desk_permissions
 from tre.domain.errors import Reason, TREError
 from tre.domain.exports import authoring, permissions
-from tre.domain.exports.models import CheckedFile, ExportRequest, FileGroup, FileKind
+from tre.domain.exports.attempts import check_attempt
+from tre.domain.exports.models import ExportRequest, FileGroup, FileKind
 from tre.domain.exports.moves import check_phase
 from tre.domain.exports.policies import check_checked
 from tre.domain.exports.situation import Situation, grant_facts
@@ -31,14 +33,13 @@ from tre.domain.exports.states import BlindPhase
 from tre.domain.grants.models import GrantRecord
 from tre.domain.people import Person
 from tre.domain.workspaces.models import Workspace
-from tre.portal import actions
+from tre.portal import actions, words
 from tre.portal.context import Desk, Portal
-from tre.portal.words import words_for
-from tre.store import exports, grants, jobs
+from tre.store import export_desk, exports, grants, jobs
 from tre.store.database import Change
 
 PROGRAM = "checker"
-LIST, INTAKE, CHECK = "list", "intake", "check"
+LIST, INTAKE, CHECK, TRANSFORM = "list", "intake", "check", "transform"
 PATIENCE_SECONDS = 300
 """How long the checker may take before the request says that it did not answer."""
 
@@ -63,7 +64,7 @@ def situation_of(portal: Portal, grant: GrantRecord, request: ExportRequest) -> 
     """The facts that the rules need of this moment. Raises `TREError(PolicyMissing)`."""
     now = portal.clock.now()
     return Situation(
-        grant=grant_facts(grant, request, now),
+        grant=grant_facts(grant, request.author, now),
         policy=load_policy(request.policy, directories(portal.layout.root)),
         now=now,
         release_delay=timedelta(seconds=portal.settings.release_delay_seconds),
@@ -121,11 +122,7 @@ def begin(desk: Desk, person: Person, grant_name: str) -> str:
 
 def check_entitled(situation: Situation) -> None:
     """Raise `TREError` with the grant's reason where the author has no access now."""
-    if situation.grant.author is not Reason.Entitled:
-        said = words_for(situation.grant.author)
-        raise TREError(
-            situation.grant.author, "Nothing can be taken out of this project now.", why=said.text, remedy=said.advice
-        )
+    words.check_entitled(situation.grant.author, "Nothing can be taken out of this project now.")
 
 
 def check_editable(found: Found, person: Person) -> None:
@@ -169,12 +166,11 @@ def add_files(desk: Desk, person: Person, export: str, group: FileGroup, paths: 
     if any("\0" in path for path in paths):
         raise TREError(Reason.BadInput, "No file has such a name.", remedy="Choose from the list.")
     known = next((old for old in request.groups if old.name == group.name), group)
-    described = FileGroup(
-        name=group.name, context=group.context or known.context, controls=group.controls or known.controls
-    )
+    described = _filled(group, known)
+    check_attempts(desk, found)
     event = exports.event_of("files-asked", request, person.subject, situation.now, files=len(paths))
     with desk.database.change(event) as change:
-        _check_idle(change.connection, request)
+        check_idle(change.connection, request)
         exports.describe_group(change, request, person, described, situation)
         payload = {
             "outbox": request.workspace,
@@ -182,10 +178,31 @@ def add_files(desk: Desk, person: Person, export: str, group: FileGroup, paths: 
             "policy": situation.policy.ref.as_plain(),
             "about": {"person": person.as_plain(), "group": group.name},
         }
-        _ask(change, INTAKE, request, payload, situation)
+        ask_checker(change, INTAKE, request, payload, situation)
 
 
-def _ask(change: Change, kind: str, request: ExportRequest, payload: dict[str, Any], situation: Situation) -> None:
+def _filled(group: FileGroup, known: FileGroup) -> FileGroup:
+    """A group's words; those that are left blank are what they were before."""
+    return FileGroup(
+        name=group.name,
+        context=group.context or known.context,
+        controls=group.controls or known.controls,
+        relation=group.relation or known.relation,
+        people=known.people if group.people is None else group.people,
+    )
+
+
+def check_attempts(desk: Desk, found: Found) -> None:
+    """The project has runs of the checks left for today. Raises `TREError(RateLimited)`."""
+    with desk.database.read() as connection:
+        attempts = export_desk.attempts_of(connection, found.request.grant, found.situation.now)
+    check_attempt(attempts, found.situation.policy, found.situation.now)
+
+
+def ask_checker(
+    change: Change, kind: str, request: ExportRequest, payload: dict[str, Any], situation: Situation
+) -> None:
+    """Ask the checker for work about a request."""
     asked = jobs.JobRequest(
         program=PROGRAM,
         kind=kind,
@@ -196,14 +213,10 @@ def _ask(change: Change, kind: str, request: ExportRequest, payload: dict[str, A
     jobs.ask(change, asked, situation.now)
 
 
-def is_open(job: jobs.Job | None) -> bool:
-    """Whether a job waits for its answer."""
-    return job is not None and job.state in {jobs.JobState.open, jobs.JobState.taken}
-
-
-def _check_idle(connection: Connection, request: ExportRequest) -> None:
+def check_idle(connection: Connection, request: ExportRequest) -> None:
+    """Raise `TREError(StateForbids)` while the checker works on the request."""
     subject = f"export/{request.id}"
-    if any(is_open(jobs.latest(connection, PROGRAM, kind, subject)) for kind in (INTAKE, CHECK)):
+    if any(jobs.is_open(jobs.latest(connection, PROGRAM, kind, subject)) for kind in (INTAKE, CHECK, TRANSFORM)):
         raise TREError(
             Reason.StateForbids,
             "Files of this request are being copied or checked.",
@@ -213,10 +226,15 @@ def _check_idle(connection: Connection, request: ExportRequest) -> None:
 
 
 def describe(desk: Desk, person: Person, export: str, group: FileGroup) -> ExportRequest:
-    """Give a group other words. Raises `TREError`."""
+    """Give a group other words; how many people and what it relates to stay where they are left out.
+
+    Raises `TREError`.
+    """
     found = found_now(desk, person, export)
-    if group.name not in {known.name for known in found.request.groups}:
+    known = next((known for known in found.request.groups if known.name == group.name), None)
+    if known is None:
         raise TREError(Reason.BadInput, "There is no such group in this request.")
+    group = _filled(group, known.model_copy(update={"context": "", "controls": ""}))
     return change_by(
         desk, person, found, "described", lambda c, request, s: exports.describe_group(c, request, person, group, s)
     )
@@ -237,7 +255,7 @@ def submit(desk: Desk, person: Person, export: str) -> ExportRequest:
     def act(change: Change, request: ExportRequest, situation: Situation) -> ExportRequest:
         permissions.check_edit(person, request, situation.grant)
         check_entitled(situation)
-        _check_idle(change.connection, request)
+        check_idle(change.connection, request)
         return exports.submit(change, request, person, situation)
 
     return change_by(desk, person, found, "submitted", act)
@@ -252,13 +270,17 @@ def withdraw(desk: Desk, person: Person, export: str) -> ExportRequest:
 def recheck(desk: Desk, person: Person, export: str) -> None:
     """Have every shown file checked again, where the last run does not count any more. Raises `TREError`."""
     found = found_now(desk, person, export)
-    request, situation = found.request, found.situation
     check_recheck(found, person)
-    files = [CheckedFile(path=file.path, sha256=file.sha256).as_plain() for file in request.shown]
+    check_attempts(desk, found)
     event = desk.event(person.subject, "job.asked", f"export/{export}", job=CHECK)
     with desk.database.change(event) as change:
-        _check_idle(change.connection, request)
-        _ask(change, CHECK, request, {"files": files, "policy": situation.policy.ref.as_plain()}, situation)
+        check_idle(change.connection, found.request)
+        ask_check(change, found.request, found.situation)
+
+
+def ask_check(change: Change, request: ExportRequest, situation: Situation) -> None:
+    """Have every shown file checked, beside what is known now."""
+    ask_checker(change, CHECK, request, check_payload(change.connection, request, situation.policy.ref), situation)
 
 
 def check_recheck(found: Found, person: Person) -> None:

@@ -10,8 +10,18 @@ from collections.abc import Callable
 
 from tre.domain.desk import permissions as desk_permissions
 from tre.domain.entitlement import is_entitled
-from tre.domain.errors import Reason, TREError
-from tre.domain.exports import authoring, permissions, releasing, reviewing
+from tre.domain.errors import Reason, TREError, passes
+from tre.domain.exports import (
+    authoring,
+    claims,
+    comments,
+    emergency,
+    labels,
+    links,
+    permissions,
+    releasing,
+    reviewing,
+)
 from tre.domain.exports.models import Choice, Vote
 from tre.domain.grants.models import GrantRecord
 from tre.domain.people import Person
@@ -35,8 +45,16 @@ def allowed(person: Person, found: Found) -> list[str]:
         "return": lambda: reviewing.return_to_author(request, person, "-", now),
         "reject": lambda: reviewing.reject(request, person, "-", now),
         "recall": lambda: releasing.recall(request, person, "-", now),
+        "comment": lambda: comments.check_comment(person, request, now),
+        "label": lambda: labels.check_label(person, request, now),
+        "confirm-kept": lambda: reviewing.confirm_kept(request, person, now),
+        "claim": lambda: claims.claim(request, person, now),
+        "give-back": lambda: claims.give_back(request, person, now),
+        "assign": lambda: claims.check_assign(person, request, now),
+        "link": lambda: links.make_link(request, person, "-", (), now),
+        "emergency": lambda: emergency.ask(request, person, "-", now),
     }
-    return [name for name, attempt in tries.items() if _passes(attempt)]
+    return [name for name, attempt in tries.items() if passes(attempt)()]
 
 
 def _approve(person: Person, found: Found) -> None:
@@ -51,14 +69,6 @@ def _some_vote(found: Found) -> Vote:
         raise TREError(Reason.StateForbids, "There is nothing to vote on.")
     seen = Ballot(outputs[0].path, outputs[0].sha256, run.id, Choice.ChangesRequested, "-", {})
     return vote_of(seen, found)
-
-
-def _passes(attempt: Callable[[], object]) -> bool:
-    try:
-        attempt()
-    except TREError:
-        return False
-    return True
 
 
 def can_begin(person: Person, grant: GrantRecord, portal: Portal) -> bool:

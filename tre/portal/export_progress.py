@@ -9,50 +9,29 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
-from tre.domain.errors import TREError
 from tre.domain.exports.states import BlindPhase, ExportState
-from tre.portal import export_actions, export_words
+from tre.portal import export_actions, export_words, streams
 from tre.portal.context import Desk
 from tre.portal.export_views import ExportView, export_view
-from tre.portal.live import Live
 from tre.portal.sessions import Visitor
-from tre.store import people
 
 
 def stream_of(request: Request, desk: Desk, who: Visitor, export: str) -> Response:
     """Server-sent events about a request. Raises `TREError(ExportNotFound)` or `TREError(RateLimited)`."""
-    streams: Live = request.app.state.live
-    with desk.database.read() as connection:
-        export_actions.find(desk, connection, who.person, export)
-    streams.check_room(who.session.id)
-    body = streams.stream(who.session.id, lambda: _message(desk, who, export))
-    return StreamingResponse(body, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
-
-def _message(desk: Desk, who: Visitor, export: str) -> dict[str, Any] | None:
-    with desk.database.read() as connection:
-        if people.session(connection, who.session.id, desk.clock.now()) is None:
-            return None
-        try:
+    def tell() -> dict[str, Any]:
+        with desk.database.read() as connection:
             found = export_actions.find(desk, connection, who.person, export)
-        except TREError:
-            return None
-        view = export_view(desk, connection, who.person, found)
-    return message_of(view)
+            return message_of(export_view(desk, connection, who.person, found))
+
+    return streams.stream_of(request, desk, who, tell)
 
 
 def message_of(view: ExportView) -> dict[str, Any]:
     """What a waiting page is told of a request."""
-    return {
-        "label": label_of(view),
-        "colour": colour_of(view),
-        "words": "",
-        "steps": [{"step": name, "reached": reached} for name, _, reached in steps_of(view)],
-        "running": False,
-        "done": not view.waiting,
-    }
+    return streams.progress_message(label_of(view), colour_of(view), steps_of(view), done=not view.waiting)
 
 
 def label_of(view: ExportView) -> str:

@@ -14,24 +14,28 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection
 
-from tre.airlock.jobs import IntakeAnswer, ListAnswer, NotTakenIn, OutboxFile
+from tre.airlock.jobs import IntakeAnswer, ListAnswer, NotTakenIn, OutboxFile, TransformAnswer
 from tre.airlock.policy import directories, load_policy
 from tre.domain import names
 from tre.domain.errors import Reason
-from tre.domain.exports.models import ExportRequest, FileGroup, Finding, RequestFile, Severity
+from tre.domain.exports.conduct import ReviewRules
+from tre.domain.exports.models import ExportRequest, FileGroup, Finding, RequestFile
 from tre.domain.exports.permissions import can_view, is_independent
+from tre.domain.exports.severity import Severity
 from tre.domain.exports.situation import GrantFacts, grant_facts
 from tre.domain.exports.states import WAITING, BlindPhase, ExportState, Owner
 from tre.domain.exports.visibility import seen_by
 from tre.domain.grants.models import GrantRecord
+from tre.domain.imports.models import ImportRequest
 from tre.domain.people import Person, Role
 from tre.portal import export_words
 from tre.portal.context import Portal
-from tre.portal.export_actions import CHECK, INTAKE, LIST, PROGRAM, Found, is_open
+from tre.portal.dialogue_views import Dialogue, dialogue_of
+from tre.portal.export_actions import CHECK, INTAKE, LIST, PROGRAM, TRANSFORM, Found
 from tre.portal.export_allowed import allowed
 from tre.portal.histories import HistoryLine, history_lines
 from tre.portal.views import display_name
@@ -115,21 +119,22 @@ class Work:
     looking: jobs.Job | None
     copying: jobs.Job | None
     checking: jobs.Job | None
+    transforming: jobs.Job | None = None
 
     @property
     def busy(self) -> bool:
         """Whether files are being copied or checked."""
-        return is_open(self.copying) or is_open(self.checking)
+        return any(jobs.is_open(job) for job in (self.copying, self.checking, self.transforming))
 
     @property
     def waits_for_list(self) -> bool:
         """Whether the outbox is being looked into."""
-        return is_open(self.looking)
+        return jobs.is_open(self.looking)
 
     @property
     def copied(self) -> bool:
         """Whether the copying under way is over."""
-        return not is_open(self.copying)
+        return not jobs.is_open(self.copying)
 
     @property
     def outbox(self) -> ListAnswer | None:
@@ -154,9 +159,16 @@ class Work:
         return IntakeAnswer.model_validate(self.copying.result).refused if done and self.copying else ()
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What the last transformation did, in words."""
+        job = self.transforming
+        done = job is not None and job.state is jobs.JobState.done
+        return TransformAnswer.model_validate(job.result).notes if done and job else ()
+
+    @property
     def failures(self) -> tuple[tuple[str, str], ...]:
         """What went wrong with the last jobs of each kind: what, and what to do."""
-        found = (self.looking, self.copying, self.checking)
+        found = (self.looking, self.copying, self.checking, self.transforming)
         failed = [job for job in found if job is not None and job.state is jobs.JobState.failed]
         return tuple((str(job.error.get("what", "")), str(job.error.get("remedy", ""))) for job in failed if job.error)
 
@@ -174,6 +186,8 @@ class ExportView:
     work: Work
     actions: tuple[str, ...]
     history: tuple[HistoryLine, ...]
+    outside: bool
+    dialogue: Dialogue
 
     @property
     def words(self) -> Words:
@@ -219,18 +233,20 @@ def export_view(portal: Portal, connection: Connection, person: Person, found: F
     shown = seen_by(found.request, person, facts)
     subject = f"export/{shown.id}"
     history = events.search(connection, events.EventSearch(object=subject, limit=events.MAX_PAGE))
-    hours = found.situation.policy.spec.review.service_level_hours
     outside = is_outside(person, found.request, facts)
+    rules = None if outside else found.situation.policy.spec.review
     return ExportView(
         request=shown,
         grant=found.grant,
         author=display_name(connection, shown.author),
         own=shown.author.key == person.subject.key,
-        clock=clock_of(connection, shown, portal.clock.now(), None if outside else timedelta(hours=hours)),
+        clock=clock_of(connection, shown, portal.clock.now(), rules),
         files=tuple(file_view(shown, file, group.name) for group in shown.groups for file in group.files),
         work=work_of(connection, shown),
         actions=tuple(allowed(person, found)),
         history=_told(connection, shown, history, outside=outside),
+        outside=outside,
+        dialogue=dialogue_of(connection, person, found, shown, outside=outside),
     )
 
 
@@ -252,13 +268,14 @@ def work_of(connection: Connection, request: ExportRequest) -> Work:
         looking=jobs.latest(connection, PROGRAM, LIST, f"workspace/{request.workspace}"),
         copying=jobs.latest(connection, PROGRAM, INTAKE, subject),
         checking=jobs.latest(connection, PROGRAM, CHECK, subject),
+        transforming=jobs.latest(connection, PROGRAM, TRANSFORM, subject),
     )
 
 
-def clock_of(connection: Connection, request: ExportRequest, now: datetime, patience: timedelta | None = None) -> Clock:
+def clock_of(connection: Connection, request: ExportRequest, now: datetime, rules: ReviewRules | None = None) -> Clock:
     """Since when and until when.
 
-    `patience` is given for those who must not learn when a vote was cast: while votes are cast apart, their clock
+    `rules` are given for those who must not learn when a vote was cast: while votes are cast apart, their clock
     runs from the submission.
     """
     kind = _BEGAN.get(request.state, "export.submitted")
@@ -266,15 +283,15 @@ def clock_of(connection: Connection, request: ExportRequest, now: datetime, pati
     began = events.search(connection, events.EventSearch(object=f"export/{request.id}", kind=kind, limit=1))
     since = began[0].event.at if began else (request.created_at if blind else request.changed_at)
     due, reason = request.deadline, request.reason
-    if blind and patience is not None:
-        due = since + patience
+    if blind and rules is not None:
+        due = rules.working.after(since, rules.service_level_hours)
         reason = Reason.AwaitingChecker if now < due else Reason.DeadlineReached
     waiting = WAITING.get(request.state)
     late = due is not None and due <= now and waiting is not None and waiting.owner is not Owner.system
     return Clock(since, due, waiting.owner if waiting else None, reason, late)
 
 
-def file_view(request: ExportRequest, file: RequestFile, group: str) -> FileView:
+def file_view(request: ExportRequest | ImportRequest, file: RequestFile, group: str) -> FileView:
     """One file with its findings, the most serious first."""
     run = request.check_run
     found = run.of(file.sha256) if run else ()
@@ -312,19 +329,18 @@ def export_rows(
 ) -> list[ExportRow]:
     """Requests for a list, each as the person may see it; those that the person may not see are left out."""
     now = portal.clock.now()
-    hours: dict[str, int] = {}
+    known: dict[str, ReviewRules] = {}
     rows = []
     for request in requests:
         grant = grants.require(connection, request.grant)
-        facts = grant_facts(grant, request, now)
+        facts = grant_facts(grant, request.author, now)
         if not can_view(person, request, facts):
             continue
-        if request.policy not in hours:
-            rules = load_policy(request.policy, directories(portal.layout.root)).spec.review
-            hours[request.policy] = rules.service_level_hours
+        if request.policy not in known:
+            known[request.policy] = load_policy(request.policy, directories(portal.layout.root)).spec.review
         outside = is_outside(person, request, facts)
         shown = seen_by(request, person, facts)
-        clock = clock_of(connection, shown, now, None if outside else timedelta(hours=hours[request.policy]))
+        clock = clock_of(connection, shown, now, None if outside else known[request.policy])
         rows.append(_row(connection, shown, grant, clock, outside=outside))
     return rows
 

@@ -6,8 +6,10 @@ Nothing here depends on who reads it; who may read what is decided before.
 
 from __future__ import annotations
 
-from tre.domain.exports.models import Choice, FileKind, Locator, Severity
+from tre.domain.exports.catalogue import CATALOGUE
+from tre.domain.exports.models import Choice, FileKind, Locator
 from tre.domain.exports.policies import Decision
+from tre.domain.exports.severity import Severity
 from tre.domain.exports.states import ExportState, Owner
 from tre.portal.words import Words
 
@@ -132,6 +134,8 @@ EVENTS: dict[str, str] = {
     "export.created": "The request was begun",
     "export.files-asked": "Files were chosen",
     "export.files-added": "Files were copied into the airlock",
+    "export.fix-asked": "A file was to be changed by the service",
+    "export.file-transformed": "New files were made of one, in its place",
     "export.checked": "The checks ran",
     "export.submitted": "It was submitted",
     "export.returned": "It was returned to the researcher",
@@ -143,6 +147,9 @@ EVENTS: dict[str, str] = {
     "export.release-failed": "The release could not be made",
     "export.released": "It was released",
     "export.downloaded": "The release was downloaded",
+    "export.link-made": "A one-time link to the release was made",
+    "export.emergency-asked": "A release past the quorum was asked for",
+    "export.emergency-seconded": "A release past the quorum was seconded and confirmed",
     "export.recalled": "It was called back",
     "export.overdue": "Its time was up",
 }
@@ -164,8 +171,10 @@ def place_words(place: Locator) -> str:
 
 
 def check_words(check: str) -> str:
-    """What a check looks for; its number where it has no words yet."""
-    return CHECKS.get(check, check)
+    """What a check looks for: its title in the catalogue where there are no shorter words."""
+    if check in CHECKS:
+        return CHECKS[check]
+    return CATALOGUE[check].title if check in CATALOGUE else check
 
 
 def type_words(kind: str) -> str:
@@ -174,12 +183,11 @@ def type_words(kind: str) -> str:
 
 
 def size_words(size: int) -> str:
-    """An amount of bytes for people: `312 bytes`, `4.2 KiB`, `1.0 MiB`."""
+    """An amount of bytes for people: `312 bytes`, `4.2 KiB`, `1.0 MiB`, `7.3 TiB`."""
     if size < 1024:
         return f"{size} byte{'' if size == 1 else 's'}"
-    if size < 1024**2:
-        return f"{size / 1024:,.1f} KiB"
-    return f"{size / 1024**2:,.1f} MiB"
+    power = min((size.bit_length() - 1) // 10, 4)
+    return f"{size / 1024**power:,.1f} {'KMGT'[power - 1]}iB"
 
 
 def count_words(count: int, one: str, many: str = "") -> str:

@@ -2,7 +2,8 @@
 
 Guarantees: a change is taken only from the very host's own page: `Origin` names it and `Sec-Fetch-Site` says
 `same-origin`, both demanded; sibling hosts, where researchers' code runs, are "same-site" and do not pass. Other
-requests from elsewhere may only open a page at the top of a window. Bodies are bounded while they are read. Every
+requests from elsewhere may only open a page at the top of a window. Bodies are bounded while they are
+read: at 64 KiB, but for the addresses of `LARGER`. Every
 answer carries one strict set of headers: nothing inline, nothing from elsewhere, no frame, no cache.
 
 Does not guarantee: that a request means what its person wants; the token of `tre.portal.sessions` and a typed
@@ -15,6 +16,7 @@ endless body.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -27,26 +29,53 @@ READING = frozenset({"GET", "HEAD"})
 LARGEST_BODY = 64 * 1024
 """Bytes; the longest form has a few kilobytes."""
 
+LARGEST_UPLOAD = 256 * 2**20
+"""Bytes of files in one upload. What a policy allows may be less: the checker holds that."""
+
+LARGEST_LIST = 4 * 2**20
+"""Bytes of a list of opt-outs: a quarter of a million people. Longer ones are given with `tre withdraw`: while they are
+put into the record, nobody else writes."""
+
+_FORM_AROUND = 2**20
+"""Bytes of a form around its files: their names and the lines between them."""
+
+IMPORT_ID = "i-[a-z2-7]{12}"
+LARGER: tuple[tuple[str, re.Pattern[str], int], ...] = (
+    ("POST", re.compile(f"/imports/{IMPORT_ID}/files"), LARGEST_UPLOAD + _FORM_AROUND),
+    ("PUT", re.compile(f"/api/v1/imports/{IMPORT_ID}/files/.+", re.DOTALL), LARGEST_UPLOAD),
+    ("POST", re.compile("/optouts"), 64 * 2**20),  # of which no more is kept: who sends too much reads why
+    ("POST", re.compile("/api/v1/optouts"), LARGEST_LIST + _FORM_AROUND),
+)
+"""The only addresses of the desk that take more: method, path, bytes."""
+
+_Refusal = tuple[HTTPStatus, Reason, str]
+
 
 @dataclass(frozen=True)
 class Rules:
-    """What differs between hosts: their own origin, the largest body, and where a form may lead in the end."""
+    """What differs between hosts: their own origin, the largest body, the addresses that take a larger one, where a
+    form may lead, what may be embedded."""
 
     origin: str
     largest_body: int = LARGEST_BODY
+    larger: tuple[tuple[str, re.Pattern[str], int], ...] = ()
     form_targets: tuple[str, ...] = ()
     scripts: bool = True
+    previews: str = ""
+    """The host from which pages may embed pictures and framed texts of untrusted files, and nothing else."""
 
 
 def security_headers(rules: Rules) -> dict[str, str]:
     """Headers of every answer of a host."""
     own = "'self'" if rules.scripts else "'none'"
+    embedded = {"frame-src": rules.previews} if rules.previews else {}
     policy = {
         "default-src": "'none'",
         "script-src": own,
         "connect-src": own,
         "style-src": "'self'",
-        "img-src": "'self'",
+        "img-src": f"'self' {rules.previews}".rstrip(),
+        **embedded,
         "form-action": " ".join(("'self'", *rules.form_targets)),
         "base-uri": "'none'",
         "frame-ancestors": "'none'",
@@ -79,15 +108,19 @@ class Guard:
             await self._application(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        refusal = self._refusal(scope["method"], headers)
+        most = self._largest(scope["method"], scope["path"])
+        refusal = _too_large(headers, most) or self._refusal(scope["method"], headers)
         if refusal is not None:
             await self._refuse(refusal, send)
             return
-        await self._application(scope, _Bounded(receive, self._rules.largest_body), self._with_headers(send))
+        await self._application(scope, _Bounded(receive, most), self._with_headers(send))
 
-    def _refusal(self, method: str, headers: Headers) -> tuple[HTTPStatus, Reason, str] | None:
-        if _length(headers) > self._rules.largest_body:
-            return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, Reason.BadInput, "This is more than may be sent here."
+    def _largest(self, method: str, path: str) -> int:
+        """Bytes that may be sent to an address."""
+        fitting = (most for verb, address, most in self._rules.larger if verb == method and address.fullmatch(path))
+        return next(fitting, self._rules.largest_body)
+
+    def _refusal(self, method: str, headers: Headers) -> _Refusal | None:
         site = headers.get("sec-fetch-site")
         if method in READING:
             opens_page = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
@@ -101,7 +134,7 @@ class Guard:
             return HTTPStatus.FORBIDDEN, Reason.NotPermitted, "This request does not come from a page of this host."
         return None
 
-    async def _refuse(self, refusal: tuple[HTTPStatus, Reason, str], send: Send) -> None:
+    async def _refuse(self, refusal: _Refusal, send: Send) -> None:
         status, reason, words = refusal
         body = json.dumps({"reason": reason, "what": words, "why": "", "remedy": "Open the page anew."}).encode()
         headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **self._headers}
@@ -119,6 +152,12 @@ class Guard:
             await send(message)
 
         return sending
+
+
+def _too_large(headers: Headers, most: int) -> _Refusal | None:
+    if _length(headers) <= most:
+        return None
+    return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, Reason.BadInput, "This is more than may be sent here."
 
 
 def _length(headers: Headers) -> int:

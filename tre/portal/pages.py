@@ -22,6 +22,8 @@ from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from tre.portal import words
+from tre.portal.preview.profiles import figure
+from tre.portal.preview.texts import visible
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -61,7 +63,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    shown = (when, brief, exact, exact_brief, written, day, distance, number, heading, codes)
+    shown = (when, brief, exact, exact_brief, written, day, distance, number, heading, codes, visible, figure)
     made.filters.update({each.__name__: each for each in shown}, short=short_digest)
     made.globals.update(words=words, asset=asset, service_name=SERVICE_NAME)
     return made

@@ -4,21 +4,22 @@ Guarantees: the domain decides who may and when, so the author and the members o
 names what was on the screen (bytes, run of the checks, the whole list of files) and is refused where that is no longer
 so; whoever confirms a release has reviewed it. Events carry counts and digests, never votes or words.
 
-Does not guarantee: that anybody looked. It guarantees that nothing else than what was shown is decided on.
+Does not guarantee: that anybody looked. It guarantees that nothing else than what was shown is decided on, and that an
+approval says how much was looked at, by the desk's word or by the voter's own.
 
 Threat: a click that decides on other bytes than those that were looked at; a checker who learns another's vote.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tre.domain.canonical import digest
 from tre.domain.errors import Reason, TREError
 from tre.domain.exports import permissions
-from tre.domain.exports.models import Choice, ExportRequest, Vote
+from tre.domain.exports.models import Choice, ExportRequest, Looking, Mark, Vote
 from tre.domain.exports.situation import Situation
-from tre.domain.people import Person
+from tre.domain.people import Person, Role
 from tre.portal.context import Desk
 from tre.portal.export_actions import Found, change_by, found_now
 from tre.store import exports
@@ -36,6 +37,11 @@ class Ballot:
     comment: str
     answers: dict[str, str]
     """What is said about each finding, by its id; an acknowledgement is an empty text."""
+
+    marks: dict[str, Mark] = field(default_factory=dict)
+    """What the checker makes of findings that are answered, by their ids."""
+
+    looked: Looking | None = None
 
 
 def seen_mark(request: ExportRequest) -> str:
@@ -67,7 +73,9 @@ def vote(desk: Desk, person: Person, export: str, ballot: Ballot) -> ExportReque
 
 def vote_of(ballot: Ballot, found: Found) -> Vote:
     """A ballot as the domain's vote. Raises `TREError(BadInput)` for what cannot be one."""
-    answers = [{"finding": finding, "why": why} for finding, why in ballot.answers.items()]
+    answers = [
+        {"finding": finding, "why": why, "mark": ballot.marks.get(finding)} for finding, why in ballot.answers.items()
+    ]
     values = {
         "path": ballot.path,
         "sha256": ballot.sha256,
@@ -75,6 +83,7 @@ def vote_of(ballot: Ballot, found: Found) -> Vote:
         "choice": ballot.choice,
         "comment": ballot.comment,
         "dispositions": answers,
+        "looked": ballot.looked,
         "at": found.situation.now,
     }
     try:
@@ -93,6 +102,18 @@ def submit_review(desk: Desk, person: Person, export: str, seen: str) -> ExportR
         return exports.submit_review(change, request, person, situation)
 
     return change_by(desk, person, found, "reviewed", act)
+
+
+def check_sees_figures(person: Person) -> None:
+    """Checkers and operators see how right each check was. Raises `TREError(NotPermitted)`."""
+    if not person.roles & {Role.checker, Role.operator}:
+        raise TREError(Reason.NotPermitted, "This page is not for you.", why="It needs the role checker or operator.")
+
+
+def confirm_kept(desk: Desk, person: Person, export: str) -> ExportRequest:
+    """Confirm, in one act, every vote that was kept from an earlier turn. Raises `TREError`."""
+    found = found_now(desk, person, export)
+    return change_by(desk, person, found, "voted", lambda c, request, s: exports.confirm_kept(c, request, person, s))
 
 
 def approve(desk: Desk, person: Person, export: str, seen: str, typed: str) -> ExportRequest:

@@ -14,6 +14,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from tre.domain.errors import TREError
+from tre.domain.exports.conduct import Reply
 from tre.domain.exports.models import ExportRequest, RequestFile, Review, Vote
 from tre.domain.exports.policies import Decision, check_approvable, decision, is_current, quorum
 from tre.domain.exports.states import BlindPhase, ExportState, Owner
@@ -86,11 +87,17 @@ class ReviewView:
     seen: str
     obstacle: TREError | None
     attempts: int
+    replies: tuple[Reply, ...]
 
     @property
     def outputs(self) -> tuple[ReviewedFile, ...]:
         """The files to vote on."""
         return tuple(item for item in self.files if item.file in self.view.request.outputs)
+
+    @property
+    def kept(self) -> int:
+        """How many of this checker's votes were kept from an earlier turn and wait to be confirmed."""
+        return sum(vote.kept for vote in self.own.votes) if self.own else 0
 
     @property
     def voted(self) -> int:
@@ -104,7 +111,7 @@ class ReviewView:
 
     @staticmethod
     def _decided(item: ReviewedFile) -> bool:
-        return item.own is not None and not item.stale and item.own.choice != "Undecided"
+        return item.own is not None and not item.stale and not item.own.kept and item.own.choice != "Undecided"
 
     @property
     def submitted(self) -> bool:
@@ -124,7 +131,7 @@ class ReviewView:
         keys = [item.view.key for item in self.outputs]
         place = keys.index(key) + 1 if key in keys else 0
         turned = [*self.outputs[place:], *self.outputs[:place]]
-        missing = (i for i in turned if i.view.key != key and (i.own is None or i.stale or i.own.choice == "Undecided"))
+        missing = (i for i in turned if i.view.key != key and not self._decided(i))
         return next((item.view.key for item in missing), None)
 
 
@@ -158,6 +165,7 @@ def review_view(portal: Portal, connection: Connection, person: Person, found: F
         seen=seen_mark(found.request),
         obstacle=_obstacle(found) if comparing else None,
         attempts=len(events.search(connection, subject)),
+        replies=found.situation.policy.spec.replies,
     )
 
 

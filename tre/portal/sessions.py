@@ -103,7 +103,8 @@ CurrentVisitor = Annotated[Visitor, Depends(visitor)]
 CurrentDesk = Annotated[Desk, Depends(desk_of)]
 
 
-def _check_token(request: Request, who: Visitor, given: str) -> None:
+def check_token(request: Request, who: Visitor, given: str) -> None:
+    """A token fits the session. Raises `TREError(NotPermitted)`."""
     if not desk_of(request).sealer.token_fits(who.session.id, given):
         raise TREError(
             Reason.NotPermitted,
@@ -113,17 +114,24 @@ def _check_token(request: Request, who: Visitor, given: str) -> None:
         )
 
 
+def check_still_in(desk: Desk, who: Visitor) -> None:
+    """A session that a long request began with is in force still. Raises `TREError(LoginRequired)`."""
+    with desk.database.read() as connection:
+        if people.session(connection, who.session.id, desk.clock.now()) is None:
+            raise TREError(Reason.LoginRequired, "You are not signed in any more.", remedy="Sign in, then try again.")
+
+
 async def checked_form(request: Request, who: CurrentVisitor) -> dict[str, str]:
     """The fields of a form whose token fits the session. Raises `TREError(NotPermitted)`."""
     async with request.form(max_files=0, max_fields=400) as form:
         fields = {name: value for name, value in form.items() if isinstance(value, str)}
-    _check_token(request, who, fields.get(TOKEN_FIELD, ""))
+    check_token(request, who, fields.get(TOKEN_FIELD, ""))
     return fields
 
 
 def checked_header(request: Request, who: CurrentVisitor) -> None:
     """A program's request carries the token in a header. Raises `TREError(NotPermitted)`."""
-    _check_token(request, who, request.headers.get(TOKEN_HEADER, ""))
+    check_token(request, who, request.headers.get(TOKEN_HEADER, ""))
 
 
 Form = Annotated[dict[str, str], Depends(checked_form)]

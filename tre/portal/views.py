@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from tre.domain.desk import permissions
-from tre.domain.desk.notices import Notice, NoticeKind, notices
+from tre.domain.desk.notices import Notice, NoticeKind, data_changes, notices
 from tre.domain.entitlement import Verdict, is_entitled
 from tre.domain.errors import Reason
 from tre.domain.grants.models import GrantRecord, Member
@@ -185,9 +185,17 @@ def workspace_view(portal: Portal, connection: Connection, person: Person, works
         steps=tuple(StepView(step, STEPS[step], shown.get(step)) for step in StartStep),
         actions=tuple(permissions.workspace_actions(person, workspace, entitled=entitled)),
         member=display_name(connection, workspace.subject),
-        notices=tuple(notices(grant, workspace, now, _cap(portal))),
+        notices=_notices(portal, connection, grant, workspace),
         grant_ends=effective_end(grant.spec).at,
     )
+
+
+def _notices(
+    portal: Portal, connection: Connection, grant: GrantRecord, workspace: Workspace | None
+) -> tuple[Notice, ...]:
+    now = portal.clock.now()
+    changed = grant_slices.changed_at(connection, grant.name)
+    return (*data_changes(grant, changed, now), *notices(grant, workspace, now, _cap(portal)))
 
 
 def _cap(portal: Portal) -> timedelta:
@@ -224,7 +232,7 @@ def project_view(portal: Portal, connection: Connection, person: Person, grant: 
         reason=_reason(connection, grant, verdict),
         slices=slice_views(connection, grant, suspended_slices(grant, now)),
         workspace=None if workspace is None else workspace_view(portal, connection, person, workspace),
-        notices=tuple(notices(grant, workspace, now, _cap(portal))),
+        notices=_notices(portal, connection, grant, workspace),
         members=tuple((member, display_name(connection, member.subject)) for member in grant.spec.members),
         actions=tuple(permissions.grant_actions(person, grant)),
     )

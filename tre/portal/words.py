@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tre.domain.errors import Reason
+from tre.domain.errors import Reason, TREError
 from tre.domain.grants.states import GrantPhase
+from tre.domain.optouts.states import BatchState
 from tre.domain.people import Role
 from tre.domain.workspaces.states import StartStep, WorkspacePhase
 
@@ -33,6 +34,8 @@ WORDS: dict[Reason, Words] = {
     R.AuditBroken: Words("The audit log does not verify, so nothing new is granted.", _ASK),
     R.AwaitingAuthor: Words("The author has to go on.", "Complete the request and submit it."),
     R.AwaitingChecker: Words("An output checker has to look at it.", _WAIT),
+    R.AwaitingConfirmation: Words("Somebody has to type the number of people.", "A data manager looks at the dry run."),
+    R.AwaitingHold: Words("Files that are to be erased are held under lock for a while.", _WAIT),
     R.AwaitingRelease: Words("It is approved and will be released shortly.", _WAIT),
     R.BadInput: Words("Something that was given is not right.", "Correct it and try again."),
     R.BudgetExhausted: Words("The hourly budget of data to the browser is used up.", "Wait until it has come back."),
@@ -49,7 +52,11 @@ WORDS: dict[Reason, Words] = {
     R.ContextMissing: Words(
         "Words that explain the files are missing.", "Say what they show and from how many people."
     ),
+    R.DataWithdrawn: Words(
+        "Patients opted out, and their files leave.", "Nothing needs to be done; a note in /inbox says more."
+    ),
     R.DatasetNotFound: Words("The data set is not known here.", _ASK),
+    R.DatasetRetired: Words("Nothing new is given from these data.", "Ask for a release that is still offered."),
     R.DeadlineReached: Words("The run reached its end.", "If the approval still runs, open the workspace again."),
     R.EmptySlice: Words("The slice holds no files.", "The data manager can see why."),
     R.Entitled: Words("Everything is in order."),
@@ -64,6 +71,7 @@ WORDS: dict[Reason, Words] = {
     R.GrantRevoked: Words("The approval was withdrawn.", "Its lead can ask the committee why, and what happens next."),
     R.GrantSuspended: Words("The project is suspended for now. Files in your home are kept.", _WAIT),
     R.HomeFull: Words("Your home has no room left.", "Delete what you no longer need."),
+    R.ImportNotFound: Words("There is no such import request.", "Go back to the list of requests."),
     R.IsolationFailed: Words("The workspace could not be proven sealed, so it was stopped.", _ASK),
     R.IsolationUnavailable: Words("This machine cannot seal workspaces, so none is started.", _ASK),
     R.LeadershipLost: Words("Another copy of this service has taken over.", "Try again in a minute."),
@@ -77,7 +85,7 @@ WORDS: dict[Reason, Words] = {
     R.NotAMember: Words("The approval does not name you.", "Ask the lead of the project to have you added."),
     R.NotPermitted: Words("You may not do this.", "Go back to your projects."),
     R.NotYetValid: Words("The approval begins at a later date.", _WAIT),
-    R.ObjectNotFound: Words("The cluster has no such object.", _ASK),
+    R.ObjectNotFound: Words("There is no such thing, or not any more.", "Look again at what there is now."),
     R.OrganisationSuspended: Words("All projects of the organisation are suspended for now.", _WAIT),
     R.PlanNotCovered: Words(
         "The data differ from what the committee approved.", "The committee has to approve the data as they are now."
@@ -89,6 +97,9 @@ WORDS: dict[Reason, Words] = {
     ),
     R.QuorumMissing: Words("Not enough people have approved it.", _WAIT),
     R.RateLimited: Words("Too many attempts.", "Wait a few minutes, then try again."),
+    R.ReleaseRecalled: Words(
+        "The release was called back.", "Delete the files and every copy, and tell the operator that you did."
+    ),
     R.ReleaseNotFound: Words("The data set has no such release.", _ASK),
     R.Requested: Words("It was asked for."),
     R.RuntimeFailed: Words("The workspace ended by itself.", "Open it again. " + _ASK),
@@ -223,6 +234,7 @@ EVENTS = {
     "slice.build-asked": "Preparing the data began",
     "slice.ready": "The data were ready",
     "slice.failed": "The data could not be prepared",
+    "slice.followed": "People opted out, and their files left the data",
     "slice.removed": "The project's view of the data was destroyed",
     "workspace.wanted": "The workspace was asked for",
     "workspace.unwanted": "Stopping the workspace was asked for",
@@ -240,6 +252,21 @@ EVENTS = {
     "workspace.destroyed": "The workspace's files were destroyed",
 }
 """Events that a history tells; the other ones are steps of a machine and stand in the audit log only."""
+
+
+BATCH_STATES = {
+    BatchState.Counting: Words("Being counted", "The list is compared with the data; nothing is changed."),
+    BatchState.Proposed: Words("Waits to be confirmed", "Nothing was changed yet."),
+    BatchState.Accepted: Words("Confirmed", "No new plan will hold these people."),
+    BatchState.Denied: Words("Barred", "They are being taken out of every slice."),
+    BatchState.Unmounted: Words("Out of every slice", "Homes and shared folders are being searched for copies."),
+    BatchState.Swept: Words("Searched", "It is being proven that no slice links their files."),
+    BatchState.Held: Words("Held", "Proven; what must be erased is held under lock until the hold is over."),
+    BatchState.Destroyed: Words("Erased", "The receipt is being written."),
+    BatchState.Receipted: Words("Done", "The receipt is written."),
+    BatchState.Cancelled: Words("Taken back", "Nothing was changed."),
+}
+"""What a list of opt-outs has come to, and what that means."""
 
 
 def standing_words(kind: str) -> str:
@@ -261,3 +288,10 @@ def condition_words(code: str) -> str:
     """A condition of an approval, with its code."""
     plain = CONDITIONS.get(code)
     return f"{plain} ({code})" if plain else code
+
+
+def check_entitled(reason: Reason, what: str) -> None:
+    """Raise `TREError` with the reason of a verdict that is no yes, and its words for people."""
+    if reason is not Reason.Entitled:
+        said = words_for(reason)
+        raise TREError(reason, what, why=said.text, remedy=said.advice)

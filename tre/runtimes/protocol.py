@@ -94,6 +94,11 @@ class Runtime(Protocol):
         """Look for processes, mounts and an answering server of a plan's run, also of one that left no trace."""
         ...
 
+    def count_stale_readers(self, plan: WorkspacePlan) -> int | None:
+        """How many programs of a plan's run have a file open or mapped that has left a slice since; `None` where that
+        cannot be seen."""
+        ...
+
     def forget(self, identity: str, *, vouched: bool = False) -> None:
         """Remove the traces of a run that was proven dead, or is beyond reach and was vouched for by a person.
 

@@ -2,7 +2,8 @@
 
 Guarantees: a slice's directory appears whole, in one step, after everything in it reached the disk; building again
 exchanges old and new in one step, so there is always one of them; what an interruption leaves is out of sight and is
-swept by the next build. An empty plan and one that fails its own k are refused. Nothing is written into the store.
+swept by the next build. Where files had to be copied, the slice says which (`tre.slices.copies`). An empty plan and
+one that fails its own k are refused. Nothing is written into the store.
 
 Does not guarantee: that a mount made before a rebuild shows the new content: it keeps the old directory until it is
 made again. Opt-outs do not rebuild: they unlink in place.
@@ -16,8 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tre.domain.errors import Reason, TREError
+from tre.domain.slices.cover import HEADERS_TABLE
 from tre.domain.slices.plan import SlicePlan
-from tre.slices import documents
+from tre.domain.slices.spec import DirectoryLayout, Headers
+from tre.slices import copies, documents
 from tre.slices.contents import FILES, ROWS, check_contents
 from tre.slices.documents import Description
 from tre.slices.farm import PAYLOAD, Farm, links, make_shared, make_top, plant
@@ -35,6 +38,7 @@ from tre.slices.files import (
     storage_error,
     sync_filesystem,
 )
+from tre.slices.headertable import write_headers
 from tre.slices.places import DatasetPlaces, SlicePlaces
 from tre.slices.tables import write_clinical
 from tre.slices.watch import SILENT, Watcher
@@ -63,7 +67,7 @@ def check_buildable(plan: SlicePlan) -> None:
         report = plan.k_report
         raise TREError(
             Reason.PrivacyNotMet,
-            f"{report.asked.patients_below_k} patients share their attributes with fewer than {report.k - 1} others.",
+            f"Not every patient shares these attributes with at least {report.k - 1} others.",  # how many is not said
             why=f"The specification demands k = {report.k} over {', '.join(report.asked.over)}.",
             remedy="Ask for coarser columns or fewer of them, or let the committee decide on another k.",
         )
@@ -115,6 +119,7 @@ def _link(order: BuildOrder, contents: Path, staged: Path, watcher: Watcher) -> 
     total = order.about.plan.counts.files
     made = plant(farm, links(contents / FILES, spec.layout), total, watcher)
     assert made == total, "the plan's content was checked against its digest"
+    farm.copies.write(staged)
 
 
 def _write_documents(order: BuildOrder, contents: Path, staged: Path) -> str:
@@ -126,6 +131,11 @@ def _write_documents(order: BuildOrder, contents: Path, staged: Path) -> str:
     if spec.tables.clinical is not None:
         release, target = order.dataset.release(spec.release), staged / documents.CLINICAL
         tables["clinical"] = write_clinical(release, contents / ROWS, spec.tables.clinical, target)
+    if spec.headers is Headers.full:
+        tier, target = order.dataset.tier(spec.tier), staged / documents.HEADERS
+        tables[HEADERS_TABLE] = write_headers(files, tier, spec.layout, target)
+    if (copied := copies.record_digest(staged)) is not None:
+        tables[copies.RECORD] = copied
     content = documents.content_digest(about.plan.plan_digest, manifest, tables, about.version)
     documents.write_documents(about, content, staged)
     for path in staged.iterdir():
@@ -133,6 +143,53 @@ def _write_documents(order: BuildOrder, contents: Path, staged: Path) -> str:
             order.owner.give(path)
             path.chmod(FILE_MODE)
     return content
+
+
+def rewrite(order: BuildOrder) -> str:
+    """Write the documents and tables of a slice that stands anew, from a kept plan, in place; its content digest.
+
+    Each document is replaced in one step, the list of them last, so that running mounts show it; an interruption
+    between two of them is repaired by doing it again. The caller holds the lock of the slices. Raises as `build`.
+    """
+    about = order.about
+    contents = order.dataset.plan(about.plan.plan_digest)
+    check_contents(contents, about.plan.identity)
+    try:
+        with plain_umask():
+            for path in (order.slices.trash, order.slices.staging):
+                make_private(path, Ownership(order.owner.uid, -1))
+            sweep(order.slices)
+            staged = make_private(order.slices.staging / f"{about.slice_id}-documents", order.owner)
+            here = order.slices.slice(about.slice_id)
+            _write_copies(here, contents, about.plan.spec.layout, staged)
+            content = _write_documents(order, contents, staged)
+            sync_filesystem(staged)
+            _replace_documents(here, staged)
+            sync_filesystem(order.slices.root)
+            sweep(order.slices)
+    except OSError as error:
+        raise storage_error(error, f"Rewriting the slice {about.slice_id}") from error
+    return content
+
+
+def _write_copies(here: Path, contents: Path, layout: DirectoryLayout, staged: Path) -> None:
+    """Write the record of copies anew, of those that are left: it names paths, and a path may name a person."""
+    standing = copies.copies_of(here)
+    if standing.paths:
+        left = {path for path, _ in documents.payload_paths(contents / FILES, layout)}
+        standing.of_rest(left).write(staged)
+
+
+def _replace_documents(here: Path, staged: Path) -> None:
+    """Put each document in the place of the one before it, the list of them last; what is no longer written goes."""
+    last = documents.TAG_MANIFEST
+    written = sorted(path.name for path in staged.iterdir())
+    for name in sorted(written, key=lambda name: (name == last, name)):
+        if name == last:
+            for path in here.iterdir():
+                if path.name not in {*written, PAYLOAD}:
+                    path.unlink()
+        (staged / name).replace(here / name)
 
 
 def _publish(places: SlicePlaces, staged: Path, target: Path) -> None:

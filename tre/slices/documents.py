@@ -9,7 +9,9 @@ Does not guarantee: that a researcher reads the read-me. What it says is enforce
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,21 +26,35 @@ from pydantic import Field
 
 from tre.domain.canonical import digest
 from tre.domain.model import Line, Record, UtcTime
+from tre.domain.slices.cover import HEADERS_TABLE
+from tre.domain.slices.derivations import Band, ClinicalTable
+from tre.domain.slices.dictionary import entries
 from tre.domain.slices.plan import SlicePlan
-from tre.domain.slices.spec import DirectoryLayout
+from tre.domain.slices.shown import SmallNumbers, as_shown
+from tre.domain.slices.spec import DirectoryLayout, Headers
 from tre.slices.farm import PAYLOAD, placed
 from tre.slices.index import ATTRIBUTES
+from tre.slices.loaded import IMAGE_DIMENSIONS
+from tre.slices.reports import EVERYBODY
 
 README, SPEC, CLINICAL, IMAGES = "README.md", "slice.yaml", "clinical.parquet", "manifest.parquet"
+HEADERS, DICTIONARY, WHO = "headers.parquet", "DATA_DICTIONARY.md", "REPRESENTATIVENESS.md"
+DICTIONARY_CSV = "DATA_DICTIONARY.csv"
 BAG, BAG_INFO, MANIFEST, TAG_MANIFEST = (
     "bagit.txt",
     "bag-info.txt",
     "manifest-sha256.txt",
     "tagmanifest-sha256.txt",
 )
+CHANGES, TOMBSTONES = "CHANGES.md", "tombstones.csv"
+"""What happened to a slice since it was built, and marks of who left it: only in slices that changed."""
+
 _BATCH = 65_536
 _BAG_TEXT = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 _LISTED = ["path", "kind", "pseudonym", "sop_uid", "sha256"]
+
+
+_DEFAULT_RULE = SmallNumbers()
 
 
 class Notice(Record):
@@ -59,6 +75,9 @@ class Description:
     version: int
     built_at: datetime
     notice: Notice | None = None
+    rule: SmallNumbers = _DEFAULT_RULE
+    carried: tuple[tuple[str, str], ...] = ()
+    """Further documents, by name: what earlier versions of the slice have to say."""
 
 
 def write_manifest(files: Path, layout: DirectoryLayout, target: Path) -> str:
@@ -116,6 +135,10 @@ def write_documents(about: Description, content: str, directory: Path) -> None:
         BAG_INFO: _bag_info(about, content),
         SPEC: f"# planDigest: {about.plan.plan_digest}\n{spec}",
         README: read_me(about),
+        DICTIONARY: dictionary(about.plan, about.rule),
+        DICTIONARY_CSV: dictionary_csv(about.plan, about.rule),
+        WHO: representativeness(about.plan, about.rule),
+        **dict(about.carried),
     }
     for name, text in texts.items():
         (directory / name).write_text(text, encoding="utf-8")
@@ -165,6 +188,12 @@ most easily; images and rows about single persons do not pass at all.
 When a patient opts out, the patient's files vanish from this folder at once, also while you work: handle a missing \
 file as an ordinary event. Remove what you derived from it when you are told to.
 
+## How to cite
+
+> {dataset}, release {release}, index {index}. Slice {slice}, version {version}, plan {plan}.
+
+Write this into data statements: with it, whoever keeps the data can tell exactly what you used.
+
 ## What is here
 
 | | |
@@ -172,10 +201,17 @@ file as an ordinary event. Remove what you derived from it when you are told to.
 | `data/` | the images (layout: {layout}) |
 | `manifest.parquet` | one row for each image: path, identifiers, modality, body part, date, scanner |
 | `clinical.parquet` | the approved columns, one row for each patient, where the approval includes a table |
+| `headers.parquet` | technical attributes of each image's header, where the approval includes them |
+| `DATA_DICTIONARY.md`, `.csv` | what each column of the tables means, its codes and units |
+| `REPRESENTATIVENESS.md` | who is in this slice and who is not, against dataset and population |
 | `slice.yaml` | what was asked for, and the digest of the plan that was approved |
+| `CHANGES.md`, `tombstones.csv` | once people have left: when, how many, and marks by which you know your copies |
 | `manifest-sha256.txt`, `bag-info.txt` | checksums, in the BagIt form (RFC 8493) |
 
 Ages from 90 on are written as 90. An empty cell means that the record does not say.
+
+In a notebook, `import tre_data` lists these images and loads them, and says so where one has gone:
+`tre_data.images()`, `tre_data.load(row)`, `help(tre_data)`.
 """
 
 
@@ -199,7 +235,94 @@ def read_me(about: Description) -> str:
         instances=counts.instances,
         approval=approval,
         layout=spec.layout.value,
+        index=about.plan.identity.index_digest,
+        plan=about.plan.plan_digest,
+        slice=about.slice_id,
+        version=about.version,
     )
+
+
+def dictionary(plan: SlicePlan, rule: SmallNumbers = _DEFAULT_RULE) -> str:
+    """The text of `DATA_DICTIONARY.md`."""
+    lines = ["# Dictionary", ""]
+    if rows := _fields(plan, rule):
+        lines += [
+            "## clinical.parquet",
+            "",
+            "| column | meaning | kind | values | empty, of 1000 |",
+            "|---|---|---|---|---|",
+        ]
+        lines += ["| " + " | ".join(map(_plain, row)) + " |" for row in rows]
+        lines += ["", "Empty means that the record does not say, or says it in a way that was not understood.", ""]
+    lines += ["## manifest.parquet", "", "A row for each image: its path, identifiers, size and SHA-256, and"]
+    lines += [f"{', '.join(f'`{name}`' for name in ATTRIBUTES)}.", ""]
+    if plan.spec.headers is Headers.full:
+        names = ", ".join(f"`{name}`" for name in plan.identity.tables[HEADERS_TABLE].columns)
+        lines += ["## headers.parquet", "", f"A row for each image, with the same paths: {names}.", ""]
+    return "\n".join(lines)
+
+
+def dictionary_csv(plan: SlicePlan, rule: SmallNumbers = _DEFAULT_RULE) -> str:
+    """The columns of the clinical table for programs, as `DATA_DICTIONARY.csv`."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("column", "meaning", "kind", "values", "empty_permille"))
+    writer.writerows(_fields(plan, rule))
+    return text.getvalue()
+
+
+def _fields(plan: SlicePlan, rule: SmallNumbers) -> list[tuple[str, ...]]:
+    """Each column with how often it, or what it is derived from, is empty."""
+    table = plan.spec.tables.clinical
+    if table is None:
+        return []
+    empty = {one.column: rule.permille(one.missing, one.patients) for one in plan.missing if one.group == EVERYBODY}
+    found: list[tuple[str, ...]] = []
+    for entry in entries(table):
+        derivation = table.derive.get(entry.column)
+        share = empty.get(entry.column if derivation is None else derivation.source)
+        shown = "" if share is None else str(share)
+        found.append((entry.column, entry.meaning, entry.kind, entry.values, shown))
+    return found
+
+
+_WHO = """\
+# Who is in this slice
+
+Distances say how differently two groups are made up: 0 is the same, 1000 has nothing in common (Jensen-Shannon
+distance, times 1000). Shares are per thousand patients; patients with several kinds of images count in each.{against}
+Counts are shown under the dataset's rule for small numbers. Only what this slice shows of people is compared.
+
+"""
+
+
+def representativeness(plan: SlicePlan, rule: SmallNumbers = _DEFAULT_RULE) -> str:
+    """The text of `REPRESENTATIVENESS.md`, small numbers hidden."""
+    against = f"\nThe reference is: {_plain(plan.population)}." if plan.population else ""
+    lines = [_WHO.format(against=against)]
+    told = _told(plan.spec.tables.clinical)
+    for one in as_shown(plan, rule)["representativeness"]:
+        if one["name"] not in told:
+            continue
+        beside = "" if one["referencePermille"] is None else f", from the reference {one['referencePermille']}"
+        lines.append(f"## {one['name']}\n\nDistance from the dataset {one['distancePermille']}{beside}.\n")
+        lines.append("| | slice | dataset | reference | |\n|---|---|---|---|---|")
+        for share in one["shares"]:
+            numbers = (share[key] for key in ("slicePermille", "datasetPermille", "referencePermille"))
+            cells = " | ".join("" if number is None else str(number).replace("*", "\\*") for number in numbers)
+            flag = "under-represented" if share["underRepresented"] else ""
+            lines.append(f"| {_plain(share['category'])} | {cells} | {flag} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _told(table: ClinicalTable | None) -> frozenset[str]:
+    """Dimensions that the slice itself shows: where all are of one site, a share of sites is a fact about each."""
+    if table is None:
+        return frozenset(IMAGE_DIMENSIONS)
+    plain = set(table.columns) - set(table.derive)
+    aged = "age" in plain or any(isinstance(derivation, Band) for derivation in table.derive.values())
+    return frozenset({*IMAGE_DIMENSIONS, *plain, *(["age_band"] if aged else [])})
 
 
 def _plain(text: str) -> str:

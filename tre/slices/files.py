@@ -111,6 +111,44 @@ def open_beneath(root: int, parts: tuple[str, ...], flags: int) -> int:
         os.close(here)
 
 
+class Beneath:
+    """Opens paths below an open directory, part by part and without following a link at any.
+
+    The directories on the way to the last path stay open, since the next one mostly shares them.
+    """
+
+    def __init__(self, root: int) -> None:
+        self._root = root
+        self._names: list[str] = []
+        self._descriptors: list[int] = []
+
+    def open(self, parts: tuple[str, ...], flags: int = os.O_RDONLY) -> int:
+        """Open a path. Raises `OSError`."""
+        shared = 0
+        for known, part in zip(self._names, parts[:-1], strict=False):
+            if known != part:
+                break
+            shared += 1
+        self._leave(shared)
+        for part in parts[shared:-1]:
+            self._descriptors.append(os.open(part, _DIRECTORY, dir_fd=self._here))
+            self._names.append(part)
+        return os.open(parts[-1], flags | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=self._here)
+
+    @property
+    def _here(self) -> int:
+        return self._descriptors[-1] if self._descriptors else self._root
+
+    def _leave(self, shared: int) -> None:
+        while len(self._descriptors) > shared:
+            os.close(self._descriptors.pop())
+            self._names.pop()
+
+    def close(self) -> None:
+        """Close the directories on the way; the root stays open."""
+        self._leave(0)
+
+
 def names_in(descriptor: int) -> list[str]:
     """The names in an open directory, in order."""
     with os.scandir(descriptor) as entries:
@@ -207,8 +245,7 @@ def storage_error(error: OSError, doing: str) -> TREError:
     remedies = {
         errno.ENOSPC: "Free some space or move the root to a larger disk, then run it again.",
         errno.EDQUOT: "Raise the quota, then run it again.",
-        errno.EXDEV: "Keep data/datasets and data/slices on one file system: slices are hard links.",
-        errno.EMLINK: "Remove slices that are no longer needed: one file can have no more names.",
+        errno.EXDEV: "Keep what is renamed here on one file system.",
     }
     reason = Reason.StorageFull if error.errno in {errno.ENOSPC, errno.EDQUOT} else Reason.StorageFailed
     remedy = remedies.get(error.errno or 0, "See to the file system, then run it again.")

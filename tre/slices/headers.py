@@ -13,17 +13,20 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache, partial
 from os import SEEK_END
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 from pydicom import config, dcmread
 from pydicom.dataset import Dataset
 
 from tre.domain.slices import vocabulary as words
 from tre.domain.withdrawals import PSEUDONYM_PATTERN
+from tre.slices.unfit import UnfitError
 
 _UID = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _PSEUDONYM = re.compile(PSEUDONYM_PATTERN)
@@ -46,15 +49,6 @@ _TAGS = [
     "ViewPosition",
     "BurnedInAnnotation",
 ]
-
-
-class UnfitError(Exception):
-    """A file that cannot be taken: the rule and one sentence, without the offending value."""
-
-    def __init__(self, rule: str, message: str) -> None:
-        super().__init__(message)
-        self.rule = rule
-        self.message = message
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +78,39 @@ def read_header(file: BinaryIO) -> ImageHeader:
     """The header of an open DICOM file. Raises `UnfitError` naming the rule."""
     dataset = _dataset(file)
     _check_whole(file)
+    return header_of(partial(_text, dataset))
+
+
+def header_of(text_of: Callable[[str], str]) -> ImageHeader:
+    """The header whose texts are had by keyword, empty where it has none. Raises `UnfitError` naming the rule."""
     return ImageHeader(
-        pseudonym=_pseudonym(dataset),
-        study_uid=_uid(dataset, "StudyInstanceUID"),
-        series_uid=_uid(dataset, "SeriesInstanceUID"),
-        sop_uid=_uid(dataset, "SOPInstanceUID"),
-        modality=words.closed(_text(dataset, "Modality"), words.MODALITIES),
-        body_part=words.body_part(_text(dataset, "BodyPartExamined")),
-        study_date=_day(_text(dataset, "StudyDate")),
-        slice_thickness_um=_micrometres(_text(dataset, "SliceThickness")),
-        manufacturer=_folded(dataset, "Manufacturer"),
-        model=_folded(dataset, "ManufacturerModelName"),
-        view_position=words.closed(_text(dataset, "ViewPosition"), words.VIEW_POSITIONS),
-        burned_in_annotation=words.closed(_text(dataset, "BurnedInAnnotation"), words.YES_NO),
+        _pseudonym(text_of),
+        _uid(text_of, "StudyInstanceUID"),
+        _uid(text_of, "SeriesInstanceUID"),
+        _uid(text_of, "SOPInstanceUID"),
+        *_attributes(*map(text_of, _ASKED)),
+    )
+
+
+_ASKED = (
+    *("Modality", "BodyPartExamined", "StudyDate", "SliceThickness"),
+    *("Manufacturer", "ManufacturerModelName", "ViewPosition", "BurnedInAnnotation"),
+)
+
+
+@lru_cache(1024)
+def _attributes(*texts: str) -> tuple[Any, ...]:
+    """What can be asked about an image, of these texts: the images of a series have them in common."""
+    modality, body_part, day, thickness, manufacturer, model, view_position, burned_in = texts
+    return (
+        words.closed(modality, words.MODALITIES),
+        words.body_part(body_part),
+        _day(day),
+        _micrometres(thickness),
+        _folded(manufacturer),
+        _folded(model),
+        words.closed(view_position, words.VIEW_POSITIONS),
+        words.closed(burned_in, words.YES_NO),
     )
 
 
@@ -134,20 +148,20 @@ def _text(dataset: Dataset, keyword: str) -> str:
         return ""
 
 
-def _folded(dataset: Dataset, keyword: str) -> str | None:
-    folded = words.fold_code(_text(dataset, keyword))[:_TEXT_LENGTH].strip()
+def _folded(text: str) -> str | None:
+    folded = words.fold_code(text)[:_TEXT_LENGTH].strip()
     return folded if folded and folded.isprintable() else None
 
 
-def _pseudonym(dataset: Dataset) -> str:
-    text = _text(dataset, "PatientID").strip()
+def _pseudonym(text_of: Callable[[str], str]) -> str:
+    text = text_of("PatientID").strip()
     if _PSEUDONYM.fullmatch(text) is None:
         raise UnfitError("pseudonym", "PatientID cannot be a pseudonym")
     return text
 
 
-def _uid(dataset: Dataset, keyword: str) -> str:
-    text = _text(dataset, keyword).strip()
+def _uid(text_of: Callable[[str], str], keyword: str) -> str:
+    text = text_of(keyword).strip()
     if len(text) > 64 or _UID.fullmatch(text) is None:
         raise UnfitError("identifier", f"{keyword} is missing or no identifier")
     return text

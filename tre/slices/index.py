@@ -14,7 +14,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from tre.slices.clinical import Patient
 from tre.slices.headers import ImageHeader
 from tre.slices.places import IMAGE_SUFFIX, SIDECAR_SUFFIX, group_directory
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _ATTRIBUTES = (
     ("modality", pa.string()),
@@ -44,7 +44,7 @@ _ATTRIBUTES = (
 ATTRIBUTES = tuple(name for name, _ in _ATTRIBUTES)
 """What can be asked of an image, as columns of `instances` and `profiles`."""
 
-_SCHEMAS = {
+SCHEMAS = {
     "instances": pa.schema(
         [
             ("series", pa.int32()),
@@ -54,6 +54,10 @@ _SCHEMAS = {
             ("bytes", pa.int64()),
             ("sidecar_sha256", pa.binary(32)),
             ("sidecar_bytes", pa.int64()),
+            ("coarse_sha256", pa.binary(32)),
+            ("coarse_bytes", pa.int64()),
+            ("coarse_sidecar_sha256", pa.binary(32)),
+            ("coarse_sidecar_bytes", pa.int64()),
             *_ATTRIBUTES,
         ]
     ),
@@ -64,6 +68,10 @@ _SCHEMAS = {
             ("bytes", pa.int64()),
             ("sidecars", pa.int32()),
             ("sidecar_bytes", pa.int64()),
+            ("coarse_instances", pa.int32()),
+            ("coarse_bytes", pa.int64()),
+            ("coarse_sidecars", pa.int32()),
+            ("coarse_sidecar_bytes", pa.int64()),
             *_ATTRIBUTES,
         ]
     ),
@@ -80,6 +88,10 @@ _SCHEMAS = {
             ("root", pa.binary(32)),
             ("sidecars", pa.int32()),
             ("sidecar_root", pa.binary(32)),
+            ("coarse_instances", pa.int32()),
+            ("coarse_root", pa.binary(32)),
+            ("coarse_sidecars", pa.int32()),
+            ("coarse_sidecar_root", pa.binary(32)),
         ]
     ),
     "patients": pa.schema(
@@ -98,7 +110,19 @@ _SCHEMAS = {
         ]
     ),
 }
-TABLES = tuple(_SCHEMAS)
+"""The tables of a release's index, with their columns."""
+
+TABLES = tuple(SCHEMAS)
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """A sidecar that was taken, and its copy in the tier of coarse dates."""
+
+    sha256: bytes
+    size: int
+    coarse_sha256: bytes | None = None
+    coarse_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +134,25 @@ class Instance:
     stem: str
     sha256: bytes
     size: int
-    sidecar_sha256: bytes | None = None
-    sidecar_size: int | None = None
+    coarse_sha256: bytes | None = None
+    """Its copy with coarse dates; `None` for an image that has none (a deflated one)."""
+
+    coarse_size: int | None = None
+    sidecar: Sidecar | None = None
+
+    def with_sidecar(self, sidecar: Sidecar) -> Instance:
+        """The same with its sidecar."""
+        return replace(self, sidecar=sidecar)
+
+    @property
+    def sidecar_sha256(self) -> bytes | None:
+        """The digest of its sidecar."""
+        return self.sidecar.sha256 if self.sidecar else None
+
+    @property
+    def sidecar_size(self) -> int | None:
+        """The size of its sidecar."""
+        return self.sidecar.size if self.sidecar else None
 
     @property
     def directory(self) -> str:
@@ -142,12 +183,26 @@ def build(instances: Iterable[Instance], patients: Iterable[Patient]) -> Index:
     for series, members in enumerate(by_series.values()):
         head = members[0].header
         study = studies.setdefault((head.pseudonym, head.study_uid), len(studies))
-        tables["series"].append(_series_row(series, study, numbers[head.pseudonym], members))
-        tables["profiles"] += _profile_rows(series, members)
-        tables["instances"] += [_instance_row(series, one) for one in members]
-    tables["patients"] = [(number, *asdict(patient).values()) for number, patient in enumerate(people)]
+        for name, rows in rows_of_series((series, study, numbers[head.pseudonym]), members).items():
+            tables[name] += rows
+    tables["patients"] = patient_rows(people)
     counts = _counts(ordered, len(people), len(studies), len(by_series))
     return Index(tables, index_digest(tables), counts)
+
+
+def rows_of_series(numbers: tuple[int, int, int], members: list[Instance]) -> dict[str, list[tuple[Any, ...]]]:
+    """What the tables say of a series whose own, whose study's and whose patient's numbers these are."""
+    series = numbers[0]
+    return {
+        "series": [_series_row(*numbers, members)],
+        "profiles": _profile_rows(series, members),
+        "instances": [_instance_row(series, one) for one in members],
+    }
+
+
+def patient_rows(people: list[Patient]) -> list[tuple[Any, ...]]:
+    """What the tables say of people, in order of their pseudonyms."""
+    return [(number, *asdict(patient).values()) for number, patient in enumerate(people)]
 
 
 def _counts(instances: Sequence[Instance], patients: int, studies: int, series: int) -> Counts:
@@ -167,14 +222,17 @@ def _attributes(header: ImageHeader) -> tuple[Any, ...]:
 
 
 def _instance_row(series: int, one: Instance) -> tuple[Any, ...]:
-    file = (one.sha256, one.size, one.sidecar_sha256, one.sidecar_size)
-    return (series, one.stem, one.header.sop_uid, *file, *_attributes(one.header))
+    beside = one.sidecar
+    files = (one.sha256, one.size, one.sidecar_sha256, one.sidecar_size, one.coarse_sha256, one.coarse_size)
+    coarse = (beside and beside.coarse_sha256, beside and beside.coarse_size)
+    return (series, one.stem, one.header.sop_uid, *files, *coarse, *_attributes(one.header))
 
 
 def _series_row(series: int, study: int, patient: int, members: list[Instance]) -> tuple[Any, ...]:
     head = members[0].header
-    sidecars = [(one.stem + SIDECAR_SUFFIX, one.sidecar_sha256) for one in members]
-    kept = [(name, content) for name, content in sidecars if content is not None]
+    sidecars = [(one.stem, one.sidecar) for one in members if one.sidecar is not None]
+    coarse = [(one.stem, one.coarse_sha256) for one in members]
+    coarse_sidecars = [(stem, one.coarse_sha256) for stem, one in sidecars]
     return (
         series,
         study,
@@ -184,10 +242,17 @@ def _series_row(series: int, study: int, patient: int, members: list[Instance]) 
         head.study_uid,
         head.series_uid,
         len(members),
-        directory_root((one.stem + IMAGE_SUFFIX, one.sha256) for one in members),
-        len(kept),
-        directory_root(kept),
+        *_root(((one.stem, one.sha256) for one in members), IMAGE_SUFFIX)[1:],
+        *_root(((stem, one.sha256) for stem, one in sidecars), SIDECAR_SUFFIX),
+        *_root(coarse, IMAGE_SUFFIX),
+        *_root(coarse_sidecars, SIDECAR_SUFFIX),
     )
+
+
+def _root(files: Iterable[tuple[str, bytes | None]], suffix: str) -> tuple[int, bytes]:
+    """How many files there are, and their root."""
+    kept = [(stem + suffix, content) for stem, content in files if content is not None]
+    return len(kept), directory_root(kept)
 
 
 def _profile_rows(series: int, members: list[Instance]) -> list[tuple[Any, ...]]:
@@ -198,10 +263,14 @@ def _profile_rows(series: int, members: list[Instance]) -> list[tuple[Any, ...]]
         total["bytes"] += one.size
         total["sidecars"] += one.sidecar_size is not None
         total["sidecar_bytes"] += one.sidecar_size or 0
+        total["coarse_instances"] += one.coarse_sha256 is not None
+        total["coarse_bytes"] += one.coarse_size or 0
+        total["coarse_sidecars"] += one.sidecar is not None and one.sidecar.coarse_sha256 is not None
+        total["coarse_sidecar_bytes"] += (one.sidecar and one.sidecar.coarse_size) or 0
     rows = [
         (
             series,
-            *(total[name] for name in ("instances", "bytes", "sidecars", "sidecar_bytes")),
+            *(total[name] for name in _TOTALS),
             *key,
         )
         for key, total in totals.items()
@@ -209,18 +278,36 @@ def _profile_rows(series: int, members: list[Instance]) -> list[tuple[Any, ...]]
     return sorted(rows, key=lambda row: tuple(map(str, row)))
 
 
+_TOTALS = (
+    *("instances", "bytes", "sidecars", "sidecar_bytes"),
+    *("coarse_instances", "coarse_bytes", "coarse_sidecars", "coarse_sidecar_bytes"),
+)
+
+
 def index_digest(tables: dict[str, list[tuple[Any, ...]]]) -> str:
     """The digest over all rows of all tables, in their order."""
-    return digest({"schema": SCHEMA_VERSION, **{name: rows_digest(tables[name]) for name in TABLES}})
+    return digest_of_tables({name: rows_digest(tables[name]) for name in TABLES})
+
+
+def digest_of_tables(digests: dict[str, str]) -> str:
+    """The digest over the digests of all tables."""
+    return digest({"schema": SCHEMA_VERSION, **digests})
 
 
 def rows_digest(rows: Iterable[tuple[Any, ...]]) -> str:
     """SHA-256 over rows as JSON lines: bytes in hexadecimal, days in ISO form."""
     hasher = hashlib.sha256()
     for row in rows:
-        line = json.dumps([_plain(value) for value in row], ensure_ascii=False, separators=(",", ":"))
-        hasher.update(line.encode() + b"\n")
+        hasher.update(row_bytes(row))
     return "sha256:" + hasher.hexdigest()
+
+
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def row_bytes(row: tuple[Any, ...]) -> bytes:
+    """A row as the digest takes it."""
+    return f"{_as_json([_plain(value) for value in row])}\n".encode()
 
 
 def _plain(value: Any) -> Any:
@@ -231,7 +318,7 @@ def _plain(value: Any) -> Any:
 
 def write(index: Index, target: Path) -> None:
     """Write the tables as Parquet files into an existing directory."""
-    for name, schema in _SCHEMAS.items():
+    for name, schema in SCHEMAS.items():
         write_table(target / f"{name}.parquet", schema, index.tables[name])
 
 
@@ -242,6 +329,6 @@ def write_table(path: Path, schema: pa.Schema, rows: Sequence[tuple[Any, ...]]) 
     pq.write_table(pa.Table.from_arrays(arrays, schema=schema), path, compression="zstd")
 
 
-assert [field.name for field in fields(Patient)] == [field.name for field in _SCHEMAS["patients"]][1:], (
+assert [field.name for field in fields(Patient)] == [field.name for field in SCHEMAS["patients"]][1:], (
     "rows of patients are written in the order of the record's fields"
 )

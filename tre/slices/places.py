@@ -22,6 +22,10 @@ CLINICAL_TIER = "clinical"
 """Where clinical records lie as they came in; nothing links to them."""
 
 
+COARSE_CLINICAL_TIER = "clinical-coarse"
+"""The same with months and years for dates."""
+
+
 def patient_directory(pseudonym: str) -> str:
     """A patient's directory inside a tier: 256 directories above keep each of them small."""
     return f"{hashlib.sha256(pseudonym.encode()).hexdigest()[:2]}/{pseudonym}"
@@ -62,13 +66,42 @@ class DatasetPlaces:
         """A tier of the store."""
         return self.root / "store" / name
 
+    @property
+    def quarantine(self) -> Path:
+        """Files that wait for a person, by patient like a tier; no index speaks of them."""
+        return self.root / "quarantine"
+
+    @property
+    def tag_manifest(self) -> Path:
+        """What the data manager declared safe in headers, as it was signed."""
+        return self.root / "tag-manifest.json"
+
     def release(self, name: str) -> Path:
         """A release's index."""
         return self.root / "releases" / name
 
+    @property
+    def plans(self) -> Path:
+        """Contents of plans."""
+        return self.root / "plans"
+
+    @property
+    def plan_staging(self) -> Path:
+        """The content that is being written."""
+        return self.root / ".plan"
+
+    @property
+    def lists(self) -> Path:
+        """Lists of patients."""
+        return self.root / "lists"
+
     def plan(self, digest: str) -> Path:
         """A plan's content: its file list and row identifiers."""
-        return self.root / "plans" / digest.removeprefix("sha256:")
+        return self.plans / digest.removeprefix("sha256:")
+
+    def patient_list(self, digest: str) -> Path:
+        """A list of patients that slices were planned with."""
+        return self.lists / f"{digest.removeprefix('sha256:')}.txt"
 
 
 @dataclass(frozen=True)

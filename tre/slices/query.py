@@ -5,7 +5,7 @@ bound, columns come from the fixed lists here. Each image gets a verdict that sa
 which the alternative that got furthest failed, and whether the value was missing. A unit (`keep_whole`) is in when one
 of its images matches and none is excluded; opt-outs are subtracted after everything else.
 
-Does not guarantee: speed on an index without profiles; see `tre.slices.index`.
+Does not guarantee: speed on a release that is not loaded; see `tre.slices.loaded`.
 
 Threat: a specification whose text reaches the database, and a condition that is silently skipped.
 """
@@ -16,21 +16,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tre.domain.slices.spec import (
-    AgeRange,
-    DayRange,
-    ImageConditions,
-    MillimetreRange,
-    NoneOf,
-    SliceSpec,
-    Unit,
-)
+from tre.domain.slices.spec import ImageConditions, Sample, SliceSpec, Unit
+from tre.domain.slices.values import AgeRange, DayRange, MillimetreRange, NoneOf
 from tre.domain.slices.vocabulary import UNKNOWN
+from tre.slices.cohorts import TICKETS
 
 MATCHES = 1000
 """The verdict on an image that an alternative takes; smaller numbers say where the best one failed."""
 
 WITHDRAWN = "withdrawn"
+NOT_DRAWN = "patients.sample"
 NOT_ASKED = "images"
 _IMAGE_COLUMNS = {
     "modality": "modality",
@@ -43,12 +38,7 @@ _IMAGE_COLUMNS = {
     "burned_in_annotation": "burned_in_annotation",
 }
 _PATIENT_COLUMNS = {name: name for name in ("covid_status", "age", "sex", "ethnicity_group", "site")}
-_UNITS = {
-    Unit.patient: "s.patient",
-    Unit.study: "s.study",
-    Unit.series: "g.series",
-    Unit.instance: "(g.series, g.image_verdict, g.exclude_verdict)",
-}
+_UNITS = {Unit.patient: "patient", Unit.study: "study", Unit.series: "series"}
 _BOUNDS = {DayRange: "DATE", AgeRange: "INTEGER", MillimetreRange: "INTEGER"}
 
 
@@ -59,6 +49,7 @@ class Compiled:
     image: str = "0"
     exclude: str = "0"
     patient: str = "0"
+    drawn: str = ""
     parameters: dict[str, Any] = field(default_factory=dict)
     image_reasons: dict[int, str] = field(default_factory=dict)
     exclude_reasons: dict[int, str] = field(default_factory=dict)
@@ -69,6 +60,11 @@ class Compiled:
         name = f"v{len(self.parameters)}"
         self.parameters[name] = value
         return f"${name}"
+
+    def image_values(self) -> dict[str, Any]:
+        """The bound values that grading images needs."""
+        used = self.image + self.exclude
+        return {name: value for name, value in self.parameters.items() if f"${name}:" in used}
 
 
 @dataclass(frozen=True)
@@ -92,8 +88,19 @@ def compile_spec(spec: SliceSpec) -> Compiled:
     out.exclude = _excluded(spec.exclude, out)
     if spec.patients is not None:
         tests = _tests(spec.patients, _PATIENT_COLUMNS, out)
+        if spec.patients.list is not None:
+            tests.insert(0, _Test("list", "false", "NOT (p.pseudonym IN (SELECT pseudonym FROM listed))"))
         out.patient = _first_failure(tests, out)
+        if spec.patients.sample is not None:
+            _draw(spec.patients.sample, out)
     return out
+
+
+def _draw(sample: Sample, out: Compiled) -> None:
+    """Whose ticket is drawn: one below the threshold, and one of the `n` smallest."""
+    permille, n = sample.permille, sample.n
+    most = TICKETS - 1 if permille is None else TICKETS * permille // 1000 - 1
+    out.drawn = f"ticket <= {out.bind(most)}::BIGINT AND place <= {out.bind(TICKETS - 1 if n is None else n)}::BIGINT"
 
 
 def _tests(conditions: Any, columns: dict[str, str], out: Compiled) -> list[_Test]:
@@ -152,54 +159,75 @@ def _first_failure(tests: Sequence[_Test], out: Compiled) -> str:
         out.patient_reasons[2 * number] = f"patients.{test.key}"
         out.patient_reasons[2 * number + 1] = f"patients.{test.key}.{UNKNOWN}"
         cases += f" WHEN {test.missing} THEN {2 * number + 1} WHEN {test.fails} THEN {2 * number}"
-    return f"CASE{cases} ELSE 0 END"
+    return f"CASE{cases} ELSE 0 END" if cases else "0"
 
 
 _QUERY = """
 WITH graded AS (
-    SELECT series, instances, bytes, sidecars, sidecar_bytes, study_date,
+    SELECT series, patient, study, instances, bytes, sidecars, sidecar_bytes, study_date, image_kinds,
            {image} AS image_verdict, {exclude} AS exclude_verdict
-    FROM profiles
+    FROM profiles WHERE partition = $partition
 ),
-grouped AS (
-    SELECT series, image_verdict, exclude_verdict, min(study_date) AS first_study_date,
-           sum(instances)::BIGINT AS instances, sum(bytes)::BIGINT AS bytes,
-           sum(sidecars)::BIGINT AS sidecars, sum(sidecar_bytes)::BIGINT AS sidecar_bytes
-    FROM graded GROUP BY ALL
-),
-placed AS (
-    SELECT g.*, s.patient, s.study, {unit} AS unit
-    FROM grouped g JOIN series s USING (series) WHERE s.partition = $partition
-),
-units AS (
-    SELECT unit, bool_or(image_verdict = {matches}) AS wanted, max(exclude_verdict) AS barred
-    FROM placed GROUP BY unit
-),
+{units},
 people AS (
-    SELECT p.patient, {patient} AS patient_verdict,
+    SELECT p.patient, p.pseudonym, {patient} AS patient_verdict,
            p.pseudonym IN (SELECT pseudonym FROM denied) AS gone
     FROM patients p
+),
+judged AS (
+    SELECT placed.*, patient_verdict, gone, pseudonym,
+           CASE WHEN NOT wanted THEN 'image' WHEN barred > 0 THEN 'exclude'
+                WHEN patient_verdict > 0 THEN 'patient' ELSE 'fits' END AS verdict
+    FROM placed JOIN people USING (patient)
 )
-SELECT placed.*,
-       CASE WHEN NOT wanted THEN 'image' WHEN barred > 0 THEN 'exclude'
-            WHEN patient_verdict > 0 THEN 'patient' WHEN gone THEN 'withdrawn' ELSE 'taken' END AS fate,
-       barred, patient_verdict
-FROM placed JOIN units USING (unit) JOIN people USING (patient)
+{fates}
 """
+_TOGETHER = """
+units AS (
+    SELECT {unit} AS unit, bool_or(image_verdict = {matches}) AS wanted, max(exclude_verdict) AS barred
+    FROM graded GROUP BY unit
+),
+placed AS (SELECT graded.*, wanted, barred FROM graded JOIN units ON graded.{unit} = units.unit)
+"""
+_ALONE = """
+placed AS (SELECT *, image_verdict = {matches} AS wanted, exclude_verdict AS barred FROM graded)
+"""
+"""Images that are alike have one fate, so nothing is asked of the others."""
+
+_ALL = """
+SELECT {kept}, CASE WHEN verdict <> 'fits' THEN verdict WHEN gone THEN 'withdrawn' ELSE 'taken' END AS fate
+FROM judged
+"""
+_SAMPLE = """,
+eligible AS (SELECT DISTINCT patient, pseudonym FROM judged WHERE verdict = 'fits'),
+places AS (
+    SELECT patient, ticket, row_number() OVER (ORDER BY ticket, pseudonym) AS place
+    FROM eligible JOIN tickets USING (patient)
+),
+draws AS (SELECT patient, {drawn} AS drawn FROM places)
+SELECT {kept},
+       CASE WHEN verdict <> 'fits' THEN verdict WHEN NOT coalesce(drawn, false) THEN 'sample'
+            WHEN gone THEN 'withdrawn' ELSE 'taken' END AS fate
+FROM judged LEFT JOIN draws USING (patient)
+"""
+_KEPT = "judged.* EXCLUDE (verdict, gone, pseudonym, wanted)"
 
 
 def selection_query(spec: SliceSpec, compiled: Compiled) -> str:
-    """The one query: a row for each group of like images of a series, with its fate and the verdicts behind it.
+    """The one query: a row for each kind of images of a series, with its fate and the verdicts behind it.
 
-    It reads the tables `profiles`, `series`, `patients` and `denied`, and takes the bound values of `compiled` and
-    `partition`.
+    It reads the tables `profiles`, `patients` and `denied` of a loaded release, `listed` for a list and `tickets` for a
+    sample, and takes the bound values of `compiled` and `partition`.
     """
+    unit = _UNITS.get(spec.keep_whole)
+    units = _ALONE if unit is None else _TOGETHER
+    fates = _SAMPLE if compiled.drawn else _ALL
     return _QUERY.format(
+        fates=fates.format(kept=_KEPT, drawn=compiled.drawn),
         image=compiled.image,
         exclude=compiled.exclude,
         patient=compiled.patient,
-        unit=_UNITS[spec.keep_whole],
-        matches=MATCHES,
+        units=units.format(unit=unit, matches=MATCHES),
     )
 
 
@@ -210,4 +238,6 @@ def reason_of(fate: str, verdicts: tuple[int, int, int], compiled: Compiled) -> 
         return compiled.image_reasons[image]
     if fate == "exclude":
         return compiled.exclude_reasons[barred]
-    return compiled.patient_reasons[patient] if fate == "patient" else WITHDRAWN
+    if fate == "patient":
+        return compiled.patient_reasons[patient]
+    return NOT_DRAWN if fate == "sample" else WITHDRAWN

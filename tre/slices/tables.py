@@ -15,26 +15,21 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tre.domain.slices.spec import ClinicalTable
-from tre.domain.slices.vocabulary import AGE_TOP_CODE, CLINICAL_COLUMNS
+from tre.domain.slices.derivations import ClinicalTable
+from tre.slices.columns import Values, shown
 from tre.slices.index import rows_digest
 from tre.slices.release import opened
-from tre.slices.reports import band_expression
 
 _TABLE = """
-SELECT {columns} FROM patients WHERE pseudonym IN (SELECT pseudonym FROM wanted) ORDER BY pseudonym
+SELECT {columns} FROM patients JOIN wanted USING (pseudonym) ORDER BY pseudonym
 """
 
 
-def _expression(name: str, table: ClinicalTable) -> str:
-    if name in table.derive:
-        return f"{band_expression(table.derive[name])} AS {name}"
-    assert name in CLINICAL_COLUMNS, "the specification was checked"
-    return f"least(age, {AGE_TOP_CODE}) AS age" if name == "age" else name
-
-
 def write_clinical(release: Path, rows: Path, table: ClinicalTable, target: Path) -> str:
-    """Write the table of the people listed in `rows`; return the digest of what it says."""
+    """Write the table of the people listed in `rows`; return the digest of what it says.
+
+    `rows` has a column `pseudonym` and, where a column is derived from it, `first_study_date`.
+    """
     with opened(release) as connection:
         found = _select(connection, rows, table)
     pq.write_table(found, target, compression="zstd")
@@ -44,5 +39,7 @@ def write_clinical(release: Path, rows: Path, table: ClinicalTable, target: Path
 
 def _select(connection: duckdb.DuckDBPyConnection, rows: Path, table: ClinicalTable) -> pa.Table:
     connection.from_parquet(str(rows)).create_view("wanted")
-    columns = ", ".join(_expression(name, table) for name in table.columns)
-    return connection.sql(_TABLE.format(columns=columns)).to_arrow_table()
+    values = Values()
+    columns = ", ".join(shown(name, table, values) for name in table.columns)
+    found = connection.sql(_TABLE.format(columns=columns), params=values.bound).to_arrow_table()
+    return found.rename_columns(list(table.columns))

@@ -1,7 +1,8 @@
 """Comparing a slice with what was approved: file by file, by inode, without reading a single image.
 
 Guarantees: a file that was added, is missing, or is another file under the right name is found, since the same device
-and inode mean the same bytes; documents and table are compared by digest with the recorded content digest. Expected
+and inode mean the same bytes; a file that the slice's own record calls a copy, and only such a file, is read and must
+have the stored SHA-256; documents and table are compared by digest with the recorded content digest. Expected
 names come from the kept plan, checked against its digest first, never from the slice itself.
 
 Does not guarantee: that the bytes in the store are what they were at ingest (a re-hash says that); inodes prove that
@@ -21,8 +22,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tre.domain.errors import Reason, TREError
+from tre.domain.slices.cover import HEADERS_TABLE
 from tre.domain.slices.plan import SlicePlan
-from tre.slices import documents
+from tre.domain.slices.spec import Headers
+from tre.slices import copies, documents
 from tre.slices.contents import FILES, check_contents
 from tre.slices.farm import PAYLOAD, Link, links
 from tre.slices.files import directory
@@ -86,7 +89,7 @@ def verify(recorded: Recorded, slices: SlicePlaces, dataset: DatasetPlaces) -> V
     check_contents(contents, recorded.plan.identity)
     spec = recorded.plan.spec
     expected = _expected(links(contents / FILES, spec.layout))
-    store = _Store(dataset.tier(spec.tier))
+    store = _Store(dataset.tier(spec.tier), copies.copies_of(here))
     found = [*_compare(here / PAYLOAD, expected, store), *_compare_documents(here, recorded)]
     return Verified(sum(map(len, expected.values())), tuple(sorted(found)))
 
@@ -104,8 +107,9 @@ def _expected(wanted: Iterator[Link]) -> Expected:
 class _Store:
     """Inodes of the files in the store, one patient's directory at a time."""
 
-    def __init__(self, tier: Path) -> None:
+    def __init__(self, tier: Path, copied: copies.Copies) -> None:
         self._tier = tier
+        self.copied = copied
         self._known: tuple[str, dict[str, tuple[int, int]]] = ("", {})
 
     def file(self, link: Link) -> tuple[int, int] | None:
@@ -147,6 +151,7 @@ def _compare(payload: Path, expected: Expected, store: _Store) -> Iterator[Diffe
             else:
                 yield Difference(f"{PAYLOAD}/{below}", Fault.added)
         yield from _compare_files(parent, files, expected.get(parent, {}), store)
+        yield from _compare_copies(path, files, expected.get(parent, {}), store)
     for parent in expected.keys() - seen:
         for name in expected[parent]:
             yield Difference(_payload_path(parent, name), Fault.missing)
@@ -172,17 +177,39 @@ def _compare_files(
     for name, link in wanted.items():
         if name not in files:
             yield Difference(_payload_path(parent, name), Fault.missing)
-        elif files[name] != store.file(link):
+        elif files[name] != store.file(link) and link.path not in store.copied:
             yield Difference(_payload_path(parent, name), Fault.replaced)
+
+
+def _compare_copies(
+    path: Path, files: dict[str, tuple[int, int]], wanted: dict[str, Link], store: _Store
+) -> Iterator[Difference]:
+    """Copies are compared by their bytes; one that is the stored file itself needs no look."""
+    if not store.copied.paths:
+        return
+    read = [
+        (name, link.stored)
+        for name, link in wanted.items()
+        if name in files and link.path in store.copied and files[name] != store.file(link)
+    ]
+    with directory(path) as descriptor:
+        for name in copies.differing(descriptor, read):
+            yield Difference(_payload_path(wanted[name].parent, name), Fault.replaced)
 
 
 def _compare_documents(here: Path, recorded: Recorded) -> Iterator[Difference]:
     names = {documents.README, documents.SPEC, documents.IMAGES, documents.BAG}
-    names |= {documents.BAG_INFO, documents.MANIFEST, documents.TAG_MANIFEST}
+    names |= {documents.BAG_INFO, documents.MANIFEST, documents.TAG_MANIFEST, documents.DICTIONARY, documents.WHO}
+    names.add(documents.DICTIONARY_CSV)
+    if recorded.plan.spec.headers is Headers.full:
+        names.add(documents.HEADERS)
     clinical = recorded.plan.spec.tables.clinical
     if clinical is not None:
         names.add(documents.CLINICAL)
+    if copies.record_digest(here) is not None:
+        names.add(copies.RECORD)
     files, others = _inodes(here)
+    names |= {documents.CHANGES, documents.TOMBSTONES} & files.keys()
     yield from (Difference(name, Fault.added) for name in files.keys() - names)
     yield from (Difference(name, Fault.added) for name in others if name != PAYLOAD)
     missing = names - files.keys()
@@ -207,6 +234,10 @@ def _content_digest(here: Path, recorded: Recorded) -> str:
     tables = {}
     if recorded.plan.spec.tables.clinical is not None:
         tables["clinical"] = _table_digest(here / documents.CLINICAL)
+    if recorded.plan.spec.headers is Headers.full:
+        tables[HEADERS_TABLE] = _table_digest(here / documents.HEADERS)
+    if (copied := copies.record_digest(here)) is not None:
+        tables[copies.RECORD] = copied
     manifest = "sha256:" + hashlib.sha256(data).hexdigest()
     plan = recorded.plan.plan_digest
     return documents.content_digest(plan, manifest, tables, recorded.version)

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from tre.domain.datasets import BuiltSlice, Dataset, Release
 from tre.domain.errors import Reason, TREError
 from tre.domain.slices.plan import SlicePlan
+from tre.domain.slices.spec import DirectoryLayout
 from tre.domain.withdrawals import DenySet, Withdrawal
 from tre.store.database import Change
 from tre.store.tables.data import datasets, plans, releases, slices, withdrawals
@@ -63,6 +64,11 @@ def free_group(connection: Connection, first: int, last: int) -> int:
 def register(change: Change, dataset: Dataset) -> None:
     """Put a new dataset into the record."""
     change.connection.execute(insert(datasets).values(**dataset.model_dump()))
+
+
+def declare(change: Change, name: str, tag_manifest: str) -> None:
+    """Record the digest of the tag manifest that holds from now on."""
+    change.connection.execute(update(datasets).where(datasets.c.name == name).values(tag_manifest=tag_manifest))
 
 
 def release(connection: Connection, dataset: str, name: str) -> Release | None:
@@ -136,6 +142,13 @@ def get_plan(connection: Connection, digest: str) -> SlicePlan | None:
     return found
 
 
+def layouts_of(connection: Connection, digests: Iterable[str]) -> dict[str, DirectoryLayout]:
+    """How files are laid out by each of these plans, read quickly: nothing rests on it that is not compared later."""
+    layout = plans.c.body["identity"]["layout"].as_string()
+    rows = connection.execute(select(plans.c.digest, layout).where(plans.c.digest.in_(sorted(digests))))
+    return {digest: DirectoryLayout(word) for digest, word in rows}
+
+
 def deny_set(connection: Connection, dataset: str) -> DenySet:
     """Everyone who opted out of a dataset, and the number of this state."""
     version = connection.execute(select(datasets.c.deny_version).where(datasets.c.name == dataset)).scalar_one_or_none()
@@ -185,6 +198,12 @@ def all_slices(connection: Connection) -> list[BuiltSlice]:
     """Every slice that stands in the file system, newest first."""
     rows = connection.execute(select(slices).order_by(slices.c.built_at.desc(), slices.c.slice_id))
     return [BuiltSlice.model_validate(dict(row._mapping)) for row in rows]
+
+
+def slices_of(connection: Connection, dataset: str) -> list[BuiltSlice]:
+    """Those of one dataset, newest first."""
+    query = select(slices).where(slices.c.dataset == dataset).order_by(slices.c.built_at.desc(), slices.c.slice_id)
+    return [BuiltSlice.model_validate(dict(row._mapping)) for row in connection.execute(query)]
 
 
 def forget_slice(change: Change, slice_id: str) -> None:

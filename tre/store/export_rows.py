@@ -11,7 +11,12 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Table, select
 
 from tre.domain.exports.models import ExportRequest
+from tre.domain.model import Record
+from tre.domain.people import Subject
 from tre.store.tables.airlock import (
+    export_claims,
+    export_comments,
+    export_consents,
     export_files,
     export_findings,
     export_groups,
@@ -22,7 +27,16 @@ from tre.store.tables.airlock import (
 
 Rows = list[dict[str, Any]]
 
-PARTS: tuple[Table, ...] = (export_groups, export_files, export_findings, export_reviews, export_votes)
+PARTS: tuple[Table, ...] = (
+    export_groups,
+    export_files,
+    export_findings,
+    export_reviews,
+    export_votes,
+    export_comments,
+    export_claims,
+    export_consents,
+)
 """The tables that hold the parts of a request, besides its own row."""
 
 
@@ -48,6 +62,9 @@ def request_row(request: ExportRequest) -> dict[str, Any]:
         "released_at": release.at if release else None,
         "bundle_sha256": release.bundle_sha256 if release else None,
         "bundle_size": release.bundle_size if release else None,
+        "exceptions": release.exceptions if release else None,
+        "emergency": request.emergency.model_dump(mode="json") if request.emergency else None,
+        "ledger": [entry.model_dump(mode="json") for entry in request.ledger],
         "created_at": request.created_at,
         "changed_at": request.changed_at,
         "deadline": request.deadline,
@@ -62,7 +79,31 @@ def part_rows(request: ExportRequest) -> dict[str, Rows]:
         export_findings.name: _finding_rows(request),
         export_reviews.name: _review_rows(request),
         export_votes.name: _vote_rows(request),
+        export_comments.name: [
+            _stamped(request, place, item, ("by",)) | {"at": item.at} for place, item in enumerate(request.comments)
+        ],
+        export_claims.name: [
+            _stamped(request, place, item, ("checker", "by")) | {"at": item.at, "until": item.until}
+            for place, item in enumerate(request.claims)
+        ],
+        export_consents.name: [
+            _stamped(request, place, item, ("by",)) | {"at": item.at} for place, item in enumerate(request.consents)
+        ],
     }
+
+
+def _stamped(request: ExportRequest, place: int, item: Record, people: tuple[str, ...]) -> dict[str, Any]:
+    """A part's row: its values, with each person in two columns; times are put in by whoever asks."""
+    row = {"request": request.id, "place": place, **item.model_dump(mode="json", exclude=set(people))}
+    for name in people:
+        subject: Subject = getattr(item, name)
+        row |= {f"{name}_issuer": subject.issuer, f"{name}_id": subject.id}
+    return row
+
+
+def _unstamped(row: dict[str, Any], people: tuple[str, ...]) -> dict[str, Any]:
+    pairs = {name: {"issuer": row[f"{name}_issuer"], "id": row[f"{name}_id"]} for name in people}
+    return _without(row, *(f"{name}_{part}" for name in people for part in ("issuer", "id"))) | pairs
 
 
 def _group_rows(request: ExportRequest) -> Rows:
@@ -73,6 +114,8 @@ def _group_rows(request: ExportRequest) -> Rows:
             "place": place,
             "context": group.context,
             "controls": group.controls,
+            "relation": group.relation,
+            "people": group.people,
         }
         for place, group in enumerate(request.groups)
     ]
@@ -141,7 +184,10 @@ def read_request(connection: Connection, row: RowMapping) -> ExportRequest:
             "confirmation": confirmed
             and {"by": {"issuer": row["confirmed_issuer"], "id": row["confirmed_id"]}, "at": confirmed},
             "release": released
-            and {"at": released, "bundle_sha256": row["bundle_sha256"], "bundle_size": row["bundle_size"]},
+            and {"at": released} | {name: row[name] for name in ("bundle_sha256", "bundle_size", "exceptions")},
+            "comments": [_unstamped(item, ("by",)) for item in parts[export_comments.name]],
+            "claims": [_unstamped(item, ("checker", "by")) for item in parts[export_claims.name]],
+            "consents": [_unstamped(item, ("by",)) for item in parts[export_consents.name]],
         }
     )
 
@@ -159,6 +205,8 @@ _PLAIN = (
     "created_at",
     "changed_at",
     "deadline",
+    "emergency",
+    "ledger",
 )
 
 

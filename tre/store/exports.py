@@ -18,9 +18,11 @@ from sqlalchemy import Connection, Table, and_, delete, func, insert, select, up
 from tre.domain.canonical import digest
 from tre.domain.errors import Reason, TREError
 from tre.domain.events import Event
-from tre.domain.exports import authoring, releasing, reviewing
+from tre.domain.exports import authoring, claims, comments, emergency, exceptions, releasing, replacing, reviewing
 from tre.domain.exports.models import (
     CheckRun,
+    Comment,
+    Consent,
     ExportRequest,
     FileGroup,
     FileKind,
@@ -29,13 +31,17 @@ from tre.domain.exports.models import (
 )
 from tre.domain.exports.permissions import can_view, check_view
 from tre.domain.exports.situation import GrantFacts, Situation
-from tre.domain.exports.states import ExportState
+from tre.domain.exports.states import PHASES, VOTING, ExportState
 from tre.domain.exports.visibility import seen_by
 from tre.domain.names import short_hash
 from tre.domain.people import Person, Subject
 from tre.store.database import Change, new_id
 from tre.store.export_rows import PARTS, Rows, key_of, part_rows, read_request, request_row
 from tre.store.tables.airlock import export_files, export_requests
+from tre.store.tables.audit import audit_events
+
+IN_REVIEW = tuple(state for state, phase in PHASES.items() if phase in VOTING)
+"""The states in which checkers review."""
 
 
 def new_export_id() -> str:
@@ -95,6 +101,11 @@ def by_state(connection: Connection, states: Iterable[ExportState]) -> list[Expo
     return _many(connection, export_requests.c.state.in_(wanted))
 
 
+def in_review(connection: Connection) -> list[ExportRequest]:
+    """Requests in the checkers' hands."""
+    return by_state(connection, IN_REVIEW)
+
+
 def of_grant(connection: Connection, grant: str) -> list[ExportRequest]:
     """Every request of a grant, oldest change first."""
     return _many(connection, export_requests.c.grant == grant)
@@ -122,6 +133,22 @@ def released_outputs(connection: Connection, grant: str) -> int:
     query = select(func.count(export_files.c.request)).select_from(joined)
     outputs = export_files.c.kind == FileKind.output
     return int(connection.execute(query.where(*released, outputs)).scalar_one())
+
+
+def released_exceptions(connection: Connection, grant: str) -> int:
+    """From how many findings an exception was made in what left: the public may know that number."""
+    left = (export_requests.c.grant == grant, export_requests.c.state == ExportState.Released)
+    query = select(func.coalesce(func.sum(export_requests.c.exceptions), 0)).where(*left)
+    return int(connection.execute(query).scalar_one())
+
+
+def released_past_quorum(connection: Connection, grant: str) -> int:
+    """How many releases of a project left past a quorum out of reach: the public reads each of them."""
+    left = (export_requests.c.grant == grant, export_requests.c.state.in_([ExportState.Released, ExportState.Recalled]))
+    named = select(("export/" + export_requests.c.id).label("object")).where(*left)
+    seconded = audit_events.c.kind == "export.emergency-seconded"
+    query = select(func.count(audit_events.c.object.distinct())).where(seconded, audit_events.c.object.in_(named))
+    return int(connection.execute(query).scalar_one())
 
 
 def uses_bytes(connection: Connection, sha256: str) -> bool:
@@ -166,6 +193,13 @@ def set_kind(
     return save(change, request, authoring.set_kind(request, person, *file, situation))
 
 
+def replace_file(
+    change: Change, request: ExportRequest, person: Person, replacement: replacing.Replacement, situation: Situation
+) -> ExportRequest:
+    """Let a file give way to those that were made of it."""
+    return save(change, request, replacing.replace_by(request, person, replacement, situation))
+
+
 def keep_run(change: Change, request: ExportRequest, run: CheckRun, situation: Situation) -> ExportRequest:
     """Keep what a run of the checks found."""
     return save(change, request, authoring.checked(request, run, situation))
@@ -208,6 +242,54 @@ def reject(change: Change, request: ExportRequest, person: Person, message: str,
 def approve(change: Change, request: ExportRequest, person: Person, typed: str, situation: Situation) -> ExportRequest:
     """Confirm the release."""
     return save(change, request, reviewing.approve(request, person, typed, situation))
+
+
+def confirm_kept(change: Change, request: ExportRequest, person: Person, situation: Situation) -> ExportRequest:
+    """Confirm the votes that were kept from an earlier turn."""
+    return save(change, request, reviewing.confirm_kept(request, person, situation))
+
+
+def comment(
+    change: Change, request: ExportRequest, person: Person, words: Comment, situation: Situation
+) -> ExportRequest:
+    """Keep a comment."""
+    return save(change, request, comments.comment(request, person, words, situation))
+
+
+def publish(change: Change, request: ExportRequest, person: Person, name: str, situation: Situation) -> ExportRequest:
+    """Let the author read a comment."""
+    return save(change, request, comments.publish(request, person, name, situation))
+
+
+def claim(change: Change, request: ExportRequest, person: Person, situation: Situation) -> ExportRequest:
+    """Take a seat at the review."""
+    return save(change, request, claims.claim(request, person, situation))
+
+
+def give_back(change: Change, request: ExportRequest, person: Person, situation: Situation) -> ExportRequest:
+    """Leave a seat."""
+    return save(change, request, claims.give_back(request, person, situation))
+
+
+def consent(
+    change: Change, request: ExportRequest, person: Person, word: Consent, situation: Situation
+) -> ExportRequest:
+    """Keep a data manager's word on a finding."""
+    return save(change, request, exceptions.consent(request, person, word, situation))
+
+
+def ask_emergency(
+    change: Change, request: ExportRequest, person: Person, reason: str, situation: Situation
+) -> ExportRequest:
+    """Ask for a release past the quorum."""
+    return save(change, request, emergency.ask(request, person, reason, situation))
+
+
+def second_emergency(
+    change: Change, request: ExportRequest, person: Person, typed: str, situation: Situation
+) -> ExportRequest:
+    """Second a release past the quorum."""
+    return save(change, request, emergency.second(request, person, typed, situation))
 
 
 def begin_release(change: Change, request: ExportRequest, situation: Situation) -> ExportRequest:

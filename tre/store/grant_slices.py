@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -11,6 +12,7 @@ from tre.domain.errors import Reason
 from tre.domain.model import Line, Record
 from tre.store.database import Change
 from tre.store.spans import Span
+from tre.store.tables.data import slices
 from tre.store.tables.grants import grant_slices
 
 
@@ -70,3 +72,13 @@ def set_state(change: Change, grant: str, name: str, state: SliceState, reason: 
         .where(grant_slices.c.grant == grant, grant_slices.c.name == name)
         .values(state=state, reason=reason, **values)
     )
+
+
+def changed_at(connection: Connection, grant: str) -> list[datetime]:
+    """When each slice of a grant that is no longer in its first version was last written."""
+    query = (
+        select(slices.c.built_at)
+        .join(grant_slices, grant_slices.c.slice_id == slices.c.slice_id)
+        .where(grant_slices.c.grant == grant, slices.c.manifest_version > 1)
+    )
+    return list(connection.execute(query).scalars())

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, insert, or_, select, update
 
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import AccessGrantSpec, GrantRecord, GrantSlice, Suspension, SuspensionScope
-from tre.domain.grants.states import GRANT_TRANSITIONS, GrantPhase
+from tre.domain.grants.states import ENDED_PHASES, GRANT_TRANSITIONS, GrantPhase
 from tre.domain.model import Line, Record, parse_record
 from tre.domain.names import slice_id
 from tre.domain.people import Subject
@@ -120,7 +120,7 @@ def apply(change: Change, name: str, spec: AccessGrantSpec, source: str, now: da
             why="One grant has one source: two could say different things of it.",
             remedy="Change it where it came from, or give the new one another name.",
         )
-    if GrantPhase(row.phase) in {GrantPhase.Expired, GrantPhase.Revoked, GrantPhase.Closed}:
+    if GrantPhase(row.phase) in ENDED_PHASES:
         raise TREError(
             Reason.StateForbids,
             f"The grant {name!r} has ended.",

@@ -34,6 +34,10 @@ class JobState(StrEnum):
     failed = "failed"
 
 
+UNDER_WAY = frozenset({JobState.open, JobState.taken})
+"""States in which an answer is awaited."""
+
+
 class Job(Record):
     """One piece of work for `program` (storekeeper or checker) about `subject`."""
 
@@ -148,6 +152,11 @@ def fail(change: Change, job_id: str, error: TREError, now: datetime) -> None:
 _WORTH_ANOTHER_TRY = frozenset({Reason.RuntimeFailed, Reason.CheckerFailed, Reason.ServiceUnavailable})
 
 
+def is_open(job: Job | None) -> bool:
+    """Whether a job waits for its answer."""
+    return job is not None and job.state in UNDER_WAY
+
+
 def waiting(connection: Connection, program: str, now: datetime, limit: int = 100) -> Sequence[Job]:
     """Jobs a program may take now, oldest first."""
     rows = connection.execute(
@@ -175,6 +184,27 @@ def latest(connection: Connection, program: str, kind: str, subject: str) -> Job
         .limit(1)
     ).one_or_none()
     return None if row is None else _job(row._mapping)
+
+
+def of_subject(connection: Connection, program: str, kind: str, subject: str, limit: int = 20) -> list[Job]:
+    """The newest jobs of a kind about a subject, newest first."""
+    rows = connection.execute(
+        select(jobs)
+        .where(jobs.c.program == program, jobs.c.kind == kind, jobs.c.subject == subject)
+        .order_by(jobs.c.created_at.desc(), jobs.c.id)
+        .limit(limit)
+    )
+    return [_job(row._mapping) for row in rows]
+
+
+def asked_since(connection: Connection, program: str, kind: str, subject: str, since: datetime) -> list[datetime]:
+    """When jobs of a kind about a subject were asked for after a moment, earliest first."""
+    query = (
+        select(jobs.c.created_at)
+        .where(jobs.c.program == program, jobs.c.kind == kind, jobs.c.subject == subject, jobs.c.created_at > since)
+        .order_by(jobs.c.created_at)
+    )
+    return list(connection.execute(query).scalars())
 
 
 def _job(row: Any) -> Job:

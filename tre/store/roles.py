@@ -48,9 +48,29 @@ _WRITER: Rights = {"alembic_version": _READ, "writing_turn": "UPDATE"}
 """What every program that writes needs: the turn is the lock of a table, which takes a right to it."""
 
 _READS_LOG: Rights = dict.fromkeys(("audit_waiting", "audit_leaves", "audit_nodes", "audit_checkpoints"), _READ)
-_EXPORTS = ("export_requests", "export_groups", "export_files", "export_findings", "export_reviews", "export_votes")
-_DATA: Rights = dict.fromkeys(("datasets", "releases", "plans", "slices", "withdrawals"), _READ)
+_EXPORTS = (
+    "export_requests",
+    "export_groups",
+    "export_files",
+    "export_findings",
+    "export_reviews",
+    "export_votes",
+    "export_comments",
+    "export_claims",
+    "export_consents",
+)
+_IMPORTS = ("import_requests", "import_files")
+_BESIDE: Rights = {
+    "export_attempts": _ADD,
+    "export_links": _KEEP,
+    "column_labels": _KEEP,
+    "checker_absences": _KEEP,
+}
+_DATA: Rights = dict.fromkeys(("datasets", "releases", "retirements", "plans", "slices", "withdrawals"), _READ)
+_OPTOUTS: Rights = {"withdrawal_batches": _KEEP, "withdrawal_people": "SELECT, INSERT, DELETE"}
 _DESK: Rights = {
+    "quarantine": "SELECT, UPDATE",
+    "retirements": _ADD,
     "grants": "SELECT, UPDATE",
     "suspensions": _KEEP,
     "grant_slices": _READ,
@@ -58,7 +78,9 @@ _DESK: Rights = {
     "workspace_uids": _READ,
     "jobs": _KEEP,
     "people": _KEEP,
-    **dict.fromkeys(_EXPORTS, _ALL),
+    **dict.fromkeys((*_EXPORTS, *_IMPORTS), _ALL),
+    **_BESIDE,
+    **_OPTOUTS,
 }
 
 RIGHTS: dict[Role, Rights] = {
@@ -79,7 +101,8 @@ RIGHTS: dict[Role, Rights] = {
         "jobs": _KEEP,
         "people": _READ,
         "sessions": "SELECT (id, issuer, subject, expires_at, revoked_at)",
-        **dict.fromkeys(_EXPORTS, _ALL),
+        **dict.fromkeys((*_EXPORTS, *_IMPORTS), _ALL),
+        **_BESIDE,
     },
     Role.portal: _WRITER
     | _READS_LOG
@@ -97,11 +120,17 @@ RIGHTS: dict[Role, Rights] = {
         "audit_events": f"SELECT (number, id), {_SAY}",
         "datasets": _KEEP,
         "releases": _ADD,
+        "retirements": _READ,
         "plans": _ADD,
         "slices": _ALL,
         "withdrawals": _ADD,
+        "quarantine": _ALL,
+        **_OPTOUTS,
         "jobs": "SELECT, UPDATE",
         "grants": "SELECT (name, phase)",
+        "grant_slices": _READ,
+        "workspaces": "SELECT (name, grant)",
+        "import_requests": "SELECT (id, grant, state, document, created_at)",
     },
     Role.operator: _WRITER
     | _READS_LOG
@@ -113,6 +142,7 @@ RIGHTS: dict[Role, Rights] = {
         "plans": _ADD,
         "slices": _ALL,
         "withdrawals": _ADD,
+        "quarantine": _ALL,
         "grants": _KEEP,
         "grant_slices": _KEEP,
         "accounts": _KEEP,
@@ -125,8 +155,9 @@ RIGHTS: dict[Role, Rights] = {
         "datasets": "SELECT",
         "grants": "SELECT (name, generation, spec, phase, evidence_verified, activated_at, revoked_at)",
         "grant_slices": _READ,
-        "export_requests": "SELECT (id, grant, state)",
+        "export_requests": "SELECT (id, grant, state, exceptions)",
         "export_files": "SELECT (request, kind)",
+        "withdrawal_batches": "SELECT (dataset, state, people, accepted_at)",
     },
 }
 
@@ -162,7 +193,7 @@ def _quoted(name: str) -> str:
 
 
 def _columns_quoted(what: str) -> str:
-    return what.replace("(id, grant, state)", '(id, "grant", state)')
+    return what.replace(", grant", ', "grant"')
 
 
 def apply(connection: Connection, prefix: str) -> None:

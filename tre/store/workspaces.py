@@ -63,6 +63,12 @@ def of_grant(connection: Connection, grant: str) -> list[Workspace]:
     return [_workspace(row._mapping) for row in rows]
 
 
+def names_of_grant(connection: Connection, grant: str) -> list[str]:
+    """The names of a grant's workspaces."""
+    query = select(workspaces.c.name).where(workspaces.c.grant == grant).order_by(workspaces.c.name)
+    return list(connection.execute(query).scalars())
+
+
 def of_subject(connection: Connection, subject: Subject) -> list[Workspace]:
     """Every workspace of a person."""
     rows = connection.execute(
@@ -95,6 +101,14 @@ def phases(connection: Connection) -> list[tuple[tuple[str, str], str, Workspace
 
 _PHASES = {phase.value: phase for phase in WorkspacePhase}
 """Looked up ten thousand times in a row, which takes a tenth of making them."""
+
+
+def count_restarts(connection: Connection) -> int:
+    """How many workspaces wait for their next run because people opted out."""
+    query = select(func.count()).where(
+        workspaces.c.wanted == Wanted.Restart, workspaces.c.reason == Reason.DataWithdrawn
+    )
+    return int(connection.execute(query).scalar_one())
 
 
 def everything(connection: Connection) -> list[Workspace]:

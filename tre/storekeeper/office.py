@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tre.domain.clock import Clock
+from tre.domain.errors import Reason, TREError
 from tre.domain.events import Event
 from tre.domain.names import check_resource_name
 from tre.domain.people import Subject
@@ -22,6 +23,10 @@ from tre.system.settings import Settings
 
 PATIENCE = 120.0
 """Seconds that one build waits for another to finish."""
+
+
+SALT = "dataset-salt.key"
+"""The secret of this installation from which each dataset's own keys come."""
 
 
 @dataclass(frozen=True)
@@ -50,3 +55,16 @@ class Office:
     def owner(self, group: int = -1) -> Ownership:
         """To whom new files are given: the storekeeper, and a dataset's group."""
         return ownership(self.settings.services.storekeeper, group)
+
+    def secret(self) -> bytes:
+        """The secret that draws are made with. Raises `TREError(SetupIncomplete)` where it cannot be read."""
+        path = self.layout.keys / SALT
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise TREError(
+                Reason.SetupIncomplete,
+                "Nobody can be drawn, for a sample or for validation: the datasets' secret cannot be read.",
+                why=f"{path}: {error.strerror}.",
+                remedy="Run this as the storekeeper or as root; `tre init` makes the secret.",
+            ) from error

@@ -19,23 +19,29 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import structlog
 from aiohttp import web
 from prometheus_client import Counter, Gauge, Histogram
+from pydantic import Field
 
 from tre.domain.datasets import SliceId
 from tre.domain.errors import Reason, TREError
 from tre.domain.events import program
 from tre.domain.model import Line, Record, parse_record
+from tre.domain.optouts.states import AT_WORK, BatchState
+from tre.domain.slices.previews import KIND as PREVIEW
+from tre.domain.slices.previews import PreviewRequest
+from tre.domain.slices.shown import as_shown
 from tre.domain.slices.spec import ReleaseName, ResourceName, SliceSpec
+from tre.slices.populations import disclosure_of
 from tre.slices.watch import Watcher
 from tre.store import jobs
 from tre.store.changes import ChangeFeed
 from tre.store.database import Database
 from tre.store.roles import Role
-from tre.storekeeper import deliveries, slices, workspaces
+from tre.storekeeper import answers, deliveries, inboxes, previews, slices, withdrawals, workspaces
 from tre.storekeeper.office import Office
 from tre.system.clock import SystemClock
 from tre.system.layout import Layout
@@ -61,6 +67,11 @@ class AddRequest(Record):
     path: Path
     release: ReleaseName | None = None
     title: Line = ""
+    manifest: Path | None = None
+    """A signed tag manifest on this machine."""
+
+    onto: ReleaseName | None = None
+    validation_permille: Annotated[int, Field(strict=True, ge=0, le=999)] = 0
 
 
 class PlanRequest(Record):
@@ -80,13 +91,26 @@ Handler = Callable[[Office, Mapping[str, Any], Watcher], dict[str, Any]]
 
 def _add(office: Office, payload: Mapping[str, Any], watcher: Watcher) -> dict[str, Any]:
     asked = parse_record(AddRequest, payload, source="job")
-    order = deliveries.Delivery(asked.dataset, asked.path, asked.release or "", asked.title)
+    order = deliveries.Delivery(
+        dataset=asked.dataset,
+        path=asked.path,
+        release=asked.release or "",
+        title=asked.title,
+        manifest=asked.manifest,
+        onto=asked.onto or "",
+        validation_permille=asked.validation_permille,
+    )
     return dict(deliveries.add(office, order, watcher).as_plain())
 
 
 def _plan(office: Office, payload: Mapping[str, Any], watcher: Watcher) -> dict[str, Any]:
     asked = parse_record(PlanRequest, payload, source="job")
-    return slices.make_plan(office, asked.spec, watcher).as_plain()
+    rule = disclosure_of(asked.spec.dataset, office.layout.root).small_numbers
+    return as_shown(slices.make_plan(office, asked.spec, watcher), rule)  # the exact plan stays with the storekeeper
+
+
+def _preview(office: Office, payload: Mapping[str, Any], _watcher: Watcher) -> dict[str, Any]:
+    return previews.preview(office, parse_record(PreviewRequest, payload, source="job"))
 
 
 def _build(office: Office, payload: Mapping[str, Any], watcher: Watcher) -> dict[str, Any]:
@@ -107,12 +131,41 @@ def _destroy(office: Office, payload: Mapping[str, Any], _watcher: Watcher) -> d
     return workspaces.destroy(office, parse_record(workspaces.DestroyRequest, payload, source="job"))
 
 
+def _answer(office: Office, payload: Mapping[str, Any], _watcher: Watcher) -> dict[str, Any]:
+    return answers.deliver(office, parse_record(answers.DeliverRequest, payload, source="job"))
+
+
+def _fill(office: Office, payload: Mapping[str, Any], _watcher: Watcher) -> dict[str, Any]:
+    return inboxes.fill_all(office, parse_record(inboxes.FillRequest, payload, source="job"))
+
+
+def _count(office: Office, payload: Mapping[str, Any], _watcher: Watcher) -> dict[str, Any]:
+    return withdrawals.count(office, parse_record(withdrawals.BatchRequest, payload, source="job").batch).as_plain()
+
+
 LANES: dict[str, dict[str, Handler]] = {
     "data": {"dataset.add": _add},
-    "slices": {"slice.plan": _plan, "slice.build": _build, "slice.remove": _remove},
-    "workspaces": {"workspace.provision": _provision, "workspace.destroy": _destroy},
+    "slices": {
+        "slice.plan": _plan,
+        PREVIEW: _preview,
+        "slice.build": _build,
+        "slice.remove": _remove,
+    },
+    "workspaces": {
+        "workspace.provision": _provision,
+        "workspace.destroy": _destroy,
+        "preflight.answer": _answer,
+        "inbox.fill": _fill,
+    },
+    "withdrawals": {"withdrawal.count": _count},
 }
 """What is done one after the other, and what beside it."""
+
+OPT_OUTS: dict[str, frozenset[BatchState]] = {
+    "opt-outs": withdrawals.URGENT,
+    "afterwards": AT_WORK - withdrawals.URGENT,
+}
+"""Steps of accepted opt-outs, taken without anybody asking: those that end use, and beside them those that last."""
 
 
 @dataclass
@@ -135,7 +188,7 @@ class Service:
     def __init__(self, office: Office) -> None:
         self._office = office
         self._watcher = _Stopping()
-        self._beats = dict.fromkeys(LANES, time.monotonic())
+        self._beats = dict.fromkeys((*LANES, *OPT_OUTS), time.monotonic())
 
     def stop(self) -> None:
         """Take nothing more; interrupt what runs at its next step."""
@@ -146,6 +199,8 @@ class Service:
         async with asyncio.TaskGroup() as group:
             for lane in LANES:
                 group.create_task(self._lane(lane))
+            for lane, states in OPT_OUTS.items():
+                group.create_task(self._opt_outs(lane, withdrawals.Worker(self._office, states)))
 
     def trouble(self) -> str | None:
         """What is wrong, for `/healthz`: a lane that neither works nor looks."""
@@ -169,6 +224,30 @@ class Service:
                 work.result()
         finally:
             feed.close()
+
+    async def _opt_outs(self, lane: str, worker: withdrawals.Worker) -> None:
+        """Take steps of opt-outs as they come due."""
+        feed = ChangeFeed(self._office.database)
+        try:
+            while not self._watcher.stopped:
+                self._beats[lane] = time.monotonic()
+                work = asyncio.create_task(asyncio.to_thread(self._take_steps, worker))
+                while not work.done():
+                    self._beats[lane] = time.monotonic()
+                    await asyncio.wait([work], timeout=_IDLE_SECONDS)
+                if not work.result():
+                    await feed.wait_async(_IDLE_SECONDS)
+        finally:
+            feed.close()
+
+    def _take_steps(self, worker: withdrawals.Worker) -> int:
+        """One look; trouble that nobody foresaw is in the log, and the next look comes."""
+        try:
+            withdrawals.expire(self._office)
+            return worker.run(self._watcher)
+        except Exception as error:  # an opt-out waits for nothing so long as for a lane that died
+            log.error("opt-outs failed", exc_info=error)
+            return 0
 
     def _next(self, lane: str) -> jobs.Job | None:
         with self._office.database.read() as connection:

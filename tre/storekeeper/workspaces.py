@@ -19,7 +19,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from tre.domain.errors import Reason, TREError
-from tre.domain.grants.states import GrantPhase
+from tre.domain.grants.states import ENDED_PHASES
 from tre.domain.model import Line, Record
 from tre.domain.slices.spec import ResourceName
 from tre.slices import acl
@@ -35,11 +35,11 @@ from tre.slices.files import (
     may_chown,
     storage_error,
 )
-from tre.store import grants
+from tre.store import grants, imports
+from tre.storekeeper import inboxes
 from tre.storekeeper.office import PATIENCE, Office
 
 OUTBOX_MODE, INBOX_MODE = 0o2750, 0o2750
-_ENDED = frozenset({GrantPhase.Expired, GrantPhase.Revoked, GrantPhase.Closed})
 
 WorkspaceName = Annotated[Line, Field(pattern=r"^w-[a-z2-7]{12}$")]
 
@@ -77,10 +77,14 @@ def provision(office: Office, request: ProvisionRequest) -> dict[str, Any]:
                 acl.admit(descriptor, request.uid)
     except OSError as error:
         raise storage_error(error, f"Making the directories of {request.workspace}") from error
+    filled = inboxes.Filled()
+    with office.database.read() as connection:
+        wanted = imports.let_in(connection, request.grant)
+    inboxes.fill(office, request.workspace, wanted, filled)
     event = office.event("workspace.provisioned", f"workspace/{request.workspace}", user=request.uid)
     with office.database.change(event):
         pass
-    return {"workspace": request.workspace, "uid": request.uid}
+    return {"workspace": request.workspace, "uid": request.uid, "inbox": filled.as_plain()}
 
 
 def _check_user(office: Office, uid: int) -> None:
@@ -128,7 +132,7 @@ def destroy(office: Office, request: DestroyRequest) -> dict[str, Any]:
         "outbox": layout.outboxes / request.workspace,
         "inbox": layout.inboxes / request.workspace,
     }
-    if phase in _ENDED:
+    if phase in ENDED_PHASES:
         doomed["shared"] = layout.shared / request.grant
     started = office.clock.now()
     keeper = Ownership(office.owner().uid, -1)

@@ -165,6 +165,7 @@ def _arrange_data(layout: Layout, owners: Owners) -> None:
     keeper = owners.uid("storekeeper")
     for path in (layout.datasets, layout.slices):
         make_directory(path, 0o711, owner=keeper, group=keeper)
+    make_directory(layout.slice_indexes, 0o2750, owner=keeper, group=owners.uid("checker"))
     # What lies below belongs to workspaces, which may open it wide; nobody else on the machine gets as far as that.
     for path in (layout.homes, layout.shared, layout.outboxes, layout.inboxes):
         make_directory(path, 0o700, owner=keeper, group=keeper)
@@ -176,7 +177,10 @@ def _arrange_vault(layout: Layout, owners: Owners) -> None:
     checker = owners.uid("checker")
     make_directory(layout.vault.parent, 0o711, owner=checker, group=checker)
     make_directory(layout.vault, 0o700, owner=checker, group=checker)
+    make_directory(layout.extracts, 0o2750, owner=checker, group=owners.uid("portal"))
     make_directory(layout.releases, 0o2750, owner=checker, group=owners.uid("portal"))
+    make_directory(layout.uploads, 0o2770, owner=owners.uid("portal"), group=checker)
+    make_directory(layout.handover, 0o2750, owner=checker, group=owners.uid("storekeeper"))
     make_directory(layout.checker_spool, 0o711, owner=checker, group=checker)
     controller = owners.uid("controller")
     make_directory(layout.checker_spool / "in", 0o2750, owner=controller, group=checker)

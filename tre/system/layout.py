@@ -34,6 +34,11 @@ class Layout:
         return self.keys / "grant-signing.key"
 
     @property
+    def practice_key(self) -> Path:
+        """The data managers' private key, where it is kept here: grants of practice data are signed with it."""
+        return self.keys / "practice-signing.key"
+
+    @property
     def door_certificate(self) -> Path:
         """What the gateway shows to the doors of pods, on a cluster; doors believe no other."""
         return self.keys / "gateway-door.crt"
@@ -52,6 +57,11 @@ class Layout:
     def slices(self) -> Path:
         """`SLICEID/`: the built, read-only slices. On the same file system as the stores: they are hard links."""
         return self.root / "data" / "slices"
+
+    @property
+    def slice_indexes(self) -> Path:
+        """What the airlock knows the slices by: written by the storekeeper, read by the checker, shown to nobody."""
+        return self.root / "data" / "indexes"
 
     @property
     def homes(self) -> Path:
@@ -77,6 +87,21 @@ class Layout:
     def vault(self) -> Path:
         """The airlock's content-addressed store."""
         return self.root / "vault" / "objects"
+
+    @property
+    def extracts(self) -> Path:
+        """What the checks kept of files for people to look at."""
+        return self.root / "vault" / "extracts"
+
+    @property
+    def uploads(self) -> Path:
+        """`UPLOAD/`: what people sent to be let in, until the checker has copied it: written by the portal."""
+        return self.root / "vault" / "uploads"
+
+    @property
+    def handover(self) -> Path:
+        """What was let in, by its SHA-256: written by the checker, read by the storekeeper."""
+        return self.root / "vault" / "handover"
 
     @property
     def releases(self) -> Path:

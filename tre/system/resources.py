@@ -9,7 +9,8 @@ Threat: a file made to keep its reader busy with its own mistakes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -18,7 +19,7 @@ from pydantic import ValidationError
 
 from tre.domain.errors import Reason, TREError
 from tre.domain.model import Record, all_keys, own_errors, problems_of
-from tre.system.yamlfile import YamlFile, load_yaml, only_document
+from tre.system.yamlfile import YamlFile, load_yaml, only_document, parse_yaml
 
 T = TypeVar("T", bound=Record)
 
@@ -59,6 +60,37 @@ def read_record(kind: type[T], path: Path, *, default: T | None = None) -> T:
     return _record(kind, file, 0)
 
 
+def read_located(kind: type[T], path: Path) -> Located[T]:
+    """The one record that a file holds, with its place. Raises `TREError(BadInput)`."""
+    return _located(kind, load_yaml(path))
+
+
+def read_text(kind: type[T], text: str) -> Located[T]:
+    """The one record that a text holds which somebody typed; its places are lines. Raises `TREError(BadInput)`."""
+    return _located(kind, parse_yaml(text.encode(errors="replace"), ""))
+
+
+def _located(kind: type[T], file: YamlFile) -> Located[T]:
+    if only_document(file) is None:
+        what = f"{file.source or 'The text'} is empty."
+        raise TREError(Reason.BadInput, what, why=f"{kind.__name__} is due.", remedy=NOTHING_DONE)
+    return Located(_record(kind, file, 0), file)
+
+
+@contextmanager
+def telling_where(found: Located[Any]) -> Iterator[None]:
+    """Name file and line in an error that begins with a key of the record: `tier: the release has no such tier`."""
+    try:
+        yield
+    except TREError as error:
+        key, colon, rest = error.what.partition(": ")
+        parts = key.split(".")
+        if error.reason is not Reason.BadInput or not colon or not all(part.isidentifier() for part in parts):
+            raise
+        what = found.problem(tuple(parts), rest)
+        raise TREError(error.reason, what, why=error.why, remedy=error.remedy) from error
+
+
 def read_records(kind: type[T], path: Path) -> list[Located[T]]:
     """Every record of a file, with its place. Raises `TREError(BadInput)` where one is wrong or none is there."""
     file = load_yaml(path)
@@ -76,11 +108,11 @@ def _record(kind: type[T], file: YamlFile, document: int) -> T:
     try:
         return kind.model_validate(file.values[document])
     except ValidationError as error:
-        values = file.values[document]
-        places = [file.place(_location(item, values), document) for item in own_errors(error)]
-        found = problems_of(error, all_keys(kind))
+        values, items = file.values[document], own_errors(error)
+        places = [file.place(_location(item, values), document) for item in items[:MOST_SHOWN]]
+        found = problems_of(error, all_keys(kind), MOST_SHOWN)
         listed = [f"{place}: {problem.expected}" for place, problem in zip(places, found, strict=True)]
-        raise refusal(listed) from error
+        raise refusal(listed, unlisted=len(items) - len(listed)) from error
 
 
 def _location(item: dict[str, Any], values: object) -> tuple[str | int, ...]:
@@ -103,9 +135,11 @@ def _child(inside: object, part: str | int) -> object:
     return inside[part] if isinstance(inside, list) and isinstance(part, int) and part < len(inside) else None
 
 
-def refusal(problems: Iterable[str], reason: Reason = Reason.BadInput, *, why: str = STRICT) -> TREError:
-    """One error for everything that is wrong, a line each."""
+def refusal(
+    problems: Iterable[str], reason: Reason = Reason.BadInput, *, why: str = STRICT, unlisted: int = 0
+) -> TREError:
+    """One error for everything that is wrong, a line each; `unlisted` counts what nobody put into words."""
     listed = list(problems)
-    more = len(listed) - MOST_SHOWN
+    more = max(len(listed) - MOST_SHOWN, 0) + unlisted
     shown = listed[:MOST_SHOWN] + ([f"and {more} more"] if more > 0 else [])
     return TREError(reason, "\n".join(shown), why=why, remedy=NOTHING_DONE)

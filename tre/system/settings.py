@@ -161,6 +161,18 @@ class UidRange(Record):
         return self.first <= number <= self.last
 
 
+class WithdrawalSettings(Record):
+    """What happens to files of people who opted out, after they left every slice."""
+
+    hold_days: Annotated[int, Field(ge=0, le=3650)] = 28
+    """How long files that are to be erased are kept under lock before they are: a list sent by mistake can be mended.
+    Default: the 28 days in which the NCCID framework contract demands destruction with a certificate."""
+
+    grace_days: Annotated[int, Field(ge=0, le=3650)] = 28
+    """How long people have to remove copies and derived files from homes and shared folders before they are looked for
+    again and what is left stands on the receipt as outstanding. UK Biobank's platform allows 90 days."""
+
+
 class Settings(Record):
     """Everything an operator can set."""
 
@@ -213,6 +225,9 @@ class Settings(Record):
     home_retention_days: Annotated[int, Field(ge=0, le=3650)] = 28
     """How long homes are kept after a grant ended. Default: the 28 days in which the NCCID framework contract demands
     destruction with a certificate. `tre grant close` does not wait."""
+
+    withdrawals: WithdrawalSettings = WithdrawalSettings()
+    """Holds and graces of opt-outs."""
 
     profiles: dict[str, ProfileSettings] = {"small": ProfileSettings()}
     """Sizes of workspace by the name that grants use; giving any replaces the default list."""

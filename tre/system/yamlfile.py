@@ -70,8 +70,16 @@ class YamlFile:
         return line
 
     def place(self, location: tuple[str | int, ...], document: int = 0) -> str:
-        """File, line and key path as people name them: `grant.yaml:12: spec.members[0].role`."""
-        return f"{self.source}:{self.line_of(location, document)}: {key_path(location) or 'the document'}"
+        """File, line and key path as people name them: `grant.yaml:12: spec.slices[0]`; of a text, `line 12: …`."""
+        return f"{_at(self.source, self.line_of(location, document))}: {key_path(location) or 'the document'}"
+
+
+def _at(source: str, line: int) -> str:
+    return f"{source}:{line}" if source else f"line {line}"
+
+
+def _named(source: str) -> str:
+    return source or "the text"
 
 
 def load_yaml(path: Path) -> YamlFile:
@@ -92,22 +100,25 @@ def only_document(file: YamlFile) -> Any:
     if len(file.values) > 1:
         raise TREError(
             Reason.BadInput,
-            f"{file.source}:{file.line_of((), 1)}: a second document begins here; one is expected.",
-            why=f"{file.source} holds {len(file.values)} documents.",
+            f"{_at(file.source, file.line_of((), 1))}: a second document begins here; one is expected.",
+            why=f"{_named(file.source)} holds {len(file.values)} documents.",
             remedy="Put each into a file of its own.",
         )
     return file.values[0] if file.values else None
 
 
 def parse_yaml(data: bytes, source: str) -> YamlFile:
-    """Every document in these bytes; `source` names them in errors. Raises `TREError(BadInput)`."""
+    """Every document in these bytes; `source` names them in errors: nothing for a text that is no file.
+
+    Raises `TREError(BadInput)`.
+    """
     try:
         text = data.decode("utf-8")
         nodes = list(yaml.compose_all(text, Loader=_NoAliasLoader))
     except UnicodeDecodeError as error:
         raise TREError(
             Reason.BadInput,
-            f"{source}:{1 + data[: error.start].count(10)}: this is not UTF-8 text.",
+            f"{_at(source, 1 + data[: error.start].count(10))}: this is not UTF-8 text.",
             why=f"The byte at position {error.start} is 0x{data[error.start]:02x}.",
             remedy="Save the file in the encoding UTF-8.",
         ) from error
@@ -116,7 +127,7 @@ def parse_yaml(data: bytes, source: str) -> YamlFile:
     except RecursionError as error:
         raise TREError(
             Reason.BadInput,
-            f"{source} is nested too deeply.",
+            f"{_named(source)} is nested too deeply.",
             why=f"At most {MAX_DEPTH} levels are read.",
             remedy="Write it flatter.",
         ) from error
@@ -127,7 +138,7 @@ def parse_yaml(data: bytes, source: str) -> YamlFile:
 def _not_yaml(source: str, data: bytes, error: yaml.YAMLError) -> TREError:
     if isinstance(error, yaml.reader.ReaderError):
         before = data.decode("utf-8")[: error.position]
-        place, problem = f"{source}:{1 + before.count(chr(10))}", f"the character #x{int(error.character):04x}"
+        place, problem = _at(source, 1 + before.count(chr(10))), f"the character #x{int(error.character):04x}"
         return TREError(
             Reason.BadInput,
             f"{place}: this is not YAML that can be read here.",
@@ -138,7 +149,7 @@ def _not_yaml(source: str, data: bytes, error: yaml.YAMLError) -> TREError:
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
     return TREError(
         Reason.BadInput,
-        f"{source}{f':{mark.line + 1}' if mark else ''}: this is not YAML that can be read here.",
+        f"{_at(source, mark.line + 1) if mark else _named(source)}: this is not YAML that can be read here.",
         why=f"Line {mark.line + 1}, column {mark.column + 1}: {problem}." if mark else f"{problem}.",
         remedy="Correct that place; wrong indentation and missing quotes are the usual causes.",
     )
@@ -194,7 +205,7 @@ def _plain(node: yaml.Node, source: str) -> Any:
 def _refused(node: yaml.Node, source: str, what: str, remedy: str) -> TREError:
     return TREError(
         Reason.BadInput,
-        f"{source}:{node.start_mark.line + 1}: {what}.",
+        f"{_at(source, node.start_mark.line + 1)}: {what}.",
         why="Files are read strictly, so that none means something else than it shows.",
         remedy=remedy,
     )

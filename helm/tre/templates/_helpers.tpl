@@ -95,12 +95,23 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- end }}
 
+{{/* Files that a site gives, by the folder below /etc/tre in which services find them. */}}
+{{- define "tre.given-files" -}}
+airlock-policies: {{ toJson .Values.policies.airlock }}
+dataset-policies: {{ toJson .Values.policies.datasets }}
+population-policies: {{ toJson .Values.policies.populations }}
+grant-signers: {{ toJson .Values.grantSigners }}
+manifest-signers: {{ toJson .Values.manifestSigners }}
+practice-signers: {{ toJson .Values.practiceSigners }}
+{{- end }}
+
 {{/* Files of the chart as a service finds them below /etc/tre. */}}
 {{- define "tre.given-volumes" -}}
 - {name: settings, configMap: {name: tre-settings}}
 - {name: policies, configMap: {name: tre-policies}}
-- {name: airlock-policies, configMap: {name: tre-airlock-policies}}
-- {name: grant-signers, configMap: {name: tre-grant-signers}}
+{{- range $name, $_ := include "tre.given-files" . | fromYaml }}
+- {name: {{ $name }}, configMap: {name: tre-{{ $name }}}}
+{{- end }}
 - {name: root, emptyDir: {medium: Memory, sizeLimit: 64Mi}}
 - {name: scratch, emptyDir: {sizeLimit: 1Gi}}
 {{- end }}
@@ -108,8 +119,9 @@ capabilities: {drop: [ALL]}
 {{- define "tre.given-mounts" -}}
 - {name: settings, mountPath: /etc/tre/settings, readOnly: true}
 - {name: policies, mountPath: /etc/tre/policies, readOnly: true}
-- {name: airlock-policies, mountPath: /etc/tre/airlock-policies, readOnly: true}
-- {name: grant-signers, mountPath: /etc/tre/grant-signers, readOnly: true}
+{{- range $name, $_ := include "tre.given-files" . | fromYaml }}
+- {name: {{ $name }}, mountPath: /etc/tre/{{ $name }}, readOnly: true}
+{{- end }}
 - {name: keys, mountPath: /etc/tre/keys, readOnly: true}
 - {name: scratch, mountPath: /tmp}
 - {name: root, mountPath: /srv/tre}

@@ -144,7 +144,7 @@ HONEST: dict[str, Callable[[], bytes]] = {
     "redacted.csv": lambda: b"group,count\nA,[REDACTED]\nB,120\nC,<10\n",
     "excel.csv": "\ufeffgroupe;moyenne\nA;1,5\nB;2,5\n".encode,
     "quoted.csv": lambda: b'label,mean\n"one, two\nlines",1.5\n',
-    "windows.csv": lambda: b"a,mean\r\n1,2.5\r\n",
+    "windows.csv": lambda: b"level,mean\r\n1,2.5\r\n",
     "tabs.tsv": lambda: b"term\testimate\nage\t-0.25\nsex\t+1.5\n",
     "model.json": lambda: json.dumps({"auc": 0.91, "n": 1200, "note": "für alle"}).encode(),
     "notes.md": "# Results\n\nAge was associated with severity.\n".encode,

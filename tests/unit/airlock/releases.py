@@ -18,7 +18,8 @@ from tre.audit.merkle import hash_children, hash_leaf
 from tre.audit.proof import InclusionProof
 from tre.domain.events import Event, program
 from tre.domain.exports import reviewing
-from tre.domain.exports.models import RequestFile, Severity
+from tre.domain.exports.models import RequestFile
+from tre.domain.exports.severity import Severity
 from tre.store.database import new_id
 
 CONTENTS = {"a.csv": b"sex,mean_age\nF,44.5\nM,45.1\n", "figures/é b.csv": b"x,mean\n1,2.5\n"}

@@ -23,7 +23,9 @@ from tre.airlock.release import ReleaseDocument, Statement, make_document, make_
 from tre.audit.keys import generate
 from tre.domain.canonical import canonical_bytes
 from tre.domain.errors import Reason, TREError
-from tre.domain.exports.models import Choice, Severity
+from tre.domain.exports.models import Choice
+from tre.domain.exports.rules import AirlockPolicy
+from tre.domain.exports.severity import Severity
 
 
 @pytest.fixture
@@ -66,7 +68,7 @@ def test_any_program_unpacks_it(releases: Releases) -> None:
     path = releases.bundle()
     with zipfile.ZipFile(path) as source:
         assert source.testzip() is None
-        assert {name.removeprefix("files/"): source.read(name) for name in source.namelist()[1:]} == CONTENTS
+        assert {name.removeprefix("files/"): source.read(name) for name in source.namelist()[2:]} == CONTENTS
         assert json.loads(source.read(DOCUMENT_NAME))["statement"]["request"] == releases.world.request.id
 
 
@@ -262,6 +264,42 @@ def test_a_signed_statement_that_shows_too_few_approvals_is_refused(
     error = refused(releases, signed_falsely(releases, change))
     assert error.reason is Reason.QuorumMissing
     verify(releases, signed_falsely(releases, lambda statement: None))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: s["criteria"]["spec"]["counts"].update(threshold=3),
+        lambda s: s["criteria"]["metadata"].update(name="other"),
+        lambda s: s["criteria"].clear(),
+        lambda s: s["policy"].update(name="other"),
+        lambda s: s["policy"].update(sha256="0" * 64),
+    ],
+)
+def test_a_signed_statement_with_criteria_that_were_not_applied_is_refused(
+    change: Callable[[dict[str, Any]], object], releases: Releases
+) -> None:
+    error = refused(releases, signed_falsely(releases, change))
+    assert (error.reason, "other criteria" in error.what) == (Reason.BundleInvalid, True)
+
+
+def test_the_statement_holds_what_was_applied_as_data(releases: Releases) -> None:
+    plain = json.loads(entries_of(releases.bundle())[0][1])["statement"]
+    assert plain["format"] == "tre-release/2"
+    assert AirlockPolicy.model_validate(plain["criteria"]) == releases.world.rules
+    assert plain["criteria"]["spec"]["counts"]["threshold"] == releases.world.rules.spec.counts.threshold
+    assert {decision["looked"] for decision in plain["decisions"]} == {"stated"}
+    assert plain["project"] == {"title": "Lungs of 2,500 people", "reference": "REC 26/0001"}
+
+
+def test_a_finding_is_named_by_its_case(releases: Releases) -> None:
+    world = releases.world
+    run = world.request.check_run
+    assert run is not None
+    named = run.findings[0].model_copy(update={"check": "S04", "case": "sibling"})
+    request = world.request.model_copy(update={"check_run": run.model_copy(update={"findings": (named,)})})
+    told = make_statement(request, world.situation).findings[0]
+    assert (told.check, told.case) == ("S04", "sibling")
 
 
 def test_nothing_is_signed_whose_event_says_something_else(releases: Releases) -> None:

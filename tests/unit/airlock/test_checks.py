@@ -1,4 +1,4 @@
-"""S01, F10, and the vocabulary of headers."""
+"""S01 in plain tables and JSON, and F10."""
 
 from __future__ import annotations
 
@@ -6,62 +6,21 @@ import json
 
 import pytest
 
-from tre.airlock.checks import CHECKS, VERSIONS, run_all
-from tre.airlock.checks.lexicon import Claim, claim_of, words_of
-from tre.airlock.checks.small_counts import whole_number
+from tre.airlock.checks import checks_for, run_all
 from tre.airlock.identify import parse
-from tre.airlock.parsed import MAX_OBSERVATIONS, Bounds, Counts, Observation, quoted
+from tre.airlock.parsed import MAX_OBSERVATIONS, Bounds, Observation, Rules, Surroundings, quoted
 
 
-def look(text: str, kind: str = "csv", counts: Counts | None = None) -> list[Observation]:
-    return run_all(parse(kind, text.encode(), Bounds()), counts or Counts())
+def look(text: str, kind: str = "csv", rules: Rules | None = None) -> list[Observation]:
+    return run_all(parse(kind, text.encode(), Bounds()), Surroundings(rules or Rules()))
+
+
+def small(text: str, kind: str = "csv", rules: Rules | None = None) -> list[Observation]:
+    return [item for item in look(text, kind, rules) if item.check == "S01"]
 
 
 def places(found: list[Observation], check: str) -> list[tuple[int | None, int | None]]:
-    return [(item.row, item.column) for item in found if item.check == check]
-
-
-@pytest.mark.parametrize(
-    ("header", "claim"),
-    [
-        ("n", Claim.strong),
-        ("N", Claim.strong),
-        ("nPatients", Claim.strong),
-        ("n_patients", Claim.strong),
-        ("Number of patients", Claim.strong),
-        ("Count (2020)", Claim.strong),
-        ("freq.", Claim.strong),
-        ("COVID deaths", Claim.strong),
-        ("total", Claim.weak),
-        ("No.", Claim.weak),
-        ("#", Claim.weak),
-        ("n (%)", Claim.none),
-        ("pct_patients", Claim.none),
-        ("patient_id", Claim.none),
-        ("n_levels", Claim.none),
-        ("mean count", Claim.none),
-        ("death rate", Claim.none),
-        ("p.value", Claim.none),
-        ("age", Claim.none),
-        ("sex", Claim.none),
-        ("", Claim.none),
-    ],
-)
-def test_what_a_header_says(header: str, claim: Claim) -> None:
-    assert claim_of(header) is claim
-
-
-def test_words_are_cut_at_case_digits_and_punctuation() -> None:
-    assert words_of("nPatients_total (2020) HTTPCode") == ["n", "patients", "total", "2020", "http", "code"]
-
-
-@pytest.mark.parametrize(
-    ("cell", "number"),
-    [("7", 7), (" 7 ", 7), ("1,234", 1234), ("1 234", 1234), ("1\u202f234", 1234), ("3.0", 3), ("-2", -2)]
-    + [(cell, None) for cell in ("", "7.5", "<7", "*", "1e3", "12,34", "7%", "seven", "[REDACTED]")],
-)
-def test_whole_numbers_as_people_write_them(cell: str, number: int | None) -> None:
-    assert whole_number(cell) == number
+    return [(item.place.row, item.place.column) for item in found if item.check == check]
 
 
 def test_small_counts_are_pointed_out_cell_by_cell() -> None:
@@ -75,16 +34,16 @@ def test_small_numbers_elsewhere_are_none_of_it() -> None:
 
 
 def test_a_column_of_broken_numbers_is_no_count() -> None:
-    assert look("n,x\n1.5,1\n2.5,1\n3,1\n") == []
+    assert small("n,x\n1.5,1\n2.5,1\n3,1\n") == []
 
 
 def test_a_column_with_a_negative_number_is_no_count() -> None:
-    assert look("count,x\n-1,1\n3,1\n") == []
+    assert small("count,x\n-1,1\n3,1\n") == []
 
 
 @pytest.mark.parametrize(("header", "flagged"), [("no", 0), ("count", 3)])
 def test_numbering_is_told_from_counting_by_the_header(header: str, flagged: int) -> None:
-    assert len(look(f"{header},x\n1,a\n2,b\n3,c\n")) == flagged
+    assert len(small(f"{header},x\n1,a\n2,b\n3,c\n")) == flagged
 
 
 def test_redacted_cells_do_not_hide_the_others() -> None:
@@ -93,23 +52,23 @@ def test_redacted_cells_do_not_hide_the_others() -> None:
 
 @pytest.mark.parametrize(("zeros", "flagged"), [(False, 0), (True, 1)])
 def test_zero_follows_the_policy(zeros: bool, flagged: int) -> None:
-    assert len(look("n,x\n0,a\n100,b\n", counts=Counts(10, zeros))) == flagged
+    assert len(small("n,x\n0,a\n100,b\n", rules=Rules(10, zeros))) == flagged
 
 
 @pytest.mark.parametrize(("threshold", "flagged"), [(5, 1), (8, 2)])
 def test_the_threshold_is_the_policy_s(threshold: int, flagged: int) -> None:
-    assert len(look("n,x\n4,a\n7,b\n", counts=Counts(threshold))) == flagged
+    assert len(small("n,x\n4,a\n7,b\n", rules=Rules(threshold))) == flagged
 
 
 def test_counts_under_json_keys() -> None:
     text = json.dumps({"model": {"nobs": 7, "auc": 0.5, "df": 3}, "n": [3, 400], "a/b": {"n": True}})
     found = look(text, "json")
-    assert [item.pointer for item in found] == ["/model/nobs", "/n/0"]
+    assert [item.place.pointer for item in found] == ["/model/nobs", "/n/0"]
 
 
 def test_a_json_pointer_is_escaped() -> None:
     (found,) = look('{"a/b~": {"n": 3}}', "json")
-    assert found.pointer == "/a~1b~0/n"
+    assert found.place.pointer == "/a~1b~0/n"
 
 
 def test_a_table_in_a_text_file_is_judged_like_one() -> None:
@@ -130,7 +89,7 @@ def test_formula_cells(cell: str) -> None:
 
 @pytest.mark.parametrize("cell", ["-1", "-1.5", "+2", "-1.2 to -0.4", "-", "--", "-inf", "-1e-5", "- 3", "-4%"])
 def test_numbers_are_no_formulas(cell: str) -> None:
-    assert look(f"a,b\n1,{cell}\n") == []
+    assert places(look(f"a,b\n1,{cell}\n"), "F10") == []
 
 
 def test_formula_in_the_header_is_found() -> None:
@@ -141,8 +100,10 @@ def test_formulas_matter_in_tables_only() -> None:
     assert look("=x\n=y\n", "text") == []
 
 
-def test_every_check_has_a_version() -> None:
-    assert all(VERSIONS[check.id] == check.version >= 1 for check in CHECKS)
+def test_a_check_is_loaded_for_its_types_only() -> None:
+    of_pictures, of_tables = ({check.module for check in checks_for(kind)} for kind in ("png", "csv"))
+    assert "formula_cells" in of_tables - of_pictures
+    assert {"slice_images", "lookalike"} <= of_pictures - of_tables
 
 
 def test_a_quotation_is_short_and_visible() -> None:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from tests.assets.airlock import leaks
 from tests.support.factories import access_grant
 from tests.unit.airlock.releases import Releases
 from tests.unit.domain.exports.world import AUTHOR, WORDS, World
 from tre.airlock.policy import load_policy, shipped_directory
+from tre.airlock.sliceindex.body import unbundle
+from tre.airlock.sliceindex.keeping import IndexStore
 from tre.cli import bundle, check, export
 from tre.domain.exports import authoring
 from tre.domain.exports.models import CheckedFile, CheckRun, FileGroup, RequestFile
@@ -174,7 +179,7 @@ def root(tmp_path: Path) -> Path:
     now = SystemClock().now()
     world.now = now
     grant = access_grant("g", notBefore="2020-01-01T00:00:00Z", expires="2099-01-01T00:00:00Z")
-    group = FileGroup(name="tables", context=WORDS, controls=WORDS)
+    group = FileGroup(name="tables", context=WORDS, controls=WORDS, relation="None.", people=2500)
     file = RequestFile(path="a.csv", sha256="0" * 64, size=3, type="csv")
     run_ = CheckRun(policy=POLICY.ref, tools={}, at=now, files=(CheckedFile(path="a.csv", sha256="0" * 64),))
     draft = authoring.Draft(id="e-abcdefghijkl", grant="g", workspace="w-aaaaaaaaaaaa", author=AUTHOR.subject)
@@ -233,3 +238,64 @@ def test_wrong_words_are_told(root: Path, tmp_path: Path) -> None:
     missing = run(export.app, "show", "e-aaaaaaaaaaaa", "--as", "local:alice", "--root", root)
     assert (missing.exit_code, "ExportNotFound" in missing.stderr) == (1, True)
     assert run(export.app, "list", "--root", tmp_path / "none").exit_code == 1
+
+
+SLICE = "s-aaaaaaaaaaaa"
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Path:
+    """A root whose launcher keeps the index of one slice."""
+    (body,) = unbundle(leaks.index())
+    IndexStore(Layout(tmp_path / "root").slice_indexes).keep(SLICE, bytes(body))
+    return tmp_path / "root"
+
+
+def _csv(rows: Sequence[leaks.Row]) -> str:
+    names = [name for name in rows[0] if name != "pseudonym"]
+    return "\n".join([",".join(names), *(",".join(str(row[name]) for name in names) for row in rows)]) + "\n"
+
+
+def test_files_are_compared_with_a_slice_that_is_named(tmp_path: Path, mounted: Path) -> None:
+    """Real children: every check that knows the slice, and the formats of models, run behind the walls."""
+    people = leaks.people()
+    person = people[7]["pseudonym"]
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "rows.csv").write_text(_csv(people[:12]))
+    (out / "named.json").write_text(json.dumps({"excluded": [person], "by": "Dr Eleanor Winterbottom"}))
+    (out / "wards.csv").write_text(
+        "ward,area\nnorth,ZE3 9JW\nsouth,x\n" + leaks.SECRETS["home"]().replace(",", "") + ",y\n"
+    )
+    (out / "model.safetensors").write_bytes(leaks.safetensors({"reference": leaks.training_rows(30)}))
+    tensor = leaks.onnx_tensor("c", [30, 6], leaks.training_rows(30)[2])
+    (out / "model.onnx").write_bytes(leaks.onnx(graph=leaks.message((5, tensor))))
+    (out / "means.csv").write_text("group,mean\na,1.5\nb,2.5\n")
+    own = tmp_path / "own.yaml"
+    text = (shipped_directory() / "default.yaml").read_text().replace("name: default", "name: own")
+    own.write_text(re.sub(r"types: \[.*\]", "types: [csv, json, safetensors, onnx]", text))
+    code, printed = checked(out, "--slice", SLICE, "--root", mounted, "--policy", own)
+    assert code == 1
+    assert _told(printed) == {
+        "rows.csv": {"P02", "P04"},
+        "named.json": {"P01", "P04"},
+        "wards.csv": {"P04", "P05"},
+        "model.safetensors": {"M02"},
+        "model.onnx": {"M02"},
+        "means.csv": set(),
+    }
+    _, unaware = checked(out / "rows.csv", out / "named.json")
+    assert _told(unaware) == {"rows.csv": {"P04"}, "named.json": {"P04"}}
+
+
+def _told(printed: dict[str, Any]) -> dict[str, set[str]]:
+    """What these checks say of each file; tables have others of their own."""
+    ours = {"F02", "F05", "P01", "P02", "P03", "P04", "P05", "M01", "M02"}
+    return {Path(row["path"]).name: ours & {item["check"] for item in row["findings"]} for row in printed["files"]}
+
+
+def test_a_slice_that_has_no_index_is_said(tmp_path: Path, mounted: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"a,mean\nx,1.5\n")
+    result = run(check.app, tmp_path / "a.csv", "--slice", "s-zzzzzzzzzzzz", "--root", mounted)
+    assert result.exit_code == 1
+    assert "There is no index of the slice s-zzzzzzzzzzzz" in result.output

@@ -7,7 +7,17 @@ from pathlib import Path
 from tests.support.factories import access_grant
 from tests.unit.domain.exports.world import AUTHOR, CHECKERS, WORDS, World
 from tre.airlock.bundle import verify_bundle
-from tre.airlock.jobs import Answer, CheckAnswer, CheckJob, IntakeAnswer, IntakeJob, Job, ReleaseAnswer, ReleaseJob
+from tre.airlock.jobs import (
+    Answer,
+    AskedFile,
+    CheckAnswer,
+    CheckJob,
+    IntakeAnswer,
+    IntakeJob,
+    Job,
+    ReleaseAnswer,
+    ReleaseJob,
+)
 from tre.airlock.policy import load_policy, shipped_directory
 from tre.airlock.release import make_document, make_statement
 from tre.airlock.spool import Spool
@@ -19,7 +29,7 @@ from tre.checker.service import CheckerService
 from tre.domain.clock import ManualClock
 from tre.domain.events import program
 from tre.domain.exports import authoring
-from tre.domain.exports.models import CheckedFile, ExportRequest, FileGroup, Release, RequestFile
+from tre.domain.exports.models import ExportRequest, FileGroup, Release, RequestFile
 from tre.domain.exports.states import ExportState
 from tre.store import exports, grants
 from tre.store.database import Database, new_id
@@ -59,10 +69,10 @@ class Site:
         taken = self.ask(IntakeJob(outbox=BOX, paths=(name,), policy=ref))
         assert isinstance(taken, IntakeAnswer)
         files = tuple(RequestFile(path=f.path, sha256=f.sha256, size=f.size, type=f.type) for f in taken.files)
-        checked = self.ask(CheckJob(files=tuple(CheckedFile(path=f.path, sha256=f.sha256) for f in files), policy=ref))
+        checked = self.ask(CheckJob(files=tuple(AskedFile(path=f.path, sha256=f.sha256) for f in files), policy=ref))
         assert isinstance(checked, CheckAnswer)
         draft = authoring.Draft(id="e-abcdefghijkl", grant="g", workspace=BOX, author=AUTHOR.subject)
-        group = FileGroup(name="tables", context=WORDS, controls=WORDS, files=files)
+        group = FileGroup(name="tables", context=WORDS, controls=WORDS, relation="None.", people=2500, files=files)
         situation = self.world.situation
         event = exports.event_of("created", self.world.request, AUTHOR.subject, self.world.now)
         with self.database.change(event) as change:

@@ -17,6 +17,7 @@ from tests.unit.domain.exports.world import START
 from tre.airlock.bundle import verify_bundle
 from tre.airlock.jobs import (
     Answer,
+    AskedFile,
     CheckAnswer,
     CheckJob,
     FailedAnswer,
@@ -31,6 +32,8 @@ from tre.airlock.jobs import (
     ReleaseJob,
 )
 from tre.airlock.policy import load_policy, shipped_directory
+from tre.airlock.sliceindex.keeping import IndexStore
+from tre.airlock.sliceindex.making import Material, make
 from tre.airlock.spool import MOST_ATTEMPTS, Spool
 from tre.airlock.vault import Vault
 from tre.checker import service as service_module
@@ -38,7 +41,8 @@ from tre.checker.handlers import Workbench
 from tre.checker.service import CheckerService
 from tre.domain.clock import ManualClock
 from tre.domain.errors import Reason
-from tre.domain.exports.models import CheckedFile, PolicyRef, Severity
+from tre.domain.exports.models import PolicyRef
+from tre.domain.exports.severity import Severity
 from tre.store.database import new_id
 from tre.system.layout import Layout
 
@@ -65,11 +69,11 @@ class Bench:
         self.spool.done(job_id)
         return answer
 
-    def taken(self, name: str, data: bytes) -> CheckedFile:
+    def taken(self, name: str, data: bytes) -> AskedFile:
         (self.outbox / name).write_bytes(data)
         answer = self.ask(IntakeJob(outbox=BOX, paths=(name,), policy=POLICY))
         assert isinstance(answer, IntakeAnswer)
-        return CheckedFile(path=name, sha256=answer.files[0].sha256)
+        return AskedFile(path=name, sha256=answer.files[0].sha256)
 
 
 @pytest.fixture
@@ -89,7 +93,7 @@ def test_the_way_of_a_file(bench: Bench) -> None:
     (file,) = taken.files
     assert (file.path, file.sha256, file.type) == ("a.csv", hashlib.sha256(data).hexdigest(), "csv")
     assert [(item.path, item.check) for item in taken.refused] == [("link.csv", "F01")]
-    checked = bench.ask(CheckJob(files=(CheckedFile(path="a.csv", sha256=file.sha256),), policy=POLICY))
+    checked = bench.ask(CheckJob(files=(AskedFile(path="a.csv", sha256=file.sha256),), policy=POLICY))
     assert isinstance(checked, CheckAnswer)
     assert checked.run.policy == POLICY
     assert [(f.check, f.severity) for f in checked.run.findings] == [("S01", Severity.E)]
@@ -101,7 +105,7 @@ def test_two_files_of_the_same_bytes_give_each_finding_once(bench: Bench) -> Non
     files = tuple(bench.taken(name, b"n,x\n3,a\n400,b\n") for name in ("a.csv", "b.csv"))
     answer = bench.ask(CheckJob(files=files, policy=POLICY))
     assert isinstance(answer, CheckAnswer)
-    assert answer.run.files == files
+    assert [(file.path, file.sha256) for file in answer.run.files] == [(file.path, file.sha256) for file in files]
     assert len(answer.run.findings) == 1
 
 
@@ -151,7 +155,7 @@ def test_a_site_s_own_policy_comes_first(bench: Bench) -> None:
     (bench.outbox / "a.csv").write_bytes(b"n,x\n5,a\n400,b\n")
     taken = bench.ask(IntakeJob(outbox=BOX, paths=("a.csv",), policy=ref))
     assert isinstance(taken, IntakeAnswer)
-    answer = bench.ask(CheckJob(files=(CheckedFile(path="a.csv", sha256=taken.files[0].sha256),), policy=ref))
+    answer = bench.ask(CheckJob(files=(AskedFile(path="a.csv", sha256=taken.files[0].sha256),), policy=ref))
     assert isinstance(answer, CheckAnswer)
     assert answer.run.findings == ()
     assert failed(bench.ask(IntakeJob(outbox=BOX, paths=("a.csv",), policy=POLICY))) == Reason.PolicyChanged
@@ -163,7 +167,7 @@ def test_an_outbox_that_is_not_there_is_told(bench: Bench) -> None:
 
 
 def test_a_file_that_is_not_in_the_vault_is_told(bench: Bench) -> None:
-    job = CheckJob(files=(CheckedFile(path="a.csv", sha256="0" * 64),), policy=POLICY)
+    job = CheckJob(files=(AskedFile(path="a.csv", sha256="0" * 64),), policy=POLICY)
     assert failed(bench.ask(job)) == Reason.ContentChanged
 
 
@@ -248,7 +252,7 @@ def test_the_program_works_beats_and_stops(bench: Bench, program: Callable[[], s
     taken = answers[list(jobs)[1]]
     assert isinstance(taken, IntakeAnswer)
     check = new_id()
-    bench.spool.put(check, CheckJob(files=(CheckedFile(path="a.csv", sha256=taken.files[0].sha256),), policy=POLICY))
+    bench.spool.put(check, CheckJob(files=(AskedFile(path="a.csv", sha256=taken.files[0].sha256),), policy=POLICY))
     until(lambda: check in dict(bench.spool.results()))
     answer = dict(bench.spool.results())[check]
     assert isinstance(answer, CheckAnswer)
@@ -311,3 +315,25 @@ def test_children_still_get_their_namespaces_after_it() -> None:
         for act in ("", "give_up_network()")
     ]
     assert answers[0] == answers[1]
+
+
+SLICE = "s-aaaaaaaaaaaa"
+
+
+def test_files_are_compared_with_the_slices_that_the_job_names(bench: Bench) -> None:
+    material = Material(identifiers=["Covid123456"], names=["Covid123456"], count=40)
+    IndexStore(bench.layout.slice_indexes).keep(SLICE, make(material))
+    file = bench.taken("named.csv", b"id,mean\nCOVID-0123456,1.5\n")
+    answer = bench.ask(CheckJob(files=(file,), policy=POLICY, slices=(SLICE,)))
+    assert isinstance(answer, CheckAnswer)
+    assert [finding.check for finding in answer.run.findings] == ["P01"]
+    unaware = bench.ask(CheckJob(files=(file,), policy=POLICY))
+    assert isinstance(unaware, CheckAnswer)
+    assert unaware.run.findings == ()
+
+
+def test_without_the_index_of_a_slice_nothing_is_called_clear(bench: Bench) -> None:
+    file = bench.taken("means.csv", b"group,mean\na,1.5\n")
+    answer = bench.ask(CheckJob(files=(file,), policy=POLICY, slices=(SLICE,)))
+    assert isinstance(answer, FailedAnswer)
+    assert answer.reason == Reason.SliceNotFound.value

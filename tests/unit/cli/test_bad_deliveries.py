@@ -27,7 +27,7 @@ PIXELS_CUT = b"\xe0\x7f\x10\0OW\0\0\xe8\x03\0\0" + b"\1\2" * 400
 BROKEN: dict[str, tuple[Callable[[Maker], object], str]] = {
     "truncated DICOM": (
         lambda maker: maker.file(f"{folder('Covid1')}/cut.dcm", dicom(PatientID="Covid1")[:140]),
-        "pseudonym",
+        "truncated",
     ),
     "DICOM that ends within its pixels": (
         lambda maker: maker.file(f"{folder('Covid1')}/cut.dcm", dicom(PatientID="Covid1") + PIXELS_CUT),
@@ -62,10 +62,7 @@ BROKEN: dict[str, tuple[Callable[[Maker], object], str]] = {
         "pseudonym",
     ),
     "one pseudonym in two partitions": (
-        lambda maker: (
-            maker.record("Covid1", partition="validation"),
-            maker.image("Covid1", "1.8", "1.8.1", partition="validation"),
-        ),
+        lambda maker: maker.image("Covid1", "1.8", "1.8.1", partition="validation"),
         "two-partitions",
     ),
     "a link": (lambda maker: (maker.root / folder("Covid1") / "link.dcm").symlink_to("/etc/passwd"), "path"),
@@ -118,3 +115,21 @@ def test_a_release_never_changes_and_is_not_overwritten(here: Here, tmp_path: Pa
 def test_a_folder_that_nobody_may_read_is_named(here: Here, tmp_path: Path) -> None:
     found = here.refused("dataset", "add", "demo", str(tmp_path / "none"), "--release", "r2")
     assert f"{tmp_path}/none is not a directory" in found.err
+
+
+def test_what_was_made_of_values_is_told_by_key(here: Here, tmp_path: Path) -> None:
+    maker = Maker(tmp_path / "typed")
+    maker.record("Covid1", Sex="F", Age="45.5")
+    maker.record("Covid2", Sex=3, Age=45)
+    maker.image("Covid1", "1.1", "1.1.1")
+    added = json.loads(here.done("dataset", "add", "typed", str(maker.root), "--release", "r1", "--json").out)
+    made = {
+        "Age": {"rounded down to whole years": 1, "whole years, as they stand": 1},
+        "Sex": {"F → female": 1, "not understood, now missing": 1},
+        "SubmittingCentre": {"as it stands": 2},
+    }
+    assert added["conversions"] == made
+    assert added["valuesNotUnderstood"] == {"Sex": 1}
+    shown = here.done("dataset", "show", "typed", "--release", "r1", "--json")
+    assert json.loads(shown.out)["conversions"] == made
+    assert "F → female" in here.done("dataset", "show", "typed", "--release", "r1").out

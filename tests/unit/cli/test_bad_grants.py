@@ -24,6 +24,8 @@ REFUSED = {
     "bare-true-as-text": "BadInput:12: spec.approval.reference: a word or a number is due here",
     "bare-yes-as-code": "BadInput:27: spec.slices[0].spec.images[0].modality: not known here: YES",
     "bare-yes-as-condition": "BadInput:19: spec.conditions[0]: a text of the form ^DUO",
+    "condition-unknown": "BadInput:19: spec.conditions[0]: DUO:0000099 is no condition that is known here",
+    "condition-without-its-fact": "BadInput:19: spec.conditions[1]: DUO:0000021: ethics approval is due",
     "empty-slice": "EmptySlice:23: spec.slices[0].spec: The plan holds no image.",
     "end-as-number": "BadInput:18: spec.expires: a time is due here, for example 2027-10-31T23:59:59Z",
     "end-before-start": "BadInput:18: spec.expires: expires must lie after notBefore",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import socket
 import stat
@@ -69,6 +70,12 @@ REFUSED = {
     "export withdraw e-nothing --as local:alice": "ExportNotFound: There is no export request 'e-nothing'",
     "export list --as alice": "'alice' names nobody",
     "export show e-nothing --as local:": "'local:' names nobody",
+    "import show i-nothing --as local:alice": "ImportNotFound: There is no such import request for you",
+    "import submit i-nothing --as local:alice --purpose x": "ImportNotFound: There is no such import request for you",
+    "import withdraw i-nothing --as local:alice": "ImportNotFound: There is no such import request for you",
+    "import upload i-nothing GOOD --as local:alice": "ImportNotFound: There is no such import request for you",
+    "import begin lungz --as local:alice": "GrantNotFound: There is no project 'lungz' for you",
+    "import list --as alice": "'alice' names nobody",
     "audit prove nothing": "There is no event 'nothing'",
     "audit prove grant/nothing": "There is no event about 'grant/nothing'",
     "audit prove --since GOOD": "good.yaml: This is not a signed checkpoint",
@@ -91,6 +98,7 @@ REFUSED = {
     "dataset show nothing": "DatasetNotFound: There is no dataset 'nothing'",
     "dataset show demo --release r9": "ReleaseNotFound: The dataset 'demo' has no release 'r9'",
     "dataset release nothing /tmp": "DatasetNotFound: There is no dataset 'nothing'",
+    "dataset retire nothing --reason old --yes": "DatasetNotFound: There is no dataset 'nothing'",
     "dataset add ../demo /tmp": "'../demo' cannot be a name",
     "dataset add more /nonexistent": "/nonexistent is not a directory",
     "dataset add more GOOD": "good.yaml is not a directory",
@@ -128,6 +136,8 @@ USAGE = (
     "audit tail -n 0",
     "audit tail -n many",
     "audit prove",
+    "import begin lungs",
+    "import upload i-nothing none.whl --as local:alice",
     "check none.txt",
     "bundle verify none.zip",
     "init --port many",
@@ -314,7 +324,7 @@ def test_a_port_in_use_is_named_before_anything_starts(here: Here, monkeypatch: 
         other.listen()
         port = other.getsockname()[1]
         settings = here.root / "tre.yaml"
-        settings.write_text(settings.read_text().replace("8000", str(port)))
+        settings.write_text(re.sub(r"^( *)port: 8000$", rf"\1port: {port}", settings.read_text(), flags=re.MULTILINE))
         found = here.refused("up")
     assert f"AddressInUse: The gateway cannot listen at 127.0.0.1, port {port}" in found.err
     assert "Address already in use" in found.err

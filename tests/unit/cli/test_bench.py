@@ -330,3 +330,14 @@ def test_the_benchmark_of_a_cluster_asks_which() -> None:
     done = CliRunner().invoke(APP, ["cluster"])
     assert done.exit_code == 1
     assert "--site" in done.output
+
+
+def test_sizes_are_those_of_plan_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[int]] = []
+    monkeypatch.setattr(bench_command.plan, "bench", lambda sizes: asked.append(sizes) or [])
+    done = CliRunner().invoke(APP, ["plan", "--size", "1000", "--size", "20", "--json"])
+    assert done.exit_code == 0
+    assert asked == [[1000, 20]]
+    for wrong in (["gate", "--size", "1000"], ["plan", "--size", "0"]):
+        assert CliRunner().invoke(APP, wrong).exit_code == 1
+    assert len(asked) == 1

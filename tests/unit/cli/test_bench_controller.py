@@ -162,4 +162,4 @@ def test_waiting_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_list_names_it() -> None:
     done = CliRunner().invoke(APP, [])
     assert "controller" in done.output
-    assert sorted(bench_command.SITES) == ["cluster", "controller"]
+    assert sorted(bench_command.SITES) == ["airlock", "cluster", "controller"]

@@ -135,7 +135,8 @@ def test_every_key_that_a_program_reads_is_given_to_it() -> None:
 
 def mounted(home: Path, settings: str = "base: tre.example.org\n") -> Given:
     """What the kubelet shows: files behind links, whose folders begin with two dots."""
-    for folder in ("settings", "keys", "grant-signers", "policies", "airlock-policies"):
+    signers, policies = ("grant-signers", "manifest-signers"), ("policies", "airlock-policies", "dataset-policies")
+    for folder in ("settings", "keys", *signers, *policies):
         (home / folder / "..2026").mkdir(parents=True)
         (home / folder / "..data").symlink_to("..2026")
     files = {
@@ -144,7 +145,9 @@ def mounted(home: Path, settings: str = "base: tre.example.org\n") -> Given:
         "keys/hub-cookie-secret": "a" * 64 + "\n",
         "keys/audit-signing.pub": "public\n",
         "grant-signers/committee.pub": "key\n",
+        "manifest-signers/dana.pub": "another key\n",
         "airlock-policies/strict.yaml": "name: strict\n",
+        "dataset-policies/nccid.yaml": "name: nccid\n",
     }
     for name, text in files.items():
         folder, _, file = name.partition("/")
@@ -166,12 +169,15 @@ def test_a_root_is_laid_out_as_on_one_machine(tmp_path: Path) -> None:
     assert mode(layout.keys / "audit-signing.pub") == 0o644
     assert not (layout.keys / "hub-cookie-secret").is_symlink()
     assert (layout.keys / "grant-signers" / "committee.pub").read_text() == "key\n"
+    assert (layout.keys / "manifest-signers" / "dana.pub").read_text() == "another key\n"
     assert (layout.root / "policies" / "airlock" / "strict.yaml").is_file()
+    assert (layout.root / "policies" / "datasets" / "nccid.yaml").is_file()
     assert (layout.root / "cluster.yaml").is_file()
     assert sorted(path.name for path in layout.keys.iterdir()) == [
         "audit-signing.pub",
         "grant-signers",
         "hub-cookie-secret",
+        "manifest-signers",
     ]
 
 

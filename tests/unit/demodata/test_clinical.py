@@ -12,7 +12,11 @@ import pytest
 from tests.unit.demodata.conftest import Made
 from tre.demodata import NccidSpec, dirt
 from tre.demodata.clinical import clinical_records
+from tre.demodata.files import json_bytes
 from tre.demodata.people import make_patient
+from tre.demodata.randomness import Stream
+from tre.slices.clinical import ClinicalRecord, clean, parse_record
+from tre.slices.unfit import UnfitError
 
 Record = dict[str, Any]
 
@@ -189,3 +193,35 @@ def test_units_differ_by_trust(records: dict[str, Record]) -> None:
     urea = {r["SubmittingCentre"]: r["Urea on admission"] for r in full(records) if "Urea on admission" in r}
     assert urea["TRUST-04"] > 10_000
     assert urea["TRUST-01"] < 100
+
+
+def test_further_dirt_comes_in_where_it_is_asked_for_and_is_survived() -> None:
+    patients = [make_patient(NccidSpec(), number) for number in range(1, 400)]
+    clean_ones = [list(clinical_records(2020, patient)) for patient in patients]
+    dirty = [list(clinical_records(2020, patient, 500)) for patient in patients]
+    changed = sum(one != other for one, other in zip(clean_ones, dirty, strict=True))
+    assert len(patients) / 4 < changed < len(patients) * 9 / 10
+    read, refused = [], 0
+    for patient, records in zip(patients, dirty, strict=True):
+        for name, record in records:
+            try:
+                values = parse_record(json_bytes(record))
+            except UnfitError:  # holds what is no number
+                refused += 1
+            else:
+                kind = name.partition("_")[0]
+                read.append(ClinicalRecord(patient.pseudonym, kind, name, "training", values))
+    found, done = clean(read)
+    assert 0 < refused < len(patients) / 10
+    assert len(found) >= len(patients) - refused
+    assert all(one.age is None or 0 <= one.age <= 120 for one in found)
+    assert {"Age", "Sex", "Ethnicity"} <= set(done.not_understood), "values that nobody understands are counted"
+
+
+@pytest.mark.parametrize("kind", [name for name, _ in dirt.MORE_DIRT])
+def test_each_further_kind_changes_the_record(kind: str) -> None:
+    patient = make_patient(NccidSpec(positive_permille=1000), 4)
+    *_, (_, record) = clinical_records(1, patient)
+    spoilt = dict(record)
+    dict(dirt.MORE_DIRT)[kind](spoilt, patient, Stream(1, kind))
+    assert json_bytes(spoilt) != json_bytes(record)

@@ -10,7 +10,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
 
 from tests.unit.demodata.conftest import Made
-from tre.demodata import NccidSpec, pixels
+from tre.demodata import NccidSpec, generate_nccid, pixels
 from tre.demodata.headers import MODELS, SOP_CLASSES, Study, encoded, series_header, sidecar
 from tre.demodata.people import make_patient
 from tre.demodata.randomness import Stream
@@ -20,19 +20,22 @@ from tre.demodata.randomness import Stream
 TYPE_1 = {
     "SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID Modality SamplesPerPixel "
     "PhotometricInterpretation Rows Columns BitsAllocated BitsStored HighBit PixelRepresentation "
-    "PixelData": ("CR", "DX", "CT", "MR"),
+    "PixelData": ("CR", "DX", "CT", "MR", "MG", "US"),
     "ImageType PresentationIntentType PatientOrientation ImageLaterality PixelIntensityRelationship "
     "PixelIntensityRelationshipSign RescaleIntercept RescaleSlope RescaleType PresentationLUTShape "
-    "LossyImageCompression BurnedInAnnotation ImagerPixelSpacing WindowCenter WindowWidth": ("DX",),
+    "LossyImageCompression BurnedInAnnotation ImagerPixelSpacing WindowCenter WindowWidth": ("DX", "MG"),
+    "PositionerType OrganExposed AnatomicRegionSequence ViewCodeSequence": ("MG",),
+    "LossyImageCompression": ("US",),
     "ImageType FrameOfReferenceUID PixelSpacing ImageOrientationPatient ImagePositionPatient": ("CT", "MR"),
     "RescaleIntercept RescaleSlope": ("CT",),
     "ScanningSequence SequenceVariant": ("MR",),
 }
 TYPE_2 = {
     "PatientName PatientID PatientBirthDate PatientSex StudyDate StudyTime ReferringPhysicianName "
-    "StudyID AccessionNumber SeriesNumber InstanceNumber Manufacturer": ("CR", "DX", "CT", "MR"),
+    "StudyID AccessionNumber SeriesNumber InstanceNumber Manufacturer": ("CR", "DX", "CT", "MR", "MG", "US"),
     "BodyPartExamined ViewPosition PatientOrientation": ("CR",),
-    "AnatomicRegionSequence DetectorType AcquisitionContextSequence": ("DX",),
+    "AnatomicRegionSequence DetectorType AcquisitionContextSequence": ("DX", "MG"),
+    "ImageType": ("US",),
     "PositionReferenceIndicator SliceThickness PatientPosition": ("CT", "MR"),
     "KVP AcquisitionNumber": ("CT",),
     "ScanOptions MRAcquisitionType EchoTime EchoTrainLength RepetitionTime": ("MR",),
@@ -56,9 +59,31 @@ def images(default_set: Made) -> list[FileDataset]:
     return [dcmread(path) for path in sorted(default_set.root.rglob("*.dcm"))]
 
 
-def test_every_image_has_the_attributes_that_its_kind_demands(images: list[FileDataset]) -> None:
-    assert {image.Modality for image in images} == set(SOP_CLASSES)
-    for image in images:
+@pytest.fixture(scope="module")
+def further(tmp_path_factory: pytest.TempPathFactory) -> list[FileDataset]:
+    """Mammograms and ultrasound, which come in where they are asked for."""
+    root = tmp_path_factory.mktemp("nmip") / "store"
+    spec = NccidSpec(seed=3, patients=12, xray_pixels=(32,), ct_permille=0, mg_permille=900, us_permille=900)
+    generate_nccid(root, spec)
+    return [dcmread(path) for path in sorted((root / "training" / "unknown").rglob("*.dcm"))]
+
+
+def test_mammograms_and_ultrasound_show_something_in_the_depth_that_they_name(further: list[FileDataset]) -> None:
+    assert {image.Modality for image in further} == {"MG", "US"}
+    for image in further:
+        picture = image.pixel_array
+        assert picture.std() > (100 if image.Modality == "MG" else 6)
+        assert picture.max() < 2**image.BitsStored
+        assert image.BitsAllocated == (8 if image.Modality == "US" else 16)
+    assert all(image.ViewCodeSequence[0].ViewModifierCodeSequence == [] for image in further if image.Modality == "MG")
+    assert all(image.PatientSex == "F" for image in further if image.Modality == "MG")
+
+
+def test_every_image_has_the_attributes_that_its_kind_demands(
+    images: list[FileDataset], further: list[FileDataset]
+) -> None:
+    assert {image.Modality for image in images} == set(SOP_CLASSES) - {"MG", "US"}
+    for image in [*images, *further]:
         present = {element.keyword for element in image}
         filled = {element.keyword for element in image if not element.is_empty}
         assert required(TYPE_1, image.Modality) <= filled
@@ -95,6 +120,8 @@ def test_headers_have_the_variety_and_the_dirt_of_real_ones(images: list[FileDat
     assert {part for _, part in parts} == {"CHEST", "Chest", "THORAX", "", None}
     assert ("CR", None) not in parts, "CR must carry it, if only empty"
     for modality, models in MODELS.items():
+        if modality in {"MG", "US"}:
+            continue
         found = {i.ManufacturerModelName for i in images if i.Modality == modality}
         assert found <= set(models)
         assert len(found) > 1

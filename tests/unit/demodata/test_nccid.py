@@ -162,7 +162,7 @@ def test_a_target_that_is_no_directory_is_refused(tmp_path: Path, kind: str) -> 
     "wrong",
     [
         {"patients": 0},
-        {"patients": 100_001},
+        {"patients": 900_001},
         {"positive_permille": 1001},
         {"ct_permille": -1},
         {"mr_permille": 1001},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from pydicom.dataset import Dataset
 from tests.unit.demodata.conftest import tree_digest
 from tre.demodata import Twin, poisoned_twins
 from tre.demodata.faults import SECRET_NAME, nhs_number
+from tre.demodata.twins import TABLE
 from tre.domain.errors import Reason, TREError
 
 HEADER_FAULTS = {
@@ -32,6 +34,18 @@ HEADER_FAULTS = {
     "ct-in-xray-folder": {"Modality"},
     "other-patients-folder": {"PatientID", "PatientName"},
     "empty-other-ids": {"OtherPatientNames"},
+    "spaced-nhs-number": {"SeriesDescription"},
+    "mail-in-text": {"ProtocolName"},
+    "postcode-in-text": {"StudyDescription"},
+    "name-in-text": {"StudyDescription"},
+    "date-in-text": {"SeriesDescription"},
+    "plain-words-in-text": {"StudyDescription"},
+    "nested-private-tag": {"ReferencedImageSequence"},
+    "curve": {"50000005", "50000010", "50003000"},
+    "document": {"EncapsulatedDocument"},
+    "operator": {"OperatorsName"},
+    "serial-number": {"DeviceSerialNumber"},
+    "ultrasound-silent-about-text": {"BurnedInAnnotation"},
 }
 """Which attributes each fault of the header may change, typed by hand."""
 
@@ -43,6 +57,12 @@ TREE_FAULTS = {
     "duplicate-sop-uid": {"SECOND IMAGE", "SECOND SIDECAR"},
     "preamble": {"IMAGE"},
     "leaking-sidecar": {"SIDECAR"},
+    "truncated": {"IMAGE"},
+    "no-dicom": {"IMAGE"},
+    **{
+        f"{fault}-in-record": {"RECORD"}
+        for fault in ("number", "name", "mail", "postcode", "day", "stranger", "no-number", "key-twice", "dirt")
+    },
 }
 """Which files each other fault may change."""
 
@@ -82,7 +102,7 @@ def test_the_table_covers_every_fault_and_says_what_is_due(
     root, twins = made
     assert set(twins) == set(HEADER_FAULTS) | set(TREE_FAULTS)
     assert {twin.expected_verdict for twin in twins.values()} == {"refuse", "quarantine", "pass"}
-    assert {path.name for path in root.iterdir()} == set(twins)
+    assert {path.name for path in root.iterdir()} == {*twins, TABLE}
     for twin in twins.values():
         assert bool(twin.rule) == (twin.expected_verdict != "pass")
         assert twin.path.is_relative_to(root / twin.fault / "poisoned")
@@ -114,13 +134,15 @@ def test_another_fault_changes_its_files_only(made: tuple[Path, dict[str, Twin]]
     clean, poisoned = contents(root / fault / "clean"), contents(root / fault / "poisoned")
     [image] = [name for name in clean if name.endswith(".dcm")]
     sidecar = image.replace("training/xray", "training/xray-metadata").replace(".dcm", ".json")
-    names = {image: "IMAGE", sidecar: "SIDECAR"}
+    [record] = [name for name in clean if name.startswith("training/data/")]
+    names = {image: "IMAGE", sidecar: "SIDECAR", record: "RECORD"}
     changed = {n for n in clean.keys() | poisoned.keys() if clean.get(n) != poisoned.get(n)}
     for name in changed - clean.keys():
         if name.startswith("training/"):
             names[name] = "SECOND IMAGE" if name.endswith(".dcm") else "SECOND SIDECAR"
     assert {names.get(name, name) for name in changed} == TREE_FAULTS[fault]
-    assert twins[fault].clean == root / fault / "clean" / (sidecar if fault == "leaking-sidecar" else image)
+    judged = sidecar if fault == "leaking-sidecar" else record if fault.endswith("-in-record") else image
+    assert twins[fault].clean == root / fault / "clean" / judged
 
 
 def test_a_clean_twin_is_clean(made: tuple[Path, dict[str, Twin]]) -> None:
@@ -139,7 +161,11 @@ def test_a_clean_twin_is_clean(made: tuple[Path, dict[str, Twin]]) -> None:
 
 def test_the_faults_are_what_they_claim_to_be(made: tuple[Path, dict[str, Twin]]) -> None:
     twins = made[1]
-    images = {f: dcmread(t.path) for f, t in twins.items() if t.path.suffix == ".dcm"}
+    images = {f: dcmread(t.path) for f, t in twins.items() if t.path.suffix == ".dcm" and f != "no-dicom"}
+    number = images["spaced-nhs-number"].SeriesDescription
+    assert checks_out(number.replace(" ", "").replace("-", ""))
+    assert SECRET_NAME in str(images["nested-private-tag"].ReferencedImageSequence[0][0x0011, 0x1001].value)
+    assert twins["truncated"].path.stat().st_size == twins["truncated"].clean.stat().st_size - 1000
     assert checks_out(images["nhs-number-in-text"].StudyDescription.split()[1])
     assert not checks_out(images["ten-digits-in-text"].StudyDescription.split()[1])
     nested = images["name-in-nested-sequence"].ReferencedStudySequence[0]
@@ -156,6 +182,17 @@ def test_the_faults_are_what_they_claim_to_be(made: tuple[Path, dict[str, Twin]]
     listed = (made[0] / "withdrawn-patient" / "poisoned" / "withdrawals.csv").read_text()
     assert dcmread(withdrawn.path).PatientID in listed
     assert SECRET_NAME in twins["leaking-sidecar"].path.read_text()
+
+
+def test_the_table_lies_beside_the_twins_and_says_the_same(made: tuple[Path, dict[str, Twin]]) -> None:
+    root, twins = made
+    with (root / TABLE).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["fault"] for row in rows] == list(twins)
+    for row in rows:
+        twin = twins[row["fault"]]
+        assert (root / row["path"], root / row["clean"]) == (twin.path, twin.clean)
+        assert (row["expected_verdict"], row["rule"]) == (twin.expected_verdict, twin.rule)
 
 
 @pytest.mark.parametrize("seed", range(50))

@@ -112,8 +112,22 @@ async def test_a_service_that_is_down_is_502(world: World) -> None:
     assert (await world.request("GET", "/", {"Host": world.host("desk")}))[0] == 502
 
 
-async def test_previews_are_not_there_yet_and_strangers_are_misdirected(world: World) -> None:
-    assert (await world.request("GET", "/", {"Host": world.host("preview")}))[0] == 404
+async def test_previews_know_no_cookies_and_may_be_framed_by_their_own_policy(world: World) -> None:
+    await world.serve_unix(world.layout.socket("portal"), web.Server(_cookie_setter))
+    framed = {}
+    for prefix in ("preview", "desk"):
+        status, headers, body = await world.request("GET", "/", {"Host": world.host(prefix), "Cookie": "a=1"})
+        framed[prefix] = (
+            status,
+            "X-Frame-Options" in headers,
+            "Set-Cookie" in headers,
+            "cookie" in json.loads(body)["headers"],
+        )
+    assert framed == {"preview": (200, False, False, False), "desk": (200, True, True, True)}
+    assert (await world.request("POST", "/", {"Host": world.host("preview")}, data=b"q" * 1025))[0] == 413
+
+
+async def test_strangers_are_misdirected(world: World) -> None:
     assert (await world.request("GET", "/", {"Host": "evil.example"}))[0] == 421
 
 

@@ -259,6 +259,25 @@ def test_a_changed_setting_starts_services_again(chart: Chart) -> None:
     assert mark({}) != mark({"settings": {"sessionHours": 4}})
 
 
+@pytest.mark.parametrize(
+    ("changes", "folder", "file"),
+    [
+        ({"policies": {"airlock": {"strict.yaml": "a"}}}, "airlock-policies", "strict.yaml"),
+        ({"policies": {"datasets": {"nccid.yaml": "a"}}}, "dataset-policies", "nccid.yaml"),
+        ({"policies": {"populations": {"wales.yaml": "a"}}}, "population-policies", "wales.yaml"),
+        ({"manifestSigners": {"dana.pub": "a"}}, "manifest-signers", "dana.pub"),
+        ({"practiceSigners": {"dana.pub": "a"}}, "practice-signers", "dana.pub"),
+    ],
+)
+def test_what_a_site_gives_lies_where_services_look(chart: Chart, changes: Object, folder: str, file: str) -> None:
+    objects = chart.objects(changes)
+    assert named(objects, "ConfigMap")[f"tre-{folder}"]["data"] == {file: "a"}
+    mounts = {one["mountPath"] for one in containers(pods(objects)["tre-storekeeper"])[-1]["volumeMounts"]}
+    assert f"/etc/tre/{folder}" in mounts
+    before, after = (pods(found)["tre-storekeeper"]["metadata"] for found in (chart.objects(), objects))
+    assert before != after, "services begin again, to read it"
+
+
 def test_another_image_prepares_anew(chart: Chart) -> None:
     def job(changes: Object) -> str:
         return next(name for name in named(chart.objects(changes), "Job") if name.startswith("tre-prepare-"))

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from tests.support.factories import START
+from tests.support.indexes import keep_indexes
 from tests.support.memory_runtime import MemoryRuntime
 from tests.unit.portal.world import CHEAP, PASSWORD, Browser, World
 from tre.airlock.jobs import (
@@ -36,16 +37,8 @@ from tre.controller.checker_relay import CheckerRelay
 from tre.controller.context import Context
 from tre.controller.exports import ExportReconciler
 from tre.domain.clock import Clock
-from tre.domain.exports.models import (
-    CheckedFile,
-    CheckRun,
-    ExportRequest,
-    Finding,
-    Locator,
-    PolicyRef,
-    Severity,
-    finding_id,
-)
+from tre.domain.exports.models import CheckedFile, CheckRun, ExportRequest, Finding, Locator, PolicyRef, finding_id
+from tre.domain.exports.severity import Severity
 from tre.domain.exports.states import ExportState
 from tre.domain.people import Role
 from tre.store import exports, jobs, people
@@ -176,7 +169,7 @@ class Airlock:
             )
         if job.kind == "release":
             return ReleaseAnswer(bundle_sha256=sha(b"bundle"), bundle_size=6)
-        seen = tuple(CheckedFile.model_validate(item) for item in job.payload["files"])
+        seen = tuple(CheckedFile(path=item["path"], sha256=item["sha256"]) for item in job.payload["files"])
         found = tuple(item for item in self.findings if item.sha256 in {file.sha256 for file in seen})
         policy = PolicyRef.model_validate(job.payload["policy"])
         return CheckAnswer(run=CheckRun(policy=policy, tools={"tre": "1"}, at=now, files=seen, findings=found))
@@ -195,6 +188,7 @@ class Airlock:
 
     def checker(self) -> CheckerService:
         self.spool.make()
+        keep_indexes(self.world.layout, self.world.database, PROJECT)
         return CheckerService(Workbench(self.world.layout, self.world.clock), self.spool)
 
     def control(self) -> None:
@@ -240,7 +234,8 @@ class Airlock:
         return export
 
     async def add(self, browser: Browser, export: str, *paths: str, **words: str) -> httpx.Response:
-        fields: dict[str, Any] = {"group": "Table 1", "context": WORDS, "controls": WORDS} | words
+        background = {"relation": "Nothing left before.", "people": "2500"}
+        fields: dict[str, Any] = {"group": "Table 1", "context": WORDS, "controls": WORDS} | background | words
         return await browser.post(f"/exports/{export}/files", fields | {"path": list(paths)})
 
     async def submitted(self, who: str = "alice", *paths: str) -> str:
@@ -259,6 +254,7 @@ class Airlock:
             from tre.portal.export_views import file_key
 
             values = {"sha256": output.sha256, "run": request.check_run.id, "choice": choice, "comment": ""}
+            values |= {"unseen": "yes"}  # there are no extracts here: it is left to the checks
             path = f"/reviews/{export}/files/{file_key(output.path)}"
             done.append(await browser.post(path, values | answers | fields))
         return done

@@ -13,8 +13,9 @@ from tests.unit.portal.world import World, title_of
 from tre.airlock.bundle import verify_bundle
 from tre.audit.keys import PUBLIC_KEY_FILE, load_public
 from tre.domain.errors import Reason, TREError
-from tre.domain.exports.models import Choice, FileKind, Severity
+from tre.domain.exports.models import Choice, FileKind
 from tre.domain.exports.policies import Decision
+from tre.domain.exports.severity import Severity
 from tre.domain.exports.states import ExportState, Owner
 from tre.portal import export_words
 from tre.portal.export_actions import find
@@ -259,7 +260,7 @@ async def test_the_clock_and_the_state_tell_nothing_of_a_blind_vote(airlock: Air
 
 async def test_late_is_said_to_the_author_too(airlock: Airlock) -> None:
     export = await airlock.submitted()
-    airlock.world.clock.advance(48 * 3600 + 1)
+    airlock.world.clock.advance(60 * 3600)
     page = (await airlock.world.browser("alice").get("/exports")).text
     assert "Late" in page
     assert view_of(airlock, export).clock.reason is Reason.DeadlineReached
@@ -268,7 +269,7 @@ async def test_late_is_said_to_the_author_too(airlock: Airlock) -> None:
 async def test_that_the_checkers_time_was_up_is_told_to_checkers(airlock: Airlock) -> None:
     """When it is up depends on the first review: the author's side is told by its own clock."""
     export = await airlock.submitted()
-    airlock.world.clock.advance(48 * 3600 + 1)
+    airlock.world.clock.advance(60 * 3600)
     airlock.reconciler.reconcile(export)
     assert "Its time was up" in (await airlock.world.browser("chris").get(f"/reviews/{export}")).text
     page = (await airlock.world.browser("alice").get(f"/exports/{export}")).text

@@ -8,10 +8,11 @@ import pytest
 
 from tests.unit.portal.exports_world import PROJECT, TABLE, WORDS, Airlock, finding, sha
 from tests.unit.portal.world import World
-from tre.domain.exports.models import Severity
+from tre.domain.exports.severity import Severity
 from tre.domain.exports.states import ExportState
 
 API = "/api/v1/exports"
+WHILE_SEATED = ["comment", "label", "give-back"]
 
 
 @pytest.fixture
@@ -36,11 +37,12 @@ async def test_the_whole_way(airlock: Airlock) -> None:
     outbox = (await alice.get(f"{API}/{export}/outbox")).json()
     assert [file["path"] for file in outbox["files"]] == ["table.csv", "ages.csv"]
     wanted = {"group": "Table 1", "context": WORDS, "controls": WORDS, "paths": ["table.csv", "ages.csv"]}
+    wanted |= {"relation": "Nothing left before.", "people": 2500}
     asked = await alice.api("POST", f"{API}/{export}/files", wanted)
     assert (asked.status_code, asked.json()["busy"]) == (202, True)
     airlock.answer()
     shown = (await alice.get(f"{API}/{export}")).json()
-    assert shown["allowedActions"] == ["edit", "submit", "withdraw"]
+    assert shown["allowedActions"] == ["edit", "submit", "withdraw", "label"]
     assert shown["groups"][0]["files"][0]["findings"][0]["locator"] == {"row": 2, "column": 2}
     assert (await alice.api("POST", f"{API}/{export}/submit")).json()["state"] == "Submitted"
     for who in ("chris", "chloe"):
@@ -50,7 +52,10 @@ async def test_the_whole_way(airlock: Airlock) -> None:
         for file in seen["groups"][0]["files"]:
             answers = {item["id"]: "agreed with the steward" for item in file["findings"]}
             ballot = {"path": file["path"], "sha256": file["sha256"], "run": seen["run"], "choice": "Approved"}
-            voted = await checker.api("PUT", f"{API}/{export}/vote", ballot | {"answers": answers})
+            unsaid = await checker.api("PUT", f"{API}/{export}/vote", ballot | {"answers": answers})
+            assert (unsaid.status_code, unsaid.json()["reason"]) == (400, "ConfirmationWrong")
+            said = {"answers": answers, "looked": "stated"}
+            voted = await checker.api("PUT", f"{API}/{export}/vote", ballot | said)
             assert voted.status_code == 200, voted.text
         handed = await checker.api("POST", f"{API}/{export}/review", {"seen": seen["seen"]})
         assert handed.status_code == 200, handed.text
@@ -62,7 +67,7 @@ async def test_the_whole_way(airlock: Airlock) -> None:
     left = (await alice.get(f"{API}/{export}")).json()
     assert left["release"]["sha256"] == sha(b"bundle")
     assert left["release"]["url"] == f"/exports/{export}/release.zip"
-    assert left["allowedActions"] == ["download"]
+    assert left["allowedActions"] == ["download", "link"]
     recalled = await airlock.world.browser("chad").api("POST", f"{API}/{export}/recall", {"message": "A mistake."})
     assert recalled.json()["state"] == "Recalled"
     assert "release" not in (await alice.get(f"{API}/{export}")).json()
@@ -70,19 +75,19 @@ async def test_the_whole_way(airlock: Airlock) -> None:
 
 async def test_what_each_may_do_at_each_moment(airlock: Airlock) -> None:
     export = await airlock.draft("arthur")
-    assert await actions_of(airlock, "arthur", export) == ["edit", "submit", "withdraw"]
+    assert await actions_of(airlock, "arthur", export) == ["edit", "submit", "withdraw", "label"]
     for who in ("alice", "molly", "chris"):
         assert await actions_of(airlock, who, export) == []
     await airlock.world.browser("arthur").post(f"/exports/{export}/submit")
     assert await actions_of(airlock, "arthur", export) == ["withdraw"]
     assert await actions_of(airlock, "molly", export) == []
-    assert await actions_of(airlock, "chris", export) == ["vote", "return"]
+    assert await actions_of(airlock, "chris", export) == ["vote", "return", "comment", "label", "claim"]
     await airlock.vote("chris", export)
-    assert await actions_of(airlock, "chris", export) == ["vote", "submit-review", "return"]
+    assert await actions_of(airlock, "chris", export) == ["vote", "submit-review", "return", *WHILE_SEATED]
     for who in ("chris", "chloe"):
         await airlock.review(who, export)
-    assert await actions_of(airlock, "chris", export) == ["vote", "approve", "return", "reject"]
-    assert await actions_of(airlock, "chad", export) == ["vote", "return", "reject"]
+    assert await actions_of(airlock, "chris", export) == ["vote", "approve", "return", "reject", "comment", "label"]
+    assert await actions_of(airlock, "chad", export) == ["return", "reject", "comment", "label"], "no seat is free"
     assert await actions_of(airlock, "arthur", export) == ["withdraw"]
     approval = {"seen": airlock.seen(export), "confirm": "2"}
     await airlock.world.browser("chris").api("POST", f"{API}/{export}/approve", approval)
@@ -90,7 +95,7 @@ async def test_what_each_may_do_at_each_moment(airlock: Airlock) -> None:
     assert await actions_of(airlock, "arthur", export) == ["withdraw"]
     airlock.world.clock.advance(6)
     airlock.release_due()
-    assert await actions_of(airlock, "alice", export) == ["download"]
+    assert await actions_of(airlock, "alice", export) == ["download", "link"]
     assert await actions_of(airlock, "chad", export) == ["recall"]
 
 
@@ -108,7 +113,10 @@ async def test_words_kinds_withdrawing_and_looking_again(airlock: Airlock) -> No
     export = await airlock.draft()
     alice = airlock.world.browser("alice")
     other = await alice.api("PUT", f"{API}/{export}/groups", {"name": "Table 1", "context": "x", "controls": "y"})
-    assert (other.json()["groups"][0]["context"], other.json()["allowedActions"]) == ("x", ["edit", "withdraw"])
+    assert (other.json()["groups"][0]["context"], other.json()["allowedActions"]) == (
+        "x",
+        ["edit", "withdraw", "label"],
+    )
     assert (
         await alice.api("PUT", f"{API}/{export}/groups", {"name": "No", "context": "x", "controls": "y"})
     ).status_code == 400
@@ -130,6 +138,7 @@ async def test_words_kinds_withdrawing_and_looking_again(airlock: Airlock) -> No
         ("POST", "/{}/files", {"group": "a", "context": "\x00", "paths": ["x"]}),
         ("PUT", "/{}/vote", {"path": "x", "sha256": "no", "run": "x", "choice": "Approved"}),
         ("PUT", "/{}/vote", {"path": "x", "sha256": sha(TABLE), "run": "x", "choice": "Yes"}),
+        ("PUT", "/{}/vote", {"path": "x", "sha256": sha(TABLE), "run": "x", "choice": "Approved", "looked": "shown"}),
         ("POST", "/{}/return", {"message": ""}),
         ("POST", "/{}/return", {"message": "x" * 2001}),
         ("GET", "/e-1", None),

@@ -220,6 +220,7 @@ class TestLive:
 async def _open(world: World, session: str | None = None) -> Any:
     from tre.portal.routes.workspaces import _message
     from tre.portal.sessions import Visitor
+    from tre.portal.streams import while_in_force
     from tre.store.people import session as stored
 
     identifier = session or world.session("alice")[1].id
@@ -227,7 +228,8 @@ async def _open(world: World, session: str | None = None) -> Any:
         found = stored(connection, identifier, world.clock.now())
     assert found is not None
     name = world.workspace("alice").name
-    return world.live.stream(identifier, lambda: _message(world.desk, Visitor(found, ""), name))
+    who = Visitor(found, "")
+    return world.live.stream(identifier, while_in_force(world.desk, who, lambda: _message(world.desk, who, name)))
 
 
 def _next(world: World, number: int) -> None:

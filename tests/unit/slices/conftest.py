@@ -41,6 +41,9 @@ def dicom(**attributes: Any) -> bytes:
 def _dicom(attributes: dict[str, Any]) -> bytes:
     dataset = Dataset()
     dataset.SOPClassUID = "1.2.840.10008.5.1.4.1.1.1"
+    dataset.PatientName = attributes.get("PatientID", "")
+    dataset.PatientIdentityRemoved, dataset.DeidentificationMethod = "YES", "Made up"
+    dataset.ImageType = ["ORIGINAL", "PRIMARY"]
     for name, value in attributes.items():
         setattr(dataset, name, value)
     dataset.file_meta = FileMetaDataset()

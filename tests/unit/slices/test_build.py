@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import errno
 import hashlib
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +24,7 @@ from tre.slices.documents import Description, Notice, read_me
 from tre.slices.files import NOBODY_ELSE
 from tre.slices.verify import Difference, Fault, Recorded, verify
 
+HELPER = Path(building.__file__).parents[1] / "notebook" / "tre_data.py"
 TABLE = {
     "clinical": {
         "columns": ["pseudonym", "age", "age_band", "sex"],
@@ -132,6 +135,20 @@ def test_the_read_me_shows_typed_text_as_text(filled: Bench) -> None:
     assert "reference R-1" in text
     assert "31 October 2027 at 23:59 UTC" in text
     assert "This work uses data provided by patients" in text
+    cited = f"index {planned.identity.index_digest}. Slice {SLICE}, version 1, plan {planned.plan_digest}."
+    assert cited in text
+
+
+def test_the_read_me_names_what_a_notebook_can_import(filled: Bench) -> None:
+    """And nothing that is not there: its names are those that the helper offers."""
+    filled.build()
+    text = (filled.slice / "README.md").read_text()
+    assert "`import tre_data`" in text
+    named = set(re.findall(r"tre_data\.(\w+)\(", text))
+    assert named >= {"images", "load"}
+    names = re.search(r"^__all__ = (\[.*\])$", HELPER.read_text(), re.MULTILINE)
+    assert names is not None
+    assert named <= set(ast.literal_eval(names[1]))
 
 
 def test_building_again_gives_the_same_content_digest_and_another_version_another(filled: Bench) -> None:
@@ -259,8 +276,7 @@ def test_a_file_missing_from_the_store_stops_the_build(filled: Bench) -> None:
 @pytest.mark.parametrize(
     ("number", "reason"),
     [
-        (errno.EXDEV, Reason.StorageFailed),
-        (errno.EMLINK, Reason.StorageFailed),
+        (errno.EPERM, Reason.StorageFailed),
         (errno.ENOSPC, Reason.StorageFull),
         (errno.EDQUOT, Reason.StorageFull),
     ],
@@ -285,7 +301,7 @@ def test_removing_takes_names_and_leaves_the_store(filled: Bench) -> None:
     recorded = filled.build()
     store = sorted(filled.dataset.tier("dates-full").rglob("*.*"))
     removed = remove(filled.slices, SLICE, NOBODY_ELSE)
-    assert removed.files == recorded.plan.counts.files + 7
+    assert removed.files == recorded.plan.counts.files + 10
     assert not filled.slice.exists()
     assert sorted(filled.dataset.tier("dates-full").rglob("*.*")) == store
     assert all(path.stat().st_nlink == 1 for path in store)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tre.slices.clinical import MAX_BYTES, ClinicalRecord, Patient, clean, parse_record
-from tre.slices.headers import UnfitError
+from tre.slices.unfit import UnfitError
 
 
 def record(kind: str = "data", day: str = "2020-05-01", **values: Any) -> ClinicalRecord:
@@ -20,7 +20,7 @@ def one(**values: Any) -> Patient:
 
 
 def problems(**values: Any) -> dict[str, int]:
-    return dict(clean([record(**values)])[1])
+    return dict(clean([record(**values)])[1].not_understood)
 
 
 @pytest.mark.parametrize(
@@ -113,13 +113,37 @@ def test_the_latest_data_record_counts_and_hides_every_status_record() -> None:
 def test_without_a_data_record_the_patient_is_negative() -> None:
     ((patient,), found) = clean([record("status", "2020-09-01", SwabStatus=0)])
     assert patient.covid_status == "negative"
-    assert not found
+    assert not found.not_understood
 
 
 def test_a_negative_record_that_says_positive_decides_nothing() -> None:
     ((patient,), found) = clean([record("status", "2020-09-01", SwabStatus=1)])
     assert patient.covid_status is None
-    assert found == {"SwabStatus": 1}
+    assert found.not_understood == {"SwabStatus": 1}
+
+
+def test_every_conversion_is_reported_in_words_of_ours() -> None:
+    records = [
+        ClinicalRecord(
+            name,
+            "data",
+            "2020-01-01",
+            "training",
+            {"Pseudonym": name, "Age": age, "Sex": sex, "Ethnicity": group, **more},
+        )
+        for name, age, sex, group, more in (
+            ("a", 45.5, "f", "C3", {"Death": "no"}),
+            ("b", 45, "F", "White, Mr Example of Leeds", {"SubmittingCentre": " trust-07"}),
+            ("c", "old", 3, "Z", {"SubmittingCentre": "TRUST-08"}),
+        )
+    ]
+    assert clean(records)[1].as_plain() == {
+        "Age": {"not understood, now missing": 1, "rounded down to whole years": 1, "whole years, as they stand": 1},
+        "Death": {"NO → no": 1},
+        "Ethnicity": {"code C → white": 1, "not understood, now missing": 1, "words → white": 1},
+        "Sex": {"F → female": 2, "not understood, now missing": 1},
+        "SubmittingCentre": {"as it stands": 1, "blanks cut, in capitals": 1},
+    }
 
 
 def test_patients_come_in_order_and_each_once() -> None:

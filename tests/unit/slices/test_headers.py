@@ -18,7 +18,8 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, Implic
 
 from tests.unit.slices.conftest import dicom
 from tre.demodata.scanner_files import distributed_files
-from tre.slices.headers import ImageHeader, UnfitError, read_header
+from tre.slices.headers import ImageHeader, read_header
+from tre.slices.unfit import UnfitError
 
 GOOD = {
     "PatientID": "Covid1",

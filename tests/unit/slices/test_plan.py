@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date
@@ -14,8 +15,10 @@ from hypothesis import strategies as st
 
 from tests.unit.slices.conftest import Bench, make_spec
 from tre.domain.errors import Reason, TREError
-from tre.domain.slices.spec import ImageConditions, NoneOf, PatientConditions, SliceSpec, Unit
+from tre.domain.slices.spec import ImageConditions, PatientConditions, Sample, SliceSpec, Unit
+from tre.domain.slices.values import NoneOf
 from tre.slices.clinical import Patient
+from tre.slices.cohorts import Cohort
 from tre.slices.contents import FILES, check_contents, plan_and_keep
 from tre.slices.files import NOBODY_ELSE
 from tre.slices.headers import ImageHeader
@@ -70,6 +73,35 @@ def people(draw: st.DrawFn) -> list[Patient]:
     ]
 
 
+def some_images(count: int) -> tuple[list[Instance], list[Patient]]:
+    """So many people with a few images each, always the same."""
+    made = []
+    for number in range(count * 4):
+        person = number % count
+        kind = "DX" if number % 3 else "CT"
+        header = ImageHeader(
+            pseudonym=f"P{person}",
+            study_uid=f"1.{person}.{number % 2}",
+            series_uid=f"1.{person}.{number % 2}.{kind == 'CT':d}",
+            sop_uid=f"2.{number}",
+            modality=kind,
+            body_part="CHEST" if number % 5 else None,
+            study_date=date(2020, 1 + number % 12, 1),
+            slice_thickness_um=None,
+            manufacturer="ACME",
+            model=None,
+            view_position=None,
+            burned_in_annotation=None,
+        )
+        made.append(Instance(header, "training", f"i{number}", number.to_bytes(32, "big"), 100 + number))
+    sexes = ("female", "male")
+    known = [
+        Patient(f"P{one}", "training", "positive", 20 + one, sexes[one % 2], None, f"T{one % 4}")
+        for one in range(count)
+    ]
+    return made, known
+
+
 def maybe(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.one_of(st.none(), values)
 
@@ -89,9 +121,15 @@ IMAGE_ENTRY = st.fixed_dictionaries(
         "burned_in_annotation": codes("YES", "NO"),
     },
 ).filter(bool)  # fmt: skip
+SAMPLES = st.one_of(
+    st.fixed_dictionaries({"seed": st.sampled_from("ab"), "n": st.integers(1, 3)}),
+    st.fixed_dictionaries({"seed": st.sampled_from("ab"), "permille": st.sampled_from([1, 400, 999])}),
+)
+LISTS = st.sets(st.sampled_from(["P1", "P2", "P3", "P9"]), min_size=1).map(frozenset)
 PATIENT_ENTRY = st.fixed_dictionaries(
     {},
     optional={
+        "sample": SAMPLES,
         "covid_status": codes("positive", "negative"),
         "age": st.sampled_from([{"from": 18, "to": 89}, {"to": 17}]),
         "sex": codes("female", "male"),
@@ -116,7 +154,7 @@ SPECS = st.builds(
 
 def holds(conditions: ImageConditions | PatientConditions, values: dict[str, Any]) -> bool:
     """All conditions of an entry; a missing value only where `unknown` is listed."""
-    for key in type(conditions).model_fields:
+    for key in type(conditions).model_fields.keys() - {"list", "sample"}:
         condition, value = getattr(conditions, key), values[key]
         if condition is None:
             continue
@@ -140,7 +178,9 @@ def image_values(one: Instance) -> dict[str, Any]:
     }
 
 
-def reference(spec: SliceSpec, everything: list[Instance], known: list[Patient], denied: set[str]) -> set[str]:
+def reference(
+    spec: SliceSpec, everything: list[Instance], known: list[Patient], denied: set[str], listed: frozenset[str]
+) -> set[str]:
     """SOP identifiers that a specification takes, image by image."""
     units = {
         Unit.patient: lambda one: one.header.pseudonym,
@@ -149,20 +189,47 @@ def reference(spec: SliceSpec, everything: list[Instance], known: list[Patient],
         Unit.instance: lambda one: one.header.sop_uid,
     }
     unit_of = units[spec.keep_whole]
+    conditions = spec.patients
     matching = {unit_of(one) for one in everything if any(holds(entry, image_values(one)) for entry in spec.images)}
     barred = {unit_of(one) for one in everything if any(holds(entry, image_values(one)) for entry in spec.exclude)}
-    fitting = {
-        patient.pseudonym for patient in known if spec.patients is None or holds(spec.patients, vars_of(patient))
-    } - denied
+    fitting = {one.pseudonym for one in known if conditions is None or holds(conditions, vars_of(one))}
+    if conditions is not None and conditions.list is not None:
+        fitting &= listed
+    left = {one.header.pseudonym for one in everything if unit_of(one) in matching - barred} & fitting
+    if conditions is not None and conditions.sample is not None:
+        left = drawn(left, conditions.sample)
     return {
         one.header.sop_uid
         for one in everything
-        if unit_of(one) in matching - barred and one.header.pseudonym in fitting
+        if unit_of(one) in matching - barred and one.header.pseudonym in left - denied
     }
 
 
+KEY = b"k" * 32
+
+
+def drawn(people: set[str], sample: Sample) -> set[str]:
+    """The sample by its definition."""
+
+    def ticket(name: str) -> int:
+        said = f"{len(sample.seed)}:{sample.seed}:{name}".encode()
+        return int.from_bytes(hmac.digest(KEY, said, "sha256")[:8], "big") // 2
+
+    if sample.n is not None:
+        return set(sorted(people, key=ticket)[: sample.n])
+    assert sample.permille is not None
+    return {name for name in people if ticket(name) * 1000 < sample.permille * 2**63}
+
+
 def vars_of(patient: Patient) -> dict[str, Any]:
-    return {name: getattr(patient, name) for name in PatientConditions.model_fields}
+    return {name: getattr(patient, name) for name in PatientConditions.model_fields.keys() - {"list", "sample"}}
+
+
+def with_list(spec: SliceSpec) -> SliceSpec:
+    """The specification with a list of patients as one more condition."""
+    plain = spec.as_plain()
+    plain["patients"] = plain.get("patients", {}) | {"list": {"digest": "sha256:" + "0" * 64}}
+    return SliceSpec.model_validate(plain)
 
 
 @dataclass
@@ -172,8 +239,9 @@ class World:
     places: DatasetPlaces
     digest: str
 
-    def order(self, spec: SliceSpec, denied: set[str]) -> PlanOrder:
-        return PlanOrder(spec, self.places.release("r1"), self.digest, denied, len(denied))
+    def order(self, spec: SliceSpec, denied: set[str], listed: frozenset[str] | None = None) -> PlanOrder:
+        cohort = Cohort(KEY, listed)
+        return PlanOrder(spec, self.places.release("r1"), self.digest, denied, len(denied), cohort)
 
 
 def make_world(root: Path, everything: list[Instance], known: list[Patient]) -> World:
@@ -184,14 +252,21 @@ def make_world(root: Path, everything: list[Instance], known: list[Patient]) -> 
     return World(places, built.digest)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(images(), people(), SPECS, st.sets(st.sampled_from(["P1", "P2", "P3"]), max_size=2))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(images(), people(), SPECS, st.sets(st.sampled_from(["P1", "P2", "P3"]), max_size=2), maybe(LISTS))
 def test_the_query_takes_what_the_rules_take(
-    tmp_path: Path, everything: list[Instance], known: list[Patient], spec: SliceSpec, denied: set[str]
+    tmp_path: Path,
+    everything: list[Instance],
+    known: list[Patient],
+    spec: SliceSpec,
+    denied: set[str],
+    listed: frozenset[str] | None,
 ) -> None:
     world = make_world(tmp_path / "world", everything, known)
-    planned = plan_and_keep(world.order(spec, denied), world.places, NOBODY_ELSE)
-    expected = reference(spec, everything, known, denied)
+    if listed is not None:
+        spec = with_list(spec)
+    planned = plan_and_keep(world.order(spec, denied, listed), world.places, NOBODY_ELSE)
+    expected = reference(spec, everything, known, denied, listed or frozenset())
     assert planned.counts.instances == len(expected)
     assert planned.counts.instances + sum(planned.rejected.values()) == len(everything)
     contents = world.places.plan(planned.plan_digest)

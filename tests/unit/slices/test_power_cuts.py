@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.slices.conftest import SLICE, Bench
-from tre.slices import contents, store
+from tre.slices import contents, shelves, store
 from tre.slices.verify import verify
 
 INGEST_STEPS = ["prepare", "walk", "clinical", "images", "sidecars", "index", "sync", "publish", "published"]
@@ -100,6 +100,31 @@ def test_a_cut_between_two_names_of_one_file_leaves_one_name(delivered: Bench) -
     assert len(doubled) == 2, "the cut hit"
     delivered.ingest()
     assert not [p for p in delivered.dataset.root.rglob("*") if p.is_file() and p.stat().st_nlink == 2]
+
+
+@pytest.mark.parametrize("after", [1, 2, 3], ids=lambda count: f"{count} directories")
+def test_a_cut_between_two_directories_that_get_their_names(delivered: Bench, after: int) -> None:
+    """A directory of a tier is there with all its files or not at all; which of them are is not the same each time."""
+    real, moved = shelves.rename_new, [0]
+
+    def rename_and_die(source: Path, target: Path) -> None:
+        real(source, target)
+        moved[0] += 1
+        if moved[0] == after:
+            os._exit(CUT)
+
+    def work() -> None:
+        shelves.rename_new = rename_and_die
+        delivered.ingest()
+
+    cut(work)
+    tiers = [path for path in delivered.dataset.tier("").glob("dates-*/*/*") if path.is_dir()]
+    assert [len(list(path.iterdir())) for path in tiers] == [2] * after
+    assert not delivered.dataset.release("r1").exists()
+    before = {path: path.stat().st_ino for one in tiers for path in one.iterdir()}
+    assert delivered.ingest().counts.files == 4
+    assert {path: path.stat().st_ino for path in before} == before, "what was there is not copied again"
+    assert not tree(delivered.dataset.staging) - {"incoming"}
 
 
 @pytest.mark.parametrize("step", BUILD_STEPS)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.unit.slices.conftest import Bench
-from tre.domain.slices.plan import shown_count
+from tre.domain.slices.distance import distance
+from tre.domain.slices.vocabulary import QUASI_IDENTIFIERS
+from tre.slices.loaded import IMAGE_DIMENSIONS, PEOPLE_DIMENSIONS
 from tre.slices.plan import plan
-from tre.slices.reports import distance
-
-COUNTS = st.lists(st.integers(0, 50), min_size=1, max_size=6)
+from tre.slices.populations import PopulationTerms
 
 
 @pytest.fixture
@@ -87,33 +86,70 @@ def test_an_empty_slice_has_an_empty_report(crowd: Bench) -> None:
     assert {one.distance_permille for one in planned.representativeness} == {1000}
 
 
-def test_shares_are_rounded_and_small_ones_hidden(crowd: Bench) -> None:
+def test_shares_are_counted_and_compared(crowd: Bench) -> None:
     found = {one.name: one for one in plan(crowd.order(patients={"sex": ["male"]})).representativeness}
-    assert set(found) == {"sex", "age_band", "ethnicity_group", "covid_status", "site"}
+    assert set(found) == {*PEOPLE_DIMENSIONS, *IMAGE_DIMENSIONS}
     sex = {share.category: share for share in found["sex"].shares}
-    assert (sex["male"].slice_permille, sex["male"].dataset_permille) == (1000, 333)
-    assert (sex["female"].slice_permille, sex["female"].dataset_permille) == (0, 667)
-    ages = {share.category: share for share in found["age_band"].shares}
-    assert ages["80-89"].dataset_permille is None, "one person"
+    assert (sex["male"].slice, sex["male"].dataset) == (10, 10)
+    assert (sex["female"].slice, sex["female"].dataset) == (0, 20)
     assert found["sex"].distance_permille > 0
     assert found["covid_status"].distance_permille == 0
+    assert {one.reference_permille for one in found.values()} == {None}
 
 
-@given(COUNTS, st.integers(1, 5))
-def test_distance_is_zero_for_equal_shares_and_symmetric(counts: list[int], factor: int) -> None:
-    scaled = [factor * count for count in counts]
-    assert distance(counts, scaled) == (0 if sum(counts) else 1000)
-    other = counts[::-1]
-    assert distance(counts, other) == distance(other, counts)
-    assert 0 <= distance(counts, other) <= 1000
+def test_a_patient_counts_in_each_kind_of_image(crowd: Bench) -> None:
+    wanted = {"images": [{"modality": ["DX", "CT"]}], "keep_whole": "instance"}
+    found = {one.name: one for one in plan(crowd.order(**wanted)).representativeness}
+    kinds = {share.category: share.slice for share in found["modality"].shares}
+    assert kinds == {"CT": 15, "DX": 30}
+    only = {one.name: one for one in plan(crowd.order()).representativeness}
+    assert {share.category: (share.slice, share.dataset) for share in only["modality"].shares} == {
+        "CT": (0, 15),
+        "DX": (30, 30),
+    }
 
 
-def test_distance_has_known_values() -> None:
-    assert distance([5, 0], [0, 9]) == 1000
-    assert distance([1, 1], [1, 0]) == 558  # sqrt(0.3113), from the definition
-    assert distance([], []) == 1000
+POPULATION = PopulationTerms(
+    title="Made up", year=2021, source="nowhere", permille={"sex": {"female": 500, "male": 400, "other": 100}}
+)
 
 
-@pytest.mark.parametrize(("count", "shown"), [(0, 0), (1, None), (7, None), (8, 10), (12, 10), (13, 15), (100, 100)])
-def test_small_counts_are_hidden_and_others_rounded(count: int, shown: int | None) -> None:
-    assert shown_count(count) == shown
+def test_a_reference_has_categories_that_nobody_has(crowd: Bench) -> None:
+    planned = plan(replace(crowd.order(), population=POPULATION))
+    assert planned.population == "Made up"
+    sex = next(one for one in planned.representativeness if one.name == "sex")
+    assert {share.category: share.reference_permille for share in sex.shares} == {
+        "female": 500,
+        "male": 400,
+        "other": 100,
+    }
+    assert sex.reference_permille == distance([20, 10, 0], [500, 400, 100])
+    assert sex.distance_permille == 0
+
+
+def test_opt_outs_change_the_plan_and_the_plan_says_how(crowd: Bench) -> None:
+    gone = frozenset(f"Covid{number}" for number in range(20, 28))
+    planned = plan(crowd.order(gone, 1))
+    assert (planned.opt_outs.patients, planned.opt_outs.instances) == (8, 8)
+    found = {one.name: one for one in planned.representativeness}
+    assert found["sex"].opt_outs_permille == distance([20, 2], [20, 10])
+    assert [(share.slice, share.dataset) for share in found["sex"].shares] == [(20, 20), (2, 2)]
+    assert {one.opt_outs_permille for one in plan(crowd.order()).representativeness} == {None}
+
+
+def test_what_is_missing_is_told_by_covid_status(bench: Bench) -> None:
+    make = bench.maker
+    for number in range(4):
+        name = f"Covid{number}"
+        make.record(name, "data" if number < 2 else "status", **({"Age": 50} if number < 2 else {}))
+        make.image(name, f"1.{number}", f"1.{number}.1")
+    bench.ingest()
+    found = plan(bench.order(**table("pseudonym", "age", "covid_status"))).missing
+    assert [(one.column, one.group, one.missing, one.patients) for one in found] == [
+        ("age", "everybody", 2, 4),
+        ("age", "negative", 2, 2),
+        ("age", "positive", 0, 2),
+        ("covid_status", "everybody", 0, 4),
+    ]
+    assert {one.column for one in plan(bench.order()).missing} == set(QUASI_IDENTIFIERS)
+    assert plan(bench.order(images=[])).missing == ()

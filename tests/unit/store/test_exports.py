@@ -28,7 +28,8 @@ from tests.unit.domain.exports.world import (
 )
 from tre.domain.errors import Reason, TREError
 from tre.domain.exports import authoring, reviewing
-from tre.domain.exports.models import Choice, ExportRequest, FileGroup, FileKind, Severity
+from tre.domain.exports.models import Choice, ExportRequest, FileGroup, FileKind
+from tre.domain.exports.severity import Severity
 from tre.domain.exports.states import ExportState
 from tre.domain.people import Person, Role, Subject
 from tre.store import exports, grants
@@ -112,7 +113,9 @@ def test_what_goes_in_comes_out_at_every_step(database: Database) -> None:
 
 def test_the_whole_way_by_intent(database: Database) -> None:
     desk = Desk(database)
-    group = FileGroup(name="tables", context=WORDS, controls=WORDS, files=(file(), file("b.csv", "2")))
+    group = FileGroup(
+        name="tables", context=WORDS, controls=WORDS, relation="None.", people=5, files=(file(), file("b.csv", "2"))
+    )
     desk.act(exports.describe_group, AUTHOR, group)
     desk.act(exports.add_files, AUTHOR, group)
     desk.act(exports.set_kind, AUTHOR, ("b.csv", FileKind.supporting))
@@ -308,7 +311,9 @@ def test_a_request_of_an_unknown_grant_cannot_be_kept(database: Database) -> Non
 def test_rows_of_files_taken_out_of_a_group_are_gone(database: Database) -> None:
     desk = Desk(database)
     desk.keep(lambda world: world.with_files(file("a.csv", "1"), file("b.csv", "2")))
-    smaller = FileGroup(name="tables", context=WORDS, controls=WORDS, files=(file("b.csv", "2"),))
+    smaller = FileGroup(
+        name="tables", context=WORDS, controls=WORDS, relation="None.", people=5, files=(file("b.csv", "2"),)
+    )
     desk.keep(lambda world: setattr(world, "request", world.request.changed(groups=(smaller,))))
     with database.read() as connection:
         assert connection.execute(select(export_files.c.path)).scalars().all() == ["b.csv"]

@@ -12,28 +12,55 @@ import pytest
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from tests.support.databases import Postgres, name_of
-from tests.support.factories import ALICE, NOON, access_grant, suspension
+from tests.support.factories import ALICE, NOON, access_grant, quarantined_file, suspension
 from tests.support.postgres import PREFIX
 from tests.unit.store.conftest import an_event
 from tre.audit.lease import Lease
 from tre.audit.records import status
 from tre.domain.clock import ManualClock
+from tre.domain.datasets import Dataset
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.states import GrantPhase
+from tre.domain.optouts.batches import Batch, Counted
+from tre.domain.optouts.lists import ListKind
+from tre.domain.optouts.states import BatchState
 from tre.domain.people import Person, Role, Subject
+from tre.domain.quarantine import Decision, QuarantineState, decision_event
+from tre.domain.withdrawals import WithdrawalLevel
 from tre.domain.workspaces.states import Wanted
 from tre.portal.routes import public
-from tre.store import datasets, events, grants, jobs, people, roles, workspaces
+from tre.store import datasets, events, grants, jobs, optouts, people, quarantine, roles, workspaces
 from tre.store.changes import ChangeFeed
-from tre.store.database import Database
+from tre.store.database import Database, new_id
 from tre.store.jobs import JobRequest
 from tre.store.migrate import migrate
 from tre.store.people import Account, NewTicket, StoredSession
+from tre.store.quarantine import QuarantineSearch
 from tre.store.schema import require_current
 from tre.store.tables import metadata
 
 WRITERS = tuple(role for role in roles.PROGRAMS if role is not roles.Role.public)
 NAME = "nccid-00123"
+
+
+LIST = "ab" * 16
+
+
+def a_list() -> Batch:
+    """A list of opt-outs of the dataset that the owner registered."""
+    return Batch(
+        id=LIST,
+        dataset="demo",
+        state=BatchState.Counting,
+        kind=ListKind.withdraw,
+        level=WithdrawalLevel.erase,
+        source="site",
+        list_digest="sha256:" + "0" * 64,
+        proposed_by=ALICE,
+        proposed_at=NOON,
+        changed_at=NOON,
+        reason=Reason.Requested,
+    )
 
 
 @pytest.fixture
@@ -43,6 +70,7 @@ def owner(postgres: Postgres, path: Path) -> Database:
         grants.apply(change, NAME, access_grant().spec, "signed", NOON)
         grants.set_phase(change, NAME, GrantPhase.Active, NOON)
         workspaces.ensure(change, NAME, ALICE, NOON)
+        datasets.register(change, Dataset(name="demo", title="Demo", data_group=60100, created_at=NOON))
     return made
 
 
@@ -101,10 +129,30 @@ def test_the_portal_does_what_people_do_there(sign_in: Callable[[str], Database]
         grants.revoke(change, NAME, "over", NOON)
         grants.ask_close(change, NAME, NOON)
         jobs.ask(change, JobRequest(program="checker", kind="k", subject="s", payload={}), NOON)
+        optouts.propose(change, a_list(), {"Covid1": WithdrawalLevel.erase})
+        optouts.keep_counted(change, LIST, Counted(people=1, patients=9, listed=1, unknown=0, already=0), NOON)
+        optouts.confirm(change, LIST, ALICE, BatchState.Accepted, NOON)
     with portal.read() as connection:
+        assert optouts.people_of(connection, LIST, optouts.Part.listed) == {"Covid1": WithdrawalLevel.erase}
         assert people.password_hash(connection, "alice") is None
         assert events.of_object(connection, "job/1")
-        assert datasets.all_datasets(connection) == []
+        assert [one.name for one in datasets.all_datasets(connection)] == ["demo"]
+
+
+def test_the_portal_decides_about_files_that_others_put_into_quarantine(sign_in: Callable[[str], Database]) -> None:
+    file = quarantined_file()
+    with sign_in("storekeeper").change(an_event()) as change:
+        assert quarantine.keep(change, [file]) == 1
+    portal, decision = sign_in("portal"), Decision(QuarantineState.rejected, ALICE, NOON, "no")
+    with pytest.raises(ProgrammingError, match="permission denied"), portal.change(an_event()) as change:
+        quarantine.keep(change, [file.model_copy(update={"sha256": "cd" * 32})])
+    told = decision_event("demo", [file.sha256], decision, new_id())
+    with portal.change(told) as change:
+        quarantine.decide_all(change, "demo", [file.sha256], decision, {file.sha256: file.mark})
+    with portal.read() as connection:
+        assert quarantine.waiting_groups(connection) == []
+        assert quarantine.choice(connection, QuarantineSearch("demo")).reasons == {("form", ""): 1}
+        assert datasets.slices_of(connection, "demo") == []
 
 
 def test_the_operator_does_what_the_commands_do(sign_in: Callable[[str], Database]) -> None:
@@ -129,7 +177,7 @@ def test_the_public_pages_read_what_they_show(owner: Database, sign_in: Callable
         assert [grant.name for grant in shown] == [NAME]
         assert public._project(connection, public._one(connection, NAME)).outputs_released == 0
         assert len(public.history(connection, shown[0])) == 1
-        assert datasets.all_datasets(connection) == []
+        assert [one.name for one in datasets.all_datasets(connection)] == ["demo"]
 
 
 def refused(database: Database, statement: str) -> bool:
@@ -291,3 +339,15 @@ def test_a_server_that_keeps_text_otherwise_is_refused(postgres: Postgres) -> No
         migrate(database)
     database.close()
     server.drop("latin")
+
+
+def test_the_public_pages_count_opt_outs_and_see_nobody(owner: Database, sign_in: Callable[[str], Database]) -> None:
+    with owner.change(an_event()) as change:
+        optouts.propose(change, a_list(), {"Covid1": WithdrawalLevel.erase})
+    shown = sign_in("public")
+    with shown.read() as connection:
+        assert optouts.applied(connection, "demo") == (0, None)
+    with pytest.raises(DBAPIError), shown.read() as connection:
+        optouts.people_of(connection, LIST, optouts.Part.listed)
+    with pytest.raises(DBAPIError), shown.read() as connection:
+        optouts.everything(connection)

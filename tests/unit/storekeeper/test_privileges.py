@@ -92,8 +92,9 @@ class Real:
             time.sleep(0.01)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def real() -> Iterator[Real]:
+    """One service for all tests here: each touches its own dataset or workspace."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as made:
         Path(made).chmod(0o711)
         root = Path(made) / "root"

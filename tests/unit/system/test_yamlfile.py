@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tre.domain.errors import Reason, TREError
-from tre.system.yamlfile import MAX_BYTES, load_yaml, parse_yaml, read_yaml
+from tre.system.yamlfile import MAX_BYTES, load_yaml, only_document, parse_yaml, read_yaml
 
 ASSETS = Path(__file__).parents[2] / "assets" / "yaml"
 
@@ -269,3 +269,22 @@ def test_half_a_surrogate_pair_is_refused() -> None:
     for text in (b'a: "\\ud83d"', b'a: "\\ude00\\ud83d"', b'"\\ud83d": 1'):
         with pytest.raises(TREError, match="cannot be read"):
             parse_yaml(text, "x")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"a: 1\na: 2\n", "line 2: the key 'a' stands twice."),
+        (b"a: [\n", "line 2: this is not YAML that can be read here."),
+        (b"a: 1\nb: \xff\n", "line 2: this is not UTF-8 text."),
+        (b"a: 1\nb: \x01\n", "line 2: this is not YAML that can be read here."),
+        (b"[" * 3000, "line 1: this is not YAML that can be read here."),
+    ],
+)
+def test_a_text_that_is_no_file_is_told_by_line_alone(data: bytes, words: str) -> None:
+    with pytest.raises(TREError) as caught:
+        parse_yaml(data, "")
+    assert caught.value.what == words
+    with pytest.raises(TREError, match="line 3: a second document begins here") as caught:
+        only_document(parse_yaml(b"a: 1\n---\nb: 1\n", ""))
+    assert caught.value.why == "the text holds 2 documents."

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 
-from tre.airlock.parsed import Counts, Observation, ParsedFile, bounded, quoted
+from tre.airlock.parsed import Observation, ParsedFile, Surroundings, bounded, quoted
 
 _FORMULA = re.compile(r"\s*+[=+\-@]")
 _PLAIN = re.compile(r"[+-]?(?:\d[\d,. ]*+|\.\d++|inf|nan)(?:[eE][+-]?\d++)?\s*+%?|[-+]++|-[ \d.,\-–to()%]*+")
 """Numbers, signed or in per cent, ranges such as `-1.2 to -0.4`, and the dash that stands for "none"."""
 
 
-def observe(file: ParsedFile, counts: Counts) -> list[Observation]:  # noqa: ARG001 - one shape for all checks
+def observe(file: ParsedFile, around: Surroundings) -> list[Observation]:  # noqa: ARG001 - one shape for all checks
     """Formula-like cells of CSV and TSV files, header included."""
     if file.type not in {"csv", "tsv"}:
         return []
@@ -24,12 +24,11 @@ def observe(file: ParsedFile, counts: Counts) -> list[Observation]:  # noqa: ARG
             "F10",
             f"A spreadsheet may take {quoted(cell)} for a formula.",
             "Begin the cell with another character.",
-            row=row_number,
-            column=column,
+            place=table.at(row_number, column),
         )
         for table in file.tables
-        for row_number, row in enumerate((table.header, *table.rows), start=table.first_row)
-        for column, cell in enumerate(row, start=1)
+        for row_number, row in ((None, table.header), *enumerate(table.rows))
+        for column, cell in enumerate(row)
         if _FORMULA.match(cell) and not _PLAIN.fullmatch(cell.strip())
     ]
     return bounded(found, "such cells")

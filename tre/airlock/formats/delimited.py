@@ -12,10 +12,10 @@ import csv
 import io
 
 from tre.airlock.formats.text import decode
-from tre.airlock.parsed import Bounds, FileRefusedError, Observation, ParsedFile, Table
+from tre.airlock.parsed import Bounds, Card, FileRefusedError, Observation, ParsedFile, Place, Table
 
 
-def parse_delimited(kind: str, data: bytes, bounds: Bounds) -> ParsedFile:
+def parse(kind: str, data: bytes, bounds: Bounds) -> ParsedFile:
     """A CSV or TSV file. Raises `FileRefusedError`."""
     text = decode(data)
     separator = "\t" if kind == "tsv" else _separator(text)
@@ -31,10 +31,10 @@ def parse_delimited(kind: str, data: bytes, bounds: Bounds) -> ParsedFile:
                     "F02",
                     f"Row {number} has {len(row)} cells, the header {len(header)}.",
                     "Give every row one cell for each column.",
-                    row=number,
+                    place=Place(row=number),
                 )
             )
-    return ParsedFile(kind, len(data), tables=[Table(header, body)])
+    return ParsedFile(kind, len(data), tables=[Table(header, body)], cards=[Card("table", table=0, place=Place(row=1))])
 
 
 def _separator(text: str) -> str:
@@ -66,7 +66,9 @@ def _rows(text: str, separator: str, bounds: Bounds) -> list[list[str]]:
         if "field larger" in str(error):
             raise _too_much(f"A cell has more than {bounds.cell_characters} characters.", number) from error
         raise FileRefusedError(
-            Observation("F02", "The quoting of the table is broken.", "Write it with a CSV library.", row=number)
+            Observation(
+                "F02", "The quoting of the table is broken.", "Write it with a CSV library.", place=Place(row=number)
+            )
         ) from error
     while rows and not rows[-1]:
         rows.pop()
@@ -74,4 +76,4 @@ def _rows(text: str, separator: str, bounds: Bounds) -> list[list[str]]:
 
 
 def _too_much(message: str, row: int) -> FileRefusedError:
-    return FileRefusedError(Observation("F05", message, "Ask for less, or for a summary of it.", row=row))
+    return FileRefusedError(Observation("F05", message, "Ask for less, or for a summary of it.", place=Place(row=row)))

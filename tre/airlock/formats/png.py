@@ -1,7 +1,8 @@
 """PNG: every chunk known, every length right, every byte of the image data accounted for, nothing after the end.
 
 Guarantees: only the chunks below, in the order of the standard, with right checksums; the compressed stream unfolds
-to exactly the size that the header announces and nothing follows it; text is short and shown to the reader.
+to exactly the size that the header announces and nothing follows it; text is short and shown to the reader. Only what
+passed this walk is decoded, by Pillow, for what `raster` makes of it.
 
 Does not guarantee: anything about what the picture shows.
 
@@ -11,13 +12,17 @@ a picture of a few kilobytes that unfolds to gigabytes. Source: PNG (ISO/IEC 159
 
 from __future__ import annotations
 
+import io
 import re
 import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tre.airlock.parsed import Bounds, FileRefusedError, Observation, ParsedFile, quoted
+from PIL.PngImagePlugin import PngImageFile
+
+from tre.airlock.formats import raster
+from tre.airlock.parsed import Bounds, FileRefusedError, Observation, ParsedFile, Passage, Place, quoted
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -26,12 +31,15 @@ _FIXED = {b"gAMA": {4}, b"sRGB": {1}, b"cHRM": {32}, b"pHYs": {9}, b"bKGD": {1, 
 _UP_TO = {b"sBIT": 4, b"tRNS": 256, b"hIST": 512, b"PLTE": 768}
 _MOST_TEXT = 1024
 _PIECE = 1 << 18
+_LEAST_GAMMA, _MOST_GAMMA = 30_000, 100_000  # hundred-thousandths; screens have 45,455
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _HARMLESS_TEXT = re.compile(rb"Software\0Matplotlib version ?[0-9][0-9A-Za-z.+]{0,30}, https://matplotlib\.org/")
 
 
 def _refused(message: str, offset: int, check: str = "F02") -> FileRefusedError:
-    return FileRefusedError(Observation(check, message, "Save the figure again with its program.", offset=offset))
+    return FileRefusedError(
+        Observation(check, message, "Save the figure again with its program.", place=Place(offset=offset))
+    )
 
 
 @dataclass(frozen=True)
@@ -53,10 +61,18 @@ class _Walk:
     seen: list[bytes] = field(default_factory=list)
     data: list[bytes] = field(default_factory=list)
     remarks: list[Observation] = field(default_factory=list)
+    passages: list[Passage] = field(default_factory=list)
 
 
-def parse_png(data: bytes, bounds: Bounds) -> ParsedFile:
+def parse(kind: str, data: bytes, bounds: Bounds) -> ParsedFile:
     """A PNG file. Raises `FileRefusedError`."""
+    file, shown = judged(data, bounds), raster.Seen()
+    shown.take(raster.decoded(lambda: PngImageFile(io.BytesIO(data))))
+    return shown.into(ParsedFile(kind, len(data), passages=file.passages, remarks=file.remarks))
+
+
+def judged(data: bytes, bounds: Bounds) -> ParsedFile:
+    """The strict walk by itself: remarks and text of a PNG, nothing decoded. Raises `FileRefusedError`."""
     if not data.startswith(_SIGNATURE):
         raise _refused("The file is not a PNG image.", 0)
     walk = _Walk()
@@ -65,7 +81,7 @@ def parse_png(data: bytes, bounds: Bounds) -> ParsedFile:
     if walk.colour == 3 and b"PLTE" not in walk.seen:
         raise _refused("The image lacks its palette.", 0)
     _check_stream(walk)
-    return ParsedFile("png", len(data), remarks=walk.remarks)
+    return ParsedFile("png", len(data), passages=walk.passages, remarks=walk.remarks)
 
 
 def _chunks(data: bytes) -> Iterator[_Chunk]:
@@ -134,9 +150,20 @@ def _ancillary(walk: _Walk, chunk: _Chunk) -> None:
         raise _refused(f"The image holds a part {name} that may not leave.", chunk.offset, "F03")
     if chunk.name == b"PLTE" and (length % 3 or not length or walk.colour in {0, 4}):
         raise _refused("The palette of the image is wrong.", chunk.offset)
+    if chunk.name == b"gAMA" and not _LEAST_GAMMA <= int.from_bytes(chunk.body, "big") <= _MOST_GAMMA:
+        walk.remarks.append(
+            Observation(
+                "F07",
+                "Programs show the image in very different brightness: one may show what another hides.",
+                "Save it without a gamma value.",
+                place=Place(offset=chunk.offset),
+            )
+        )
     if chunk.name == b"tIME":
         walk.remarks.append(
-            Observation("F08", "The image holds the time of its making.", "Save it without.", offset=chunk.offset)
+            Observation(
+                "F08", "The image holds the time of its making.", "Save it without.", place=Place(offset=chunk.offset)
+            )
         )
 
 
@@ -145,8 +172,11 @@ def _text(walk: _Walk, chunk: _Chunk) -> None:
         raise _refused("The image holds more text than may leave unseen.", chunk.offset, "F03")
     if _HARMLESS_TEXT.fullmatch(chunk.body) is None:
         text = chunk.body.decode("latin-1").replace("\0", ": ", 1)
+        walk.passages.append(Passage(text, Place(offset=chunk.offset), "metadata"))
         walk.remarks.append(
-            Observation("F08", f"The image holds text: {quoted(text)}.", "Save it without.", offset=chunk.offset)
+            Observation(
+                "F08", f"The image holds text: {quoted(text)}.", "Save it without.", place=Place(offset=chunk.offset)
+            )
         )
 
 

@@ -10,18 +10,25 @@ from typing import Annotated
 import typer
 
 from tre.cli import common
-from tre.cli.bench import cluster, controller, gateway, revoke, start
+from tre.cli.bench import airlock, cluster, controller, gate, gateway, ingest, plan, revoke, slices, start, withdraw
 from tre.cli.bench.figures import Figure, described, machine, rows
 from tre.cli.common import JsonOption, command
+from tre.demodata.releases import ReleaseSpec
 from tre.domain.errors import Reason, TREError
 
 BENCHES: dict[str, tuple[str, Callable[[], list[Figure]]]] = {
     "start": ("click to a kernel that answers, beside plain jupyter lab", start.bench),
+    "gate": ("headers judged, beside a loop over pydicom's headers; verdicts of known files", gate.bench),
     "gateway": ("what the only door costs, beside configurable-http-proxy", gateway.bench),
+    "ingest": ("a delivery taken in, beside a loop over pydicom's headers", ingest.bench),
+    "plan": ("a slice's plan as a release grows, beside DuckDB's own scan", plan.bench),
     "revoke": ("revocation to death, seen by an observer that shares no code", revoke.bench),
+    "withdraw": ("one patient out of twenty live slices, beside plain unlinking", withdraw.bench),
+    "slices": ("building a slice in its three layouts, beside cp -al and rsync --link-dest", slices.bench),
 }
 
 SITES: dict[str, tuple[str, Callable[[Path], list[Figure]]]] = {
+    "airlock": ("the output checks on a corpus: false alarms, what is found, time (needs --site)", airlock.bench),
     "cluster": (
         "an installed launcher on its cluster, beside plain jupyter lab in a pod (needs --site)",
         cluster.bench,
@@ -35,7 +42,14 @@ SITES: dict[str, tuple[str, Callable[[Path], list[Figure]]]] = {
 def bench(
     name: Annotated[str | None, typer.Argument(help="Which; without a name, the list.")] = None,
     site: Annotated[
-        Path | None, typer.Option(help="What `cluster` and `controller` have to know: a file (docs/benchmarks.md).")
+        Path | None,
+        typer.Option(
+            help="What `airlock`, `cluster`, `controller` have to know: a file or directory (docs/benchmarks.md)."
+        ),
+    ] = None,
+    sizes: Annotated[
+        list[int] | None,
+        typer.Option("--size", help="How many images the releases of `plan` list; can be given several times."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -44,7 +58,7 @@ def bench(
         listed = {key: what for key, (what, _) in (BENCHES | SITES).items()}
         common.print_table("", ("name", "what it measures"), listed.items())
         return
-    run = _chosen(name, site)
+    run = _chosen(name, site) if not sizes else _sized(name, sizes)
     where = machine()
     figures = run()
     if as_json:
@@ -61,10 +75,17 @@ def _chosen(name: str, site: Path | None) -> Callable[[], list[Figure]]:
         if site is None:
             raise TREError(
                 Reason.BadInput,
-                f"The benchmark of a {name} has to know which.",
-                remedy="Name a file with --site; docs/benchmarks.md says what it holds.",
+                f"The benchmark {name!r} has to know which.",
+                remedy="Name it with --site; docs/benchmarks.md says what it holds.",
             )
         return partial(SITES[name][1], site)
     if name not in BENCHES:
         raise TREError(Reason.BadInput, f"There is no benchmark {name!r}.", remedy="`tre bench` lists them.")
     return BENCHES[name][1]
+
+
+def _sized(name: str, sizes: list[int]) -> Callable[[], list[Figure]]:
+    """The benchmark that takes sizes, ready to run. Raises `TREError(BadInput)`."""
+    if name != "plan":
+        raise TREError(Reason.BadInput, f"The benchmark {name!r} takes no --size.", remedy="Only `plan` does.")
+    return partial(plan.bench, [ReleaseSpec(size).images for size in sizes])

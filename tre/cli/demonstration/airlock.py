@@ -16,6 +16,7 @@ from tre.system.layout import Layout
 
 FILE = "patients-by-sex.csv"
 CONTEXT = "Patients in the slice by sex, all with a positive test. N = 85 before rounding."
+RELATION = "Nothing of this project left before."
 CONTROLS = "Counts are rounded to the nearest five."
 
 
@@ -53,7 +54,7 @@ class Airlock:
             await desk.call("POST", f"/exports/{export}/files", {"group": "counts", "paths": [FILE]})
             await desk.until(f"/exports/{export}", lambda found: not found["busy"] and found.get("run"))
             demand(await self._refused(desk, f"/exports/{export}/submit", None), "a file without context was taken")
-            words = {"name": "counts", "context": CONTEXT, "controls": CONTROLS}
+            words = {"name": "counts", "context": CONTEXT, "controls": CONTROLS, "relation": RELATION, "people": 85}
             await desk.call("PUT", f"/exports/{export}/groups", words)
             found = await desk.call("POST", f"/exports/{export}/submit")
         file = found["groups"][0]["files"][0]
@@ -96,7 +97,8 @@ class Airlock:
         for file in (file for group in found["groups"] for file in group["files"]):
             answers = {item["id"]: "seen and understood" for item in file["findings"] if item["severity"] in "EA"}
             vote = {"path": file["path"], "sha256": file["sha256"], "run": found["run"], "choice": "Approved"}
-            found = await desk.call("PUT", f"/exports/{export}/vote", vote | {"answers": answers})
+            said = {"answers": answers, "looked": "covered"}  # the demonstration looks at nothing
+            found = await desk.call("PUT", f"/exports/{export}/vote", vote | said)
         await desk.call("POST", f"/exports/{export}/review", {"seen": found["seen"]})
 
     async def receive(self, export: str) -> str:

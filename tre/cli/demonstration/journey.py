@@ -11,6 +11,7 @@ from typing import Any
 
 from tre.cli import common
 from tre.cli.demonstration.airlock import Airlock
+from tre.cli.demonstration.optout import OptOut
 from tre.cli.demonstration.stage import ACCOUNTS, DATASETS, PASSWORD, Stage, demand
 from tre.cli.trial.browser import Browser, sign_in
 from tre.cli.trial.lab import open_workspace
@@ -47,6 +48,7 @@ class Journey:
         self.work(grant)
         self.turn_away_a_stranger(grant)
         Airlock(self.stage, grant).run()
+        OptOut(self.stage, grant).run()
         self.revoke()
         self.outlast_a_deadline()
         self.verify()

@@ -125,11 +125,11 @@ class Browser:
     async def call(
         self, method: str, url: str, *, origin: str, body: Any = None, headers: dict[str, str] | None = None
     ) -> Page:
-        """What a page's script does: a request to its own host, answered as it is."""
+        """What a page's script does: a request to its own host, answered as it is; bytes are sent as they are."""
         sent = SCRIPT_HEADERS | {"Origin": origin} | (headers or {})
-        data = None if body is None else json.dumps(body)
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body)
         if data is not None:
-            sent["Content-Type"] = "application/json"
+            sent["Content-Type"] = "application/octet-stream" if isinstance(body, bytes) else "application/json"
         return await self._send(method, url, sent, data)
 
     async def download(self, url: str) -> bytes:
@@ -165,7 +165,7 @@ class Browser:
             source, url, method, body = url, urljoin(url, page.text), "GET", None
         raise TREError(Reason.RuntimeFailed, f"Too many redirects at {url}.")
 
-    async def _send(self, method: str, url: str, headers: dict[str, str], body: str | None) -> Page:
+    async def _send(self, method: str, url: str, headers: dict[str, str], body: str | bytes | None) -> Page:
         sent = headers | self.cookie_header(url)
         async with self._session.request(method, url, headers=sent, data=body, allow_redirects=False) as response:
             self._keep_cookies(url, response)

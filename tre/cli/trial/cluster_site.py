@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from tre.cli.grant import load_key
+from tre.cli.signing import load_key
 from tre.cli.trial.browser import Browser, Page, sign_in
 from tre.cli.trial.waiting import wait_until
 from tre.cluster.client import connect

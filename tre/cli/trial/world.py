@@ -23,6 +23,7 @@ from tre.cli import grant as grants_command
 from tre.cli.common import Installation
 from tre.cli.dataset import office_of
 from tre.cli.services import MODULES
+from tre.cli.signing import load_key
 from tre.cli.trial.browser import Browser, sign_in
 from tre.cli.trial.waiting import wait_until
 from tre.cli.user import put_into_record
@@ -118,7 +119,7 @@ class World:
         spec = AccessGrantSpec.model_validate(self._template.spec.model_dump(by_alias=True) | changes)
         signed = sign(
             self._template.model_copy(update={"metadata": metadata, "spec": spec}),
-            grants_command.load_key(self.here.layout.grant_key),
+            load_key(self.here.layout.grant_key),
         )
         grants_command.put_into_force(self.here, [signed], {name: True})
         self.wait_for(lambda: self._phase(name) == "Active", f"{name} did not become active")

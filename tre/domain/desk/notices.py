@@ -8,6 +8,7 @@ announcements into the log.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -20,6 +21,8 @@ from tre.domain.workspaces.states import ALIVE_PHASES
 
 _SLACK = timedelta(minutes=1)
 _RUN_WARNING = timedelta(days=1)
+CHANGE_SHOWN = timedelta(days=28)
+"""How long it is said that data changed: as long as people are given to remove what they made of it."""
 
 
 class NoticeKind(StrEnum):
@@ -29,6 +32,7 @@ class NoticeKind(StrEnum):
     RunEndsSoon = "RunEndsSoon"
     RestartForNewEnd = "RestartForNewEnd"
     SuspendedUntil = "SuspendedUntil"
+    DataChanged = "DataChanged"
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,12 @@ class Notice:
     kind: NoticeKind
     at: datetime | None
     words: str = ""
+
+
+def data_changes(grant: GrantRecord, changed: Iterable[datetime], now: datetime) -> list[Notice]:
+    """That a slice of the grant was changed lately, as it is when people opt out; `changed` says when each was."""
+    late = [moment for moment in changed if now - moment < CHANGE_SHOWN]
+    return [Notice(NoticeKind.DataChanged, max(late))] if late and grant.phase not in ENDED_PHASES else []
 
 
 def notices(grant: GrantRecord, workspace: Workspace | None, now: datetime, cap: timedelta) -> list[Notice]:

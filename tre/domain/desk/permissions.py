@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tre.domain.errors import Reason, TREError
+from tre.domain.errors import Reason, TREError, passes
 from tre.domain.grants.models import GrantRecord
 from tre.domain.grants.states import ENDED_PHASES, GRANT_TRANSITIONS, GrantPhase
 from tre.domain.people import Person, Role
+from tre.domain.quarantine import QuarantinedFile, QuarantineState
 from tre.domain.workspaces.models import Workspace
 from tre.domain.workspaces.states import ALIVE_PHASES, Wanted, WorkspacePhase
 
@@ -46,6 +47,7 @@ def check_see_grant(person: Person, grant: GrantRecord) -> None:
         raise TREError(
             Reason.GrantNotFound,
             f"There is no project {grant.name!r} for you.",
+            why="There is none of that name, or its approval does not name you.",
             remedy="Ask the lead of the project whether the approval names you.",
         )
 
@@ -155,6 +157,38 @@ def check_review_exports(person: Person) -> None:
         raise _refuse("This page is not for you.", "It needs the role checker.")
 
 
+def check_withdraw(person: Person) -> None:
+    """Data managers take opt-outs, and see how far they are. Raises `TREError(NotPermitted)`."""
+    if not person.holds(Role.data_manager):
+        raise _refuse("This page is not for you.", "It needs the role data-manager.")
+
+
+def check_manage_data(person: Person) -> None:
+    """Data managers see datasets, releases and what waits in quarantine. Raises `TREError(NotPermitted)`."""
+    if not person.holds(Role.data_manager):
+        raise _refuse("This page is not for you.", "It needs the role data-manager.")
+
+
+def check_decide(person: Person, file: QuarantinedFile) -> None:
+    """Data managers decide about a file that waits.
+
+    Raises `TREError(NotPermitted)` or `TREError(StateForbids)`.
+    """
+    check_manage_data(person)
+    if file.state is not QuarantineState.waiting:
+        raise _forbid("There is nothing to decide.", "Somebody decided about this file already.")
+
+
+PLANNERS = frozenset({Role.researcher, Role.data_manager, Role.committee})
+"""Who may ask what a specification would give: applicants, those who help them, and those who decide."""
+
+
+def check_preview(person: Person) -> None:
+    """Researchers, data managers and committee preview plans. Raises `TREError(NotPermitted)`."""
+    if not person.roles & PLANNERS:
+        raise _refuse("This page is not for you.", "It needs the role researcher, data-manager or committee.")
+
+
 def _can_grant(check: Callable[[Person, GrantRecord], None]) -> Callable[[Person, GrantRecord], bool]:
     return lambda person, grant: _passes(lambda: check(person, grant))
 
@@ -187,6 +221,10 @@ can_stop = _can_workspace(check_stop)
 can_read_record = _can_person(check_read_record)
 can_operate = _can_person(check_operate)
 can_review_exports = _can_person(check_review_exports)
+can_withdraw = _can_person(check_withdraw)
+can_manage_data = passes(check_manage_data)
+can_decide = passes(check_decide)
+can_preview = _can_person(check_preview)
 
 _GRANT_ACTIONS = {
     "open": can_open,
@@ -212,3 +250,8 @@ def workspace_actions(person: Person, workspace: Workspace, *, entitled: bool) -
         "stop": can_stop(person, workspace),
     }
     return [name for name, permitted in may.items() if permitted]
+
+
+def quarantine_actions(person: Person, file: QuarantinedFile) -> list[str]:
+    """What a person may do with a file in quarantine now."""
+    return ["release", "reject"] if can_decide(person, file) else []

@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 from tre.domain import names
 from tre.domain.canonical import canonical_bytes, digest
 from tre.domain.errors import Reason
+from tre.domain.exports.severity import Severity
 from tre.domain.exports.states import PHASES, BlindPhase, ExportState
 from tre.domain.model import Line, Record, UtcTime
 from tre.domain.people import Role, Subject
@@ -26,16 +27,6 @@ ExportId = Annotated[str, Field(pattern=r"^e-[a-z2-7]{12}$")]
 FilePath = Annotated[Line, Field(min_length=1, max_length=1024)]
 GroupName = Annotated[Line, Field(min_length=1, max_length=100)]
 FreeText = Annotated[str, Field(max_length=20_000)]
-
-
-class Severity(StrEnum):
-    """What a finding does: B blocks whatever people say, E needs an exception with a reason from each checker,
-    A must be acknowledged by each checker, I informs."""
-
-    B = "B"
-    E = "E"
-    A = "A"
-    I = "I"  # noqa: E741 - the catalogue's own letter
 
 
 class FileKind(StrEnum):
@@ -55,6 +46,33 @@ class Choice(StrEnum):
     Undecided = "Undecided"
 
 
+class Looking(StrEnum):
+    """How much of a file somebody looked at before voting on it, and who says so."""
+
+    shown = "shown"
+    """The desk: every page of it was on the voter's screen."""
+
+    stated = "stated"
+    """The voter: they looked at the whole of it, elsewhere than at the desk."""
+
+    covered = "covered"
+    """The voter: they leave what they did not see to the checks."""
+
+
+class Readers(StrEnum):
+    """Who reads a comment: checkers alone, or the author's side too once the turn is over."""
+
+    private = "private"
+    public = "public"
+
+
+class Mark(StrEnum):
+    """What a checker makes of a finding that was answered: the check was wrong, or right and yet no obstacle."""
+
+    false_alarm = "false-alarm"
+    acceptable = "true-but-acceptable"
+
+
 class PolicyRef(Record):
     """A policy by its name and the SHA-256 of its canonical content."""
 
@@ -63,8 +81,15 @@ class PolicyRef(Record):
 
 
 class Locator(Record):
-    """Where in a file a finding points. Rows and columns count from 1, the header row included; offsets in bytes."""
+    """Where in a file a finding points. Everything counts from 1, a table's header row included; offsets in bytes.
 
+    `cell` and `output` are a notebook's.
+    """
+
+    sheet: Annotated[str, Field(max_length=100)] | None = None
+    page: Annotated[int, Field(ge=0)] | None = None
+    cell: Annotated[int, Field(ge=0)] | None = None
+    output: Annotated[int, Field(ge=0)] | None = None
     row: Annotated[int, Field(ge=0)] | None = None
     column: Annotated[int, Field(ge=0)] | None = None
     offset: Annotated[int, Field(ge=0)] | None = None
@@ -76,6 +101,7 @@ class Finding(Record):
 
     id: Annotated[str, Field(pattern=r"^[a-z2-7]{12}$")]
     check: Annotated[str, Field(pattern=r"^[A-Z]\d\d$")]
+    case: Annotated[str, Field(pattern=r"^[a-z-]{0,30}$")] = ""
     check_version: Annotated[int, Field(ge=1)]
     severity: Severity
     sha256: Sha256
@@ -108,7 +134,17 @@ class FileGroup(Record):
     name: GroupName
     context: FreeText = ""
     controls: FreeText = ""
+    relation: FreeText = ""
+    """How the files relate to what left before, in the author's words; that nothing did is an answer too."""
+
+    people: Annotated[int, Field(ge=0, le=10**9)] | None = None
+    """From how many people the files come."""
+
     files: tuple[RequestFile, ...] = ()
+
+    def holding(self, files: tuple[RequestFile, ...]) -> FileGroup:
+        """The same group with other files."""
+        return FileGroup.model_validate({**dict(self), "files": files})
 
 
 class CheckedFile(Record):
@@ -143,16 +179,27 @@ class CheckRun(Record):
         """What was found in these bytes."""
         return tuple(finding for finding in self.findings if finding.sha256 == sha256)
 
+    def basis(self, file: RequestFile) -> str:
+        """Names all that this run says of one file, and by which rules and tools: two runs that agree on a file, and
+        differ about others, have the same."""
+        seen = {"policy": self.policy.as_plain(), "tools": self.tools, "path": file.path, "sha256": file.sha256}
+        return digest(seen | {"findings": [finding.as_plain() for finding in self.of(file.sha256)]})
+
 
 class Disposition(Record):
     """What a checker says about one finding: an exception with its reason, or an acknowledgement."""
 
     finding: str
     why: Annotated[str, Field(max_length=2000)] = ""
+    mark: Mark | None = None
 
 
 class Vote(Record):
-    """One checker's vote on one file: `sha256` and `run` are what the checker had on the screen."""
+    """One checker's vote on one file: `sha256` and `run` are what was on the checker's screen, `looked` how much of it.
+
+    A `kept` vote was cast in an earlier turn, on the same bytes with the same findings (`basis`), and says nothing
+    until its caster confirms it.
+    """
 
     path: FilePath
     sha256: Sha256
@@ -160,7 +207,10 @@ class Vote(Record):
     choice: Choice
     comment: FreeText = ""
     dispositions: tuple[Disposition, ...] = ()
+    looked: Looking | None = None
     at: UtcTime
+    basis: str = ""
+    kept: bool = False
 
 
 class Review(Record):
@@ -181,6 +231,62 @@ class Review(Record):
         return next((vote for vote in self.votes if vote.path == path), None)
 
 
+class MetFinding(Record):
+    """A finding that a submission held, by its check; `gone` where a later one does not hold it any more."""
+
+    finding: str
+    check: str
+    gone: bool = False
+
+
+class Comment(Record):
+    """What somebody wrote about a group, or about one file of it. A void one belongs to a turn that was cut short."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z2-7]{12}$")]
+    by: Subject
+    turn: Annotated[int, Field(ge=1)]
+    group: GroupName
+    path: FilePath | None = None
+    readers: Readers
+    text: Annotated[FreeText, Field(min_length=1)]
+    at: UtcTime
+    void: bool = False
+
+
+class Claim(Record):
+    """A seat at the review that a checker took, or was given `by` somebody, until then."""
+
+    checker: Subject
+    at: UtcTime
+    until: UtcTime
+    by: Subject
+
+
+class Consent(Record):
+    """A data manager's written word on one finding: whether an exception from it may be made."""
+
+    finding: str
+    by: Subject
+    agrees: bool
+    why: Annotated[str, Field(min_length=1, max_length=2000)]
+    at: UtcTime
+
+
+class Emergency(Record):
+    """A release past a quorum that cannot be reached: asked for by a checker, seconded by an operator, with reasons.
+
+    It holds for one turn and one run of the checks.
+    """
+
+    checker: Subject
+    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+    at: UtcTime
+    turn: Annotated[int, Field(ge=1)]
+    run: str
+    operator: Subject | None = None
+    seconded_at: UtcTime | None = None
+
+
 class Confirmation(Record):
     """Who brought a request to `Approved`, and when."""
 
@@ -194,6 +300,8 @@ class Release(Record):
     at: UtcTime
     bundle_sha256: Sha256
     bundle_size: Annotated[int, Field(ge=0)]
+    exceptions: Annotated[int, Field(ge=0)] = 0
+    """How many findings an exception was made from."""
 
 
 class ExportRequest(Record):
@@ -215,6 +323,13 @@ class ExportRequest(Record):
     groups: tuple[FileGroup, ...] = ()
     check_run: CheckRun | None = None
     reviews: tuple[Review, ...] = ()
+    comments: tuple[Comment, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    consents: tuple[Consent, ...] = ()
+    emergency: Emergency | None = None
+    ledger: tuple[MetFinding, ...] = ()
+    """What submissions held of findings, for the figures of the checks."""
+
     confirmation: Confirmation | None = None
     release: Release | None = None
     created_at: UtcTime
@@ -226,7 +341,8 @@ class ExportRequest(Record):
         paths = [file.path for file in self.files]
         groups = [group.name for group in self.groups]
         seats = [(review.checker.key, review.turn) for review in self.reviews]
-        for what, values in (("path", paths), ("group", groups), ("review", seats)):
+        claims = [claim.checker.key for claim in self.claims]
+        for what, values in (("path", paths), ("group", groups), ("review", seats), ("claim", claims)):
             if len(set(values)) != len(values):
                 msg = f"a {what} stands twice in the request"
                 raise ValueError(msg)

@@ -9,7 +9,7 @@ from tre.domain.errors import Reason, TREError
 from tre.domain.exports.models import ExportRequest
 from tre.domain.exports.policies import deadline_of
 from tre.domain.exports.situation import Situation
-from tre.domain.exports.states import EXPORT_TRANSITIONS, WAITING, BlindPhase, ExportState
+from tre.domain.exports.states import EXPORT_TRANSITIONS, PHASES, VOTING, WAITING, BlindPhase, ExportState
 
 
 def moved(
@@ -22,15 +22,19 @@ def moved(
 ) -> ExportRequest:
     """The request in another state. Raises `TREError(StateForbids)` where the table has no such edge.
 
-    Without a `reason`, a waiting state carries its own, and an end carries `Requested`: somebody asked for it.
+    Without a `reason`, a waiting state carries its own, and an end carries `Requested`: somebody asked for it. The
+    checkers' clock runs from the submission to their decision: one review more does not set it back. Claims end with
+    the turn.
     """
     EXPORT_TRANSITIONS.check(request.state, target)
     waiting = WAITING.get(target)
+    stays = request.phase in VOTING and PHASES[target] in VOTING
     return request.changed(
         state=target,
         reason=reason or (waiting.reason if waiting else Reason.Requested),
         message=message,
-        deadline=deadline_of(target, situation),
+        deadline=request.deadline if stays else deadline_of(target, situation),
+        claims=request.claims if PHASES[target] in VOTING else (),
         changed_at=situation.now,
     )
 

@@ -9,10 +9,7 @@ Does not guarantee: that the request's state allows the act now: that is `polici
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from tre.domain.errors import Reason, TREError
-from tre.domain.events import SYSTEM_ISSUER
+from tre.domain.errors import Reason, TREError, passes
 from tre.domain.exports.models import ExportRequest
 from tre.domain.exports.situation import GrantFacts
 from tre.domain.exports.states import ExportState
@@ -30,7 +27,7 @@ def is_author(person: Subject, request: ExportRequest) -> bool:
 
 def is_independent(person: Subject, request: ExportRequest, grant: GrantFacts) -> bool:
     """Whether a person stands outside: a human, not the author, not in the project."""
-    return person.issuer != SYSTEM_ISSUER and not is_author(person, request) and not grant.is_member(person)
+    return grant.is_outside(person, request.author)
 
 
 def check_view(person: Person, request: ExportRequest, grant: GrantFacts) -> None:
@@ -89,22 +86,8 @@ def check_recall(person: Person, request: ExportRequest, grant: GrantFacts) -> N
         raise _refuse("This release cannot be recalled.", "Only checkers and operators recall.")
 
 
-Check = Callable[[Person, ExportRequest, GrantFacts], None]
-
-
-def _can(check: Check) -> Callable[[Person, ExportRequest, GrantFacts], bool]:
-    def ask(person: Person, request: ExportRequest, grant: GrantFacts) -> bool:
-        try:
-            check(person, request, grant)
-        except TREError:
-            return False
-        return True
-
-    return ask
-
-
-can_view = _can(check_view)
-can_edit = _can(check_edit)
-can_review = _can(check_review)
-can_download = _can(check_download)
-can_recall = _can(check_recall)
+can_view = passes(check_view)
+can_edit = passes(check_edit)
+can_review = passes(check_review)
+can_download = passes(check_download)
+can_recall = passes(check_recall)

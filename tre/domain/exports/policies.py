@@ -12,21 +12,16 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from tre.domain.errors import Reason, TREError
-from tre.domain.exports.models import (
-    Choice,
-    ExportRequest,
-    Finding,
-    RequestFile,
-    Review,
-    Severity,
-    Vote,
-)
+from tre.domain.errors import Reason, TREError, passes
+from tre.domain.exports.audience import is_told
+from tre.domain.exports.exceptions import blocking, check_consents
+from tre.domain.exports.models import Choice, ExportRequest, FileGroup, Finding, RequestFile, Review, Vote
 from tre.domain.exports.permissions import is_independent
 from tre.domain.exports.rules import AirlockPolicy
+from tre.domain.exports.severity import Severity
 from tre.domain.exports.situation import GrantFacts, Situation
 from tre.domain.exports.states import WAITING, AtDeadline, ExportState, Owner
-from tre.domain.people import Role
+from tre.domain.people import Role, Subject
 
 RELEASE_PATIENCE = timedelta(minutes=10)
 """How long writing a bundle may take before it is tried again: 200 files of 16 MiB take seconds."""
@@ -64,13 +59,6 @@ def findings_on(request: ExportRequest, file: RequestFile) -> tuple[Finding, ...
     return () if request.check_run is None else request.check_run.of(file.sha256)
 
 
-def blocking(request: ExportRequest) -> tuple[Finding, ...]:
-    """Findings of severity B on files that are asked to leave."""
-    return tuple(
-        finding for file in request.outputs for finding in findings_on(request, file) if finding.severity is Severity.B
-    )
-
-
 def open_findings(request: ExportRequest, file: RequestFile, vote: Vote) -> tuple[Finding, ...]:
     """Findings that an approving vote must answer and does not: an E without a reason, an A not acknowledged."""
     answers = {item.finding: item.why.strip() for item in vote.dispositions}
@@ -88,10 +76,16 @@ def is_current(request: ExportRequest, file: RequestFile, vote: Vote) -> bool:
     return run is not None and vote.sha256 == file.sha256 and vote.run == run.id and run.covers(file)
 
 
+def counts(request: ExportRequest, file: RequestFile, vote: Vote) -> bool:
+    """Whether a vote says something in this turn: it is current, and not merely kept from an earlier one."""
+    return is_current(request, file, vote) and not vote.kept
+
+
 def approves(request: ExportRequest, file: RequestFile, vote: Vote | None) -> bool:
     """Whether a vote is a yes that counts for this file."""
     return (
         vote is not None
+        and not vote.kept
         and vote.choice is Choice.Approved
         and is_current(request, file, vote)
         and not open_findings(request, file, vote)
@@ -102,7 +96,7 @@ def decision(request: ExportRequest, file: RequestFile, situation: Situation) ->
     """What the counted votes say about a file. A further review can settle a conflict."""
     needed = quorum(situation.policy, situation.grant)
     votes = [review.vote_on(file.path) for review in counted_reviews(request, situation.grant)]
-    current = [vote for vote in votes if vote is not None and is_current(request, file, vote)]
+    current = [vote for vote in votes if vote is not None and counts(request, file, vote)]
     yes = sum(approves(request, file, vote) for vote in current)
     if len(current) < needed:
         return Decision.INCOMPLETE
@@ -126,11 +120,12 @@ def check_checked(request: ExportRequest, policy: AirlockPolicy) -> None:
             why=f"They ran under {run.policy.name} {run.policy.sha256[:12]}; {policy.ref.sha256[:12]} is in force.",
             remedy="Run the checks again.",
         )
-    if found := blocking(request):
+    if found := blocking(request, policy):
+        told = sorted({finding.check for finding in found if is_told(finding)})
         raise TREError(
             Reason.FindingBlocks,
-            f"{len(found)} findings block the release, whatever people decide.",
-            why=f"Checks {', '.join(sorted({finding.check for finding in found}))}.",
+            "Findings block the release, whatever people decide.",
+            why=f"Found by {', '.join(told) or 'a check whose findings are not told'}.",
             remedy="Take these files out or replace them.",
         )
 
@@ -156,15 +151,33 @@ def check_submittable(request: ExportRequest, situation: Situation) -> None:
                     why="A checker from outside must be able to understand what leaves, and of how many people.",
                     remedy="Say what the files show, from how many people, and what was done against disclosure.",
                 )
+        _check_background(request, group)
     check_checked(request, situation.policy)
+
+
+def _check_background(request: ExportRequest, group: FileGroup) -> None:
+    """A group with outputs says from how many people it comes and how it relates to what left before."""
+    if not {file.path for file in group.files} & {file.path for file in request.outputs}:
+        return
+    if group.people is None or not group.relation.strip():
+        missing = "from how many people it comes" if group.people is None else "how it relates to earlier results"
+        raise TREError(
+            Reason.ContextMissing,
+            f"Group {group.name!r} does not say {missing}.",
+            why="Small groups show, and differences from earlier tables, only to who knows both.",
+            remedy="Give the number of people, and name the earlier results or write that there are none.",
+        )
 
 
 def check_approvable(request: ExportRequest, situation: Situation) -> None:
     """Whether every output is approved by the quorum.
 
-    Raises `TREError` with `QuorumMissing` or those of `check_checked`.
+    Raises `TREError` with `QuorumMissing`, or those of `check_checked` and `exceptions.check_consents`.
     """
     check_checked(request, situation.policy)
+    check_consents(request, situation)
+    if request.emergency is not None and request.emergency.operator is not None:
+        return check_emergency_votes(request, situation)
     undecided = [f for f in request.outputs if decision(request, f, situation) is not Decision.APPROVED]
     if undecided or not request.outputs:
         raise TREError(
@@ -173,6 +186,39 @@ def check_approvable(request: ExportRequest, situation: Situation) -> None:
             f"{quorum(situation.policy, situation.grant)} independent checkers.",
             why="Only votes for the present bytes under the present checks count.",
         )
+    return None
+
+
+def check_emergency_votes(request: ExportRequest, situation: Situation) -> None:
+    """Whether two distinct people from outside answer for a release past the quorum: a checker with a yes to every
+    output, as it is now, and, once it is seconded, an operator.
+
+    Raises `TREError(QuorumMissing)`.
+    """
+    asked, run = request.emergency, request.check_run
+    reviews = {review.checker.key: review for review in counted_reviews(request, situation.grant)}
+    review = reviews.get(asked.checker.key) if asked else None
+    holds = (
+        asked is not None
+        and run is not None
+        and review is not None
+        and (asked.turn, asked.run) == (request.turn, run.id)
+        and (asked.operator is None or _is_another(asked.operator, request, situation.grant))
+        and bool(request.outputs)
+        and all(approves(request, file, review.vote_on(file.path)) for file in request.outputs)
+    )
+    if not holds:
+        raise TREError(
+            Reason.QuorumMissing,
+            "The release past the quorum does not hold.",
+            why="It takes a checker's submitted yes to every file as it is now, and an operator from outside.",
+            remedy="Look at the files as they are now, then ask for it again.",
+        )
+
+
+def _is_another(operator: Subject, request: ExportRequest, grant: GrantFacts) -> bool:
+    asked = request.emergency
+    return asked is not None and operator.key != asked.checker.key and is_independent(operator, request, grant)
 
 
 def check_confirmation(request: ExportRequest, typed: str) -> None:
@@ -205,13 +251,7 @@ def check_releasable(request: ExportRequest, situation: Situation) -> None:
     check_approvable(request, situation)
 
 
-def releasable(request: ExportRequest, situation: Situation) -> bool:
-    """`check_releasable` as yes or no."""
-    try:
-        check_releasable(request, situation)
-    except TREError:
-        return False
-    return True
+releasable = passes(check_releasable)
 
 
 def deadline_of(state: ExportState, situation: Situation) -> datetime | None:
@@ -220,9 +260,10 @@ def deadline_of(state: ExportState, situation: Situation) -> datetime | None:
     if waiting is None:
         return None
     rules = situation.policy.spec.review
+    if waiting.owner is Owner.checker:
+        return rules.working.after(situation.now, rules.service_level_hours)
     patience = {
         Owner.author: timedelta(days=rules.draft_days),
-        Owner.checker: timedelta(hours=rules.service_level_hours),
         Owner.system: situation.release_delay if waiting.at_deadline is AtDeadline.release else RELEASE_PATIENCE,
     }
     return situation.now + patience[waiting.owner]

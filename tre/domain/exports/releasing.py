@@ -8,6 +8,7 @@ draft left alone is withdrawn at its deadline; a review that is late says so and
 from __future__ import annotations
 
 from tre.domain.errors import Reason, TREError
+from tre.domain.exports.exceptions import excepted
 from tre.domain.exports.models import ExportRequest, Release
 from tre.domain.exports.moves import check_state, moved
 from tre.domain.exports.permissions import check_recall
@@ -29,7 +30,8 @@ def released(request: ExportRequest, release: Release, situation: Situation) -> 
     Raises `TREError` where the rules hold no longer: the bundle must then be destroyed, not handed out.
     """
     check_releasable(request, situation)
-    return moved(request, ExportState.Released, situation).changed(release=release)
+    counted = Release.model_validate({**dict(release), "exceptions": len(excepted(request))})
+    return moved(request, ExportState.Released, situation).changed(release=counted)
 
 
 def release_failed(request: ExportRequest, error: TREError, situation: Situation) -> ExportRequest:
@@ -58,7 +60,7 @@ def reopen(request: ExportRequest, situation: Situation) -> ExportRequest:
         check_approvable(request, situation)
     except TREError as error:
         reopened = moved(request, ExportState.Reviewed, situation, reason=error.reason, message=error.what)
-        return reopened.changed(confirmation=None)
+        return reopened.changed(confirmation=None, emergency=None)
     if stopped is None:
         raise TREError(Reason.StateForbids, "The approval still holds.")
     if request.reason is stopped and not is_overdue(request, situation.now):

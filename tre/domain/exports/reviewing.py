@@ -8,6 +8,8 @@ to `Approved` needs every output approved by the quorum and a typed confirmation
 from __future__ import annotations
 
 from tre.domain.errors import Reason, TREError
+from tre.domain.exports.claims import seated, unseated
+from tre.domain.exports.comments import cut_short
 from tre.domain.exports.models import Choice, Confirmation, ExportRequest, RequestFile, Review, Vote
 from tre.domain.exports.moves import check_phase, moved
 from tre.domain.exports.permissions import check_review
@@ -15,6 +17,7 @@ from tre.domain.exports.policies import (
     check_approvable,
     check_confirmation,
     counted_reviews,
+    counts,
     is_current,
     open_findings,
     quorum,
@@ -37,11 +40,14 @@ def record_vote(request: ExportRequest, person: Person, vote: Vote, situation: S
     if file is None:
         raise TREError(Reason.BadInput, "There is no such output in this request.")
     _check_vote(request, file, vote)
+    request = seated(request, person.subject, person.subject, situation)
     old = request.review_of(person.subject) or Review(checker=person.subject, turn=request.turn)
     if old.submitted_at is not None and vote.choice is Choice.Undecided:
         raise TREError(Reason.StateForbids, "A submitted review has no undecided votes.")
     votes = tuple(other for other in old.votes if other.path != vote.path)
-    stamped = Vote.model_validate({**dict(vote), "at": situation.now})
+    run = request.check_run
+    basis = run.basis(file) if run else ""
+    stamped = Vote.model_validate({**dict(vote), "at": situation.now, "basis": basis, "kept": False})
     return _with_review(request, _changed(old, votes=(*votes, stamped)), situation)
 
 
@@ -54,6 +60,13 @@ def _check_vote(request: ExportRequest, file: RequestFile, vote: Vote) -> None:
         )
     if vote.choice is Choice.ChangesRequested and not vote.comment.strip():
         raise TREError(Reason.ContextMissing, "Asking for changes needs a comment.", remedy="Say what should change.")
+    if vote.choice is Choice.Approved and vote.looked is None:
+        raise TREError(
+            Reason.ConfirmationWrong,
+            "An approval says how much of the file was looked at.",
+            why="Without it nobody could tell a look from a click.",
+            remedy="Say `stated` if you looked at the whole of it, `covered` if you leave the rest to the checks.",
+        )
     unanswered = open_findings(request, file, vote)
     if vote.choice is Choice.Approved and unanswered:
         raise TREError(
@@ -81,18 +94,46 @@ def submit_review(request: ExportRequest, person: Person, situation: Situation) 
     check_phase(request, *_VOTING)
     review = request.review_of(person.subject)
     missing = [file for file in request.outputs if not _decided(request, file, review)]
+    if review is not None and any(vote.kept for vote in review.votes):
+        raise TREError(
+            Reason.QuorumMissing,
+            "Votes kept from the last round are not confirmed.",
+            why="They count once you say that they still hold.",
+            remedy="Confirm them together, or vote on those files again.",
+        )
     if review is None or missing:
         raise TREError(Reason.QuorumMissing, f"{len(missing)} files lack your vote.", remedy="Vote on every output.")
     if review.submitted_at is not None:
         raise TREError(Reason.StateForbids, "Your review is already submitted.")
+    request = seated(request, person.subject, person.subject, situation)
     handed = _changed(review, submitted_at=situation.now, role=Role.checker)
-    updated = _with_review(request, handed, situation)
+    updated = unseated(_with_review(request, handed, situation), person.subject, situation)
     return _advance(updated, situation)
+
+
+def confirm_kept(request: ExportRequest, person: Person, situation: Situation) -> ExportRequest:
+    """Say of every vote kept from an earlier turn, in one act, that it still holds; those on what changed since go.
+
+    Raises `TREError(StateForbids)` where none was kept.
+    """
+    check_review(person, request, situation.grant)
+    check_phase(request, *_VOTING)
+    review = request.review_of(person.subject)
+    if review is None or not any(vote.kept for vote in review.votes):
+        raise TREError(Reason.StateForbids, "No vote of yours was kept from an earlier round.")
+    request = seated(request, person.subject, person.subject, situation)
+    files = {file.path: file for file in request.outputs}
+    votes = tuple(
+        Vote.model_validate({**dict(vote), "kept": False, "at": situation.now}) if vote.kept else vote
+        for vote in review.votes
+        if not vote.kept or (vote.path in files and is_current(request, files[vote.path], vote))
+    )
+    return _with_review(request, _changed(review, votes=votes), situation)
 
 
 def _decided(request: ExportRequest, file: RequestFile, review: Review | None) -> bool:
     vote = review.vote_on(file.path) if review else None
-    return vote is not None and vote.choice is not Choice.Undecided and is_current(request, file, vote)
+    return vote is not None and vote.choice is not Choice.Undecided and counts(request, file, vote)
 
 
 def _advance(request: ExportRequest, situation: Situation) -> ExportRequest:
@@ -115,7 +156,7 @@ def return_to_author(request: ExportRequest, person: Person, message: str, situa
     if request.phase is not BlindPhase.INDEPENDENT:
         return returned.changed(confirmation=None)
     reviews = tuple(_changed(r, void=True) if r.turn == request.turn else r for r in request.reviews)
-    return returned.changed(reviews=reviews, confirmation=None)
+    return returned.changed(reviews=reviews, comments=cut_short(request), confirmation=None)
 
 
 def reject(request: ExportRequest, person: Person, message: str, situation: Situation) -> ExportRequest:

@@ -15,33 +15,34 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from tre.domain.canonical import digest
-from tre.domain.exports.models import PolicyRef, Severity
+from tre.domain.exports.catalogue import KNOWN_CHECKS
+from tre.domain.exports.conduct import Need, Reply, ReviewRules
+from tre.domain.exports.disclosure import (
+    CountRules,
+    DominanceRules,
+    FigureRules,
+    ImageRules,
+    ModelRules,
+    PreflightRules,
+    RecordRules,
+    RoundingRules,
+    SuppressionRules,
+)
+from tre.domain.exports.models import PolicyRef
+from tre.domain.exports.severity import Severity
 from tre.domain.model import Code, Line, Record
 from tre.domain.names import is_resource_name
 from tre.domain.quantities import is_amount
 
-KNOWN_CHECKS = frozenset({"F01", "F02", "F03", "F05", "F08", "F10", "S01"})
-"""The checks that exist. A policy must give each a severity."""
-
-KNOWN_TYPES = frozenset({"csv", "tsv", "text", "log", "markdown", "json", "png"})
+KNOWN_TYPES = frozenset(
+    "csv tsv text log markdown json code html notebook xlsx png jpeg svg pdf safetensors onnx".split()  # noqa: SIM905
+)
 """The file types that have a strict parser. A policy chooses among them."""
 
-CheckId = Annotated[Code, Field(pattern=r"^[A-Z]\d\d$")]
-
+CheckKey = Annotated[Code, Field(pattern=r"^[A-Z]\d\d(\.[a-z-]{1,30})?$")]
+"""A check of the catalogue, or one of its cases: `S06`, `S06.equal`."""
 
 Amount = Annotated[Code, AfterValidator(is_amount)]
-
-
-class ReviewRules(Record):
-    """How many people must say yes, and how long things may wait."""
-
-    minimum_reviewers: Annotated[int, Field(ge=2, le=9)] = 2
-    service_level_hours: Annotated[int, Field(ge=1, le=24 * 60)] = 48
-    """Two days: what public committee airlocks mostly keep."""
-
-    draft_days: Annotated[int, Field(ge=1, le=365)] = 30
-    context_words: Annotated[int, Field(ge=1, le=500)] = 5
-    """Fewest words of a group's context and of its controls; a quarter of all returns lack context."""
 
 
 class FileLimits(Record):
@@ -58,16 +59,45 @@ class FileLimits(Record):
     cell_characters: Annotated[int, Field(ge=1, le=1_000_000)] = 4000
     json_depth: Annotated[int, Field(ge=1, le=200)] = 32
     json_values: Annotated[int, Field(ge=1, le=10_000_000)] = 200_000
+    pages: Annotated[int, Field(ge=1, le=10_000)] = 100
     image_pixels: Annotated[int, Field(ge=1, le=1_000_000_000)] = 50_000_000
     seconds: Annotated[int, Field(ge=1, le=600)] = 30
-    memory: Amount = "512Mi"
+    memory: Amount = "1Gi"
 
 
-class CountRules(Record):
-    """Small counts: the fewest people a shown number may stand for. 10: the default of ACRO and the ONS family."""
+INBOUND_TYPES = KNOWN_TYPES | {"wheel"}
+"""The file types that may come in: those that may leave, and Python packages, which never leave."""
 
-    threshold: Annotated[int, Field(ge=1, le=1000)] = 10
-    zeros: Literal["disclosive", "allowed"] = "disclosive"
+
+def _known_types(types: tuple[str, ...], known: frozenset[str]) -> None:
+    unknown = sorted(set(types) - known)
+    if unknown or len(set(types)) != len(types):
+        msg = f"types: {', '.join(unknown) or 'one stands twice'}; known are {', '.join(sorted(known))}"
+        raise ValueError(msg)
+
+
+class ImportRules(Record):
+    """What may come in, and how many people outside the project must say yes."""
+
+    reviewers: Annotated[int, Field(ge=1, le=9)] = 1
+    types: Annotated[tuple[Code, ...], Field(min_length=1)] = (
+        "code",
+        "csv",
+        "json",
+        "markdown",
+        "notebook",
+        "text",
+        "tsv",
+        "wheel",
+    )
+    files: Annotated[int, Field(ge=1, le=1000)] = 50
+    file_bytes: Amount = "32Mi"
+    request_bytes: Amount = "256Mi"
+
+    @model_validator(mode="after")
+    def _types_known(self) -> ImportRules:
+        _known_types(self.types, INBOUND_TYPES)
+        return self
 
 
 class PolicySpec(Record):
@@ -78,15 +108,27 @@ class PolicySpec(Record):
     types: Annotated[tuple[Code, ...], Field(min_length=1)]
     limits: FileLimits = FileLimits()
     counts: CountRules = CountRules()
-    severities: dict[CheckId, Severity]
+    rounding: RoundingRules = RoundingRules()
+    dominance: DominanceRules = DominanceRules()
+    models: ModelRules = ModelRules()
+    suppression: SuppressionRules = SuppressionRules()
+    records: RecordRules = RecordRules()
+    images: ImageRules = ImageRules()
+    imports: ImportRules = ImportRules()
+    figures: FigureRules = FigureRules()
+    preflight: PreflightRules = PreflightRules()
+    severities: dict[CheckKey, Severity]
+    exceptions: dict[CheckKey, Need] = {}
+    """What an exception from a finding needs; a check without a line here needs what `conduct.STEWARDED` says."""
+
+    replies: Annotated[tuple[Reply, ...], Field(max_length=100)] = ()
 
     @model_validator(mode="after")
     def _complete(self) -> PolicySpec:
         _exactly("severities", set(self.severities), KNOWN_CHECKS)
-        unknown = sorted(set(self.types) - KNOWN_TYPES)
-        if unknown or len(set(self.types)) != len(self.types):
-            msg = f"types: {', '.join(unknown) or 'one stands twice'}; known are {', '.join(sorted(KNOWN_TYPES))}"
-            raise ValueError(msg)
+        _exactly("exceptions", set(self.exceptions), KNOWN_CHECKS & set(self.exceptions))
+        _each_once("replies", [reply.name for reply in self.replies])
+        _known_types(self.types, KNOWN_TYPES)
         return self
 
 
@@ -96,6 +138,12 @@ def _exactly(key: str, found: set[str], due: frozenset[str]) -> None:
         parts = [f"missing {', '.join(missing)}"] if missing else []
         parts += [f"unknown {', '.join(unknown)}"] if unknown else []
         msg = f"{key}: {'; '.join(parts)}"
+        raise ValueError(msg)
+
+
+def _each_once(key: str, values: list[str]) -> None:
+    if len(set(values)) != len(values):
+        msg = f"{key}: one name stands twice"
         raise ValueError(msg)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from tre.domain.errors import Reason
-from tre.domain.exports.models import ExportRequest
+from tre.domain.events import SYSTEM_ISSUER
 from tre.domain.exports.rules import AirlockPolicy
 from tre.domain.model import Line, Record, UtcTime
 from tre.domain.people import Subject
@@ -24,19 +24,27 @@ if TYPE_CHECKING:
 class GrantFacts(Record):
     """What the airlock needs of a grant.
 
-    `author` says whether the request's author may work in the grant now; `stopped` is why nothing of the grant may
-    leave now, if so. A grant that simply ended does not stop what was submitted while it ran.
+    `title` is the project's and `reference` its approval's. `author` says whether the request's author may work in the
+    grant now; `stopped` is why nothing of the grant may leave now, if so. A grant that simply ended does not stop what
+    was submitted while it ran; `over` is why nothing comes in any more, for good.
     """
 
     name: Line
+    title: Line
+    reference: Line
     members: tuple[Subject, ...]
     reviewers: Annotated[int, Field(ge=1)] | None = None
     author: Reason = Reason.Entitled
     stopped: Reason | None = None
+    over: Reason | None = None
 
     def is_member(self, subject: Subject) -> bool:
         """Whether a person is in the project."""
         return any(member.key == subject.key for member in self.members)
+
+    def is_outside(self, person: Subject, author: Subject) -> bool:
+        """Whether a person stands outside of what an author asks: a human, not the author, not in the project."""
+        return person.issuer != SYSTEM_ISSUER and person.key != author.key and not self.is_member(person)
 
 
 class Situation(Record):
@@ -48,14 +56,15 @@ class Situation(Record):
     release_delay: timedelta = timedelta(seconds=5)
 
 
-def grant_facts(grant: GrantRecord, request: ExportRequest, now: datetime) -> GrantFacts:
-    """The facts of a stored grant for one request."""
+def grant_facts(grant: GrantRecord, author: Subject, now: datetime) -> GrantFacts:
+    """The facts of a stored grant for what one author asks."""
     from tre.domain.entitlement import is_entitled  # noqa: PLC0415 - grants are not needed to judge a file
     from tre.domain.grants.models import SuspensionScope  # noqa: PLC0415
-    from tre.domain.grants.policies import suspension_of  # noqa: PLC0415
+    from tre.domain.grants.policies import effective_end, suspension_of  # noqa: PLC0415
 
-    suspension = suspension_of(grant, request.author, now)
+    suspension = suspension_of(grant, author, now)
     stopped = Reason.GrantRevoked if grant.revoked_at is not None else None
+    over = stopped or (Reason.GrantExpired if effective_end(grant.spec).at <= now else None)
     if stopped is None and suspension is not None:
         stopped = {
             SuspensionScope.grant: Reason.GrantSuspended,
@@ -64,8 +73,11 @@ def grant_facts(grant: GrantRecord, request: ExportRequest, now: datetime) -> Gr
         }[suspension.scope]
     return GrantFacts(
         name=grant.name,
+        title=grant.spec.project.title,
+        reference=grant.spec.approval.reference,
         members=tuple(member.subject for member in grant.spec.members),
         reviewers=grant.spec.export.reviewers,
-        author=is_entitled(grant, request.author, now).reason,
+        author=is_entitled(grant, author, now).reason,
         stopped=stopped,
+        over=over,
     )

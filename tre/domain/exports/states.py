@@ -46,6 +46,7 @@ class Owner(StrEnum):
 
 _S = ExportState
 _AUTHOR, _CHECKER, _SYSTEM = (owner.value for owner in Owner)
+_OPERATOR = "operator"
 _ENDED_DRAFT = "left alone until the deadline"
 _NEW_BLOCK = "a new run of the checks found what nobody may release"
 
@@ -58,6 +59,7 @@ EXPORT_TRANSITIONS = TransitionTable(
         Edge(_S.Blocked, _S.Submitted, _AUTHOR, "submits again without what was blocked: a new turn"),
         Edge(_S.Submitted, _S.PartiallyReviewed, _CHECKER, "first review submitted"),
         Edge(_S.PartiallyReviewed, _S.Reviewed, _CHECKER, "reviews enough for the quorum submitted"),
+        Edge(_S.PartiallyReviewed, _S.Approved, _OPERATOR, "a release past a quorum out of reach, by two people"),
         Edge(_S.Submitted, _S.Returned, _CHECKER, "returned early: the turn's votes are void"),
         Edge(_S.PartiallyReviewed, _S.Returned, _CHECKER, "returned early: the turn's votes are void"),
         Edge(_S.Reviewed, _S.Returned, _CHECKER, "changes requested"),
@@ -124,6 +126,9 @@ class BlindPhase(StrEnum):
     CONSOLIDATING = "CONSOLIDATING"
     COMPLETE = "COMPLETE"
 
+
+VOTING = frozenset({BlindPhase.INDEPENDENT, BlindPhase.CONSOLIDATING})
+"""The phases in which checkers vote."""
 
 PHASES: dict[ExportState, BlindPhase] = {
     _S.Pending: BlindPhase.AUTHOR,

@@ -65,21 +65,27 @@ DuoCode = Annotated[Code, Field(pattern=r"^DUO:\d{7}$")]
 
 
 class Organisation(Record):
-    """Who carries the project; `id` is what an organisation-wide suspension names."""
+    """Who carries the project; `id` is what an organisation-wide suspension names.
+
+    `not_for_profit` and `country` (ISO 3166-1, two letters) are needed where a condition of use asks for them.
+    """
 
     name: Annotated[Line, Field(min_length=1, max_length=300)]
     id: Annotated[Line, Field(min_length=1, max_length=200)]
     sector: Annotated[Line, Field(min_length=1, max_length=100)]
     commercial: bool
+    not_for_profit: bool | None = None
+    country: Annotated[Code, Field(pattern=r"^[A-Z]{2}$")] | None = None
 
 
 class Project(Record):
-    """What is done and why, as the public reads it."""
+    """What is done and why, as the public reads it; `ethics_reference` names an ethics approval."""
 
     title: Annotated[Line, Field(min_length=1, max_length=300)]
     lay_summary: Annotated[Text, AfterValidator(_short_enough)]
     public_benefit: Text
     organisation: Organisation
+    ethics_reference: Annotated[Line, Field(min_length=1, max_length=200)] | None = None
 
 
 class Evidence(Record):

@@ -19,6 +19,9 @@ from dataclasses import dataclass
 from tre.domain.errors import Reason, TREError
 from tre.domain.slices.plan import PlanIdentity
 
+HEADERS_TABLE = "headers"
+"""The table with a row for each image: the root of the files stands for its rows."""
+
 _MAY_DIFFER = frozenset({"deny_version", "files_root", "tables"})
 """Fields that opt-outs change; of the tables only rows and their digest."""
 
@@ -99,13 +102,21 @@ def _contradictions(signed: PlanIdentity, later: PlanIdentity, difference: PlanD
         found.append("the deny set is older than the signed one")
     if files_differ != (signed.files_root != later.files_root):
         found.append("the comparison of the files contradicts their roots")
-    if rows_differ != (_row_ids(signed) != _row_ids(later)):
+    if _row_ids(signed) and rows_differ != (_row_ids(signed) != _row_ids(later)):
         found.append("the comparison of the rows contradicts their digests")
+    if any(_header_rows(plan) not in {None, plan.files_root} for plan in (signed, later)):
+        found.append("the table of headers has other rows than there are images")
     return found
 
 
 def _row_ids(plan: PlanIdentity) -> dict[str, str]:
-    return {name: table.row_ids for name, table in plan.tables.items()}
+    """The digests of the rows of every table about people; without such a table, rows have no digest to contradict."""
+    return {name: table.row_ids for name, table in plan.tables.items() if name != HEADERS_TABLE}
+
+
+def _header_rows(plan: PlanIdentity) -> str | None:
+    table = plan.tables.get(HEADERS_TABLE)
+    return None if table is None else table.row_ids
 
 
 def can_cover(signed: PlanIdentity, later: PlanIdentity, difference: PlanDifference) -> bool:

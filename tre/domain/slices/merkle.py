@@ -6,27 +6,41 @@ in RFC 6962 section 2.1 (leaves and nodes told apart by their first byte): the f
 directories by path. So an index can keep the root of each series' directory, and a plan over millions of files
 costs one hash for each directory.
 
+Where people were erased from a kept list, the hashes of their leaves stay in their places (`merged`): the root of all
+can still be compared, and nobody reads from a hash which file it was.
+
 Does not guarantee: that two files differ when their names do not; the caller brings each path once.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 _LEAF, _NODE = b"\x00", b"\x01"
+_HASH, _PAIR = 32, 64
 
 
 def merkle_root(leaves: Sequence[bytes]) -> bytes:
     """The Merkle tree hash of these leaves (RFC 6962 section 2.1), 32 bytes; of no leaves, the hash of nothing."""
-    if not leaves:
+    return root_of(map(leaf_hash, leaves))
+
+
+def leaf_hash(leaf: bytes) -> bytes:
+    """The hash that stands for one leaf."""
+    return hashlib.sha256(_LEAF + leaf).digest()
+
+
+def root_of(hashes: Iterable[bytes]) -> bytes:
+    """The Merkle tree hash over leaves that are hashed already, in their order."""
+    row = b"".join(hashes)  # one text instead of many objects: millions of leaves are usual
+    if not row:
         return hashlib.sha256(b"").digest()
-    row = [hashlib.sha256(_LEAF + leaf).digest() for leaf in leaves]
-    while len(row) > 1:
-        odd = row[-1:] if len(row) % 2 else []
-        row = [hashlib.sha256(_NODE + left + right).digest() for left, right in zip(row[::2], row[1::2], strict=False)]
-        row += odd
-    return row[0]
+    while len(row) > _HASH:
+        even = len(row) // _PAIR * _PAIR
+        pairs = range(0, even, _PAIR)
+        row = b"".join([hashlib.sha256(_NODE + row[at : at + _PAIR]).digest() for at in pairs]) + row[even:]
+    return row
 
 
 def directory_root(files: Iterable[tuple[str, bytes]]) -> bytes:
@@ -36,9 +50,36 @@ def directory_root(files: Iterable[tuple[str, bytes]]) -> bytes:
 
 def files_root(directories: Iterable[tuple[str, bytes]]) -> str:
     """The root over directories: (path, root of its files), in any order; as `sha256:` and hexadecimal."""
-    return "sha256:" + merkle_root([root + path.encode() for path, root in sorted(directories)]).hex()
+    return shown(root_of([directory_leaf(path, root) for path, root in sorted(directories)]))
+
+
+def directory_leaf(path: str, root: bytes) -> bytes:
+    """The hash of a directory's leaf: its path and the root of its files."""
+    return leaf_hash(root + path.encode())
 
 
 def names_root(row_names: Iterable[str]) -> str:
     """The root over the identifiers of a table's rows, in any order."""
-    return "sha256:" + merkle_root([name.encode() for name in sorted(row_names)]).hex()
+    return shown(root_of([name_leaf(name) for name in sorted(row_names)]))
+
+
+def name_leaf(name: str) -> bytes:
+    """The hash of a row's leaf."""
+    return leaf_hash(name.encode())
+
+
+def shown(root: bytes) -> str:
+    """A root as digests are written."""
+    return "sha256:" + root.hex()
+
+
+def merged(known: Sequence[bytes], gone: Mapping[int, bytes]) -> list[bytes]:
+    """Hashes of leaves in their order, those of which nothing else is left (`gone`, by place) among them.
+
+    Raises `ValueError` where a place lies outside.
+    """
+    total, others = len(known) + len(gone), iter(known)
+    if any(not 0 <= place < total for place in gone):
+        msg = "a leaf stands outside the list that it belongs to"
+        raise ValueError(msg)
+    return [gone[place] if place in gone else next(others) for place in range(total)]

@@ -11,13 +11,14 @@ Does not guarantee: that a k-report of these columns says how easily a person is
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
 from tre.domain.canonical import digest
 from tre.domain.model import Line, Record
-from tre.domain.slices.spec import Band, DirectoryLayout, Headers, OnFail, SliceSpec
+from tre.domain.slices.derivations import Derivation
+from tre.domain.slices.spec import DirectoryLayout, Headers, OnFail, SliceSpec
 
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
@@ -25,12 +26,6 @@ Permille = Annotated[int, Field(ge=0, le=1000)]
 
 DEFAULT_K = 5
 """The k of the report where the specification names none: the threshold of the data facts' k-report."""
-
-SUPPRESS_BELOW = 8
-"""Counts from 1 to 7 are not shown to committees and the public: NHS HES disclosure rule since September 2018."""
-
-ROUND_TO = 5
-"""Other counts are rounded to this base, by the same rule."""
 
 
 class Counts(Record):
@@ -48,7 +43,7 @@ class TablePlan(Record):
     """One table: its columns in order, what is derived and how, how many rows, and the digest of their identifiers."""
 
     columns: tuple[Line, ...]
-    derivations: dict[str, Band] = {}
+    derivations: dict[str, Derivation] = {}
     rows: Count
     row_ids: Digest
 
@@ -101,30 +96,69 @@ class KReport(Record):
 
 
 class Share(Record):
-    """One category's share among the patients, in thousandths; `None` where the count is too small to show."""
+    """How many patients of one category are in the slice and in the dataset, and their share of the reference.
+
+    `with_opt_outs` counts those who would be in the slice had nobody opted out.
+    """
 
     category: Line
-    slice_permille: Permille | None = None
-    dataset_permille: Permille | None = None
+    slice: Count
+    dataset: Count
+    with_opt_outs: Count
+    reference_permille: Permille | None = None
 
 
 class Dimension(Record):
-    """One way to divide people: shares in the slice and in the dataset, and how far apart they are.
+    """One way to divide people, and how far the slice is from the dataset, a reference, and itself without opt-outs.
 
-    `distance_permille` is the Jensen-Shannon distance (square root of the divergence, logarithm to base 2) times
-    1000: 0 for equal shares, 1000 for no category in common.
+    A distance is the Jensen-Shannon distance (square root of the divergence, logarithm to base 2) times 1000: 0 for
+    equal shares, 1000 for no category in common. `None` where there is nothing to compare with. Patients of several
+    kinds of images count in each of them.
     """
 
     name: Line
     distance_permille: Permille
+    reference_permille: Permille | None = None
+    opt_outs_permille: Permille | None = None
     shares: tuple[Share, ...]
+
+
+class Missing(Record):
+    """For how many patients of a group a column is empty; groups are by COVID status, since missing values tell it."""
+
+    column: Line
+    group: Line
+    missing: Count
+    patients: Count
+
+
+class OptOuts(Record):
+    """What opt-outs take out of this slice."""
+
+    patients: Count = 0
+    instances: Count = 0
+
+
+class Drawn(Record):
+    """A sample: from how many patients it was drawn, and how many it has, people who opted out in both."""
+
+    eligible: Count
+    drawn: Count
+
+
+class Listed(Record):
+    """A list of patients: how many pseudonyms it has, and how many of them the release does not know."""
+
+    pseudonyms: Count
+    unknown: Count
 
 
 class SlicePlan(Record):
     """What a specification would give, without having built anything.
 
     `rejected` counts images by the reason for which they stay out, each image once; `extended` counts images that
-    came in only because their unit is never split.
+    came in only because their unit is never split. `population` names the reference that shares are compared with.
+    Every number is exact: it is for programs; people see `tre.domain.slices.shown`.
     """
 
     plan_digest: Digest
@@ -134,6 +168,20 @@ class SlicePlan(Record):
     rejected: dict[str, Count] = {}
     k_report: KReport | None = None
     representativeness: tuple[Dimension, ...] = ()
+    population: Line | None = None
+    missing: tuple[Missing, ...] = ()
+    opt_outs: OptOuts = OptOuts()
+    sample: Drawn | None = None
+    patient_list: Listed | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_an_earlier_version(cls, value: Any) -> Any:
+        """Plans of before kept shares in place of counts: their signature holds, what they say of people is dropped."""
+        shown = value.get("representativeness") if isinstance(value, dict) else None
+        if isinstance(shown, list) and any("slicePermille" in share for one in shown for share in one["shares"]):
+            return {key: item for key, item in value.items() if key != "representativeness"}
+        return value
 
     @model_validator(mode="after")
     def _digest_fits(self) -> SlicePlan:
@@ -146,10 +194,3 @@ class SlicePlan(Record):
     def spec(self) -> SliceSpec:
         """What was asked."""
         return self.identity.spec
-
-
-def shown_count(count: int) -> int | None:
-    """A count as committees and the public see it: rounded, or `None` where it is too small to show."""
-    if 0 < count < SUPPRESS_BELOW:
-        return None
-    return (count + ROUND_TO // 2) // ROUND_TO * ROUND_TO

@@ -1,194 +1,66 @@
 """The slice language: what part of a dataset somebody asks for, as the data manager writes it.
 
 Guarantees: a specification that parses means one thing. No `images`, no data; an item without a condition is refused,
-since it would match everything; unknown keys and words outside a closed set are refused; a truth value is never
-taken for a code; what the language promises for later is refused by name, never skipped. Lists of codes are sets:
-they are folded, sorted and freed of repetitions, so that equal questions have equal digests.
+since it would match everything; unknown keys and words outside a closed set are refused with the nearest known one; a
+truth value is never taken for a code. Lists of codes are sets: they are folded, sorted and freed of repetitions, so
+that equal questions have equal digests.
 
 Missing values never match, neither under `images` nor under `exclude` nor under `not`, unless `unknown` is listed.
 `keep_whole` names the unit that is never split: a unit comes in whole when at least one of its images matches
-`images` and none matches `exclude`, and stays out whole otherwise. Opt-outs are subtracted last, and no key of the
-language can switch that off.
+`images` and none matches `exclude`, and stays out whole otherwise. A sample is drawn from the patients whom all other
+conditions leave. Opt-outs are subtracted last, after the sample, so that nobody moves up into the place of somebody
+who opted out; no key of the language can switch that off.
 
 Does not guarantee: that a release holds what is asked for, or that the answer is safe to show: the plan says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import date
-from decimal import Decimal, InvalidOperation
+from calendar import monthrange
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    PlainSerializer,
-    Tag,
-    model_validator,
+from pydantic import Field, model_validator
+
+from tre.domain.model import Line
+from tre.domain.slices import vocabulary as words
+from tre.domain.slices.derivations import ColumnName, Tables
+from tre.domain.slices.values import (
+    AgeRange,
+    BodyParts,
+    CovidStatuses,
+    DayRange,
+    EthnicityGroups,
+    FreeCodes,
+    MillimetreRange,
+    Modalities,
+    ReleaseName,
+    ResourceName,
+    Sexes,
+    Sites,
+    SliceRecord,
+    ViewPositions,
+    YesNo,
+    meant,
 )
 
-from tre.domain import names
-from tre.domain.errors import TREError
-from tre.domain.model import Code, Line, Record
-from tre.domain.slices import vocabulary as words
-
-MAX_CODES = 1000
-"""A list of codes longer than this is a patient list in disguise."""
+__all__ = [
+    "DirectoryLayout",
+    "Headers",
+    "ImageConditions",
+    "OnFail",
+    "PatientConditions",
+    "PatientList",
+    "Privacy",
+    "ReleaseName",
+    "ResourceName",
+    "Sample",
+    "SliceSpec",
+    "Unit",
+]
 
 MAX_ITEMS = 50
 """Alternatives under `images` or `exclude`."""
-
-
-class SliceRecord(Record):
-    """A record of the slice language: keys outside are written with underscores, as in the file."""
-
-    model_config = ConfigDict(alias_generator=None, populate_by_name=False)
-
-
-def _checked(check: Callable[[str], str]) -> AfterValidator:
-    def validate(text: str) -> str:
-        try:
-            return check(text)
-        except TREError as error:
-            raise ValueError(str(error)) from error
-
-    return AfterValidator(validate)
-
-
-def _codes(values: tuple[str, ...], known: frozenset[str] | None, fold: Callable[[str], str]) -> tuple[str, ...]:
-    folded = {words.UNKNOWN if value.strip().lower() == words.UNKNOWN else fold(value) for value in values}
-    strange = sorted(folded - known - {words.UNKNOWN}) if known is not None else []
-    if strange:
-        msg = f"not known here: {', '.join(strange)}; known are {', '.join(sorted(known or ()))} and unknown"
-        raise ValueError(msg)
-    return tuple(sorted(folded))
-
-
-def _word_list(known: frozenset[str] | None, fold: Callable[[str], str] = words.fold_code) -> AfterValidator:
-    return AfterValidator(lambda values: _codes(values, known, fold))
-
-
-def _as_body_part(text: str) -> str:
-    return words.body_part(text) or words.fold_code(text)
-
-
-def _lower(text: str) -> str:
-    return text.strip().lower()
-
-
-CodeList = Annotated[
-    tuple[Annotated[Code, Field(min_length=1, max_length=64)], ...],
-    Field(min_length=1, max_length=MAX_CODES),
-]
-Modalities = Annotated[CodeList, _word_list(words.MODALITIES)]
-BodyParts = Annotated[CodeList, _word_list(words.BODY_PARTS, _as_body_part)]
-ViewPositions = Annotated[CodeList, _word_list(words.VIEW_POSITIONS)]
-YesNo = Annotated[CodeList, _word_list(words.YES_NO)]
-FreeCodes = Annotated[CodeList, _word_list(None)]
-CovidStatuses = Annotated[CodeList, _word_list(words.COVID_STATUSES, _lower)]
-Sexes = Annotated[CodeList, _word_list(words.SEXES, _lower)]
-EthnicityGroups = Annotated[CodeList, _word_list(words.ETHNICITY_GROUPS, _lower)]
-ResourceName = Annotated[Line, _checked(names.check_resource_name)]
-ReleaseName = Annotated[Line, _checked(names.check_release_name)]
-
-
-def _iso_day(value: object) -> object:
-    if isinstance(value, date) or (isinstance(value, str) and len(value) == 10):
-        return value
-    msg = 'a day is due, in quotes, as "2020-03-01"'
-    raise ValueError(msg)
-
-
-def _millimetres(value: object) -> Decimal:
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation as error:
-        msg = "a number of millimetres is due"
-        raise ValueError(msg) from error
-    if not (number.is_finite() and 0 <= number <= 10_000 and number == round(number, 3)):
-        msg = "millimetres lie between 0 and 10000 and have at most three decimals"
-        raise ValueError(msg)
-    return number
-
-
-def _plain_decimal(value: Decimal) -> str:
-    return f"{value.normalize():f}"
-
-
-Day = Annotated[date, BeforeValidator(_iso_day)]
-Millimetres = Annotated[Decimal, BeforeValidator(_millimetres), PlainSerializer(_plain_decimal)]
-Age = Annotated[int, Field(strict=True, ge=0, le=130)]
-
-
-def _in_order(first: Any, last: Any) -> None:
-    if first is None and last is None:
-        msg = "a range needs at least one of its ends"
-        raise ValueError(msg)
-    if first is not None and last is not None and first > last:
-        msg = "the range ends before it begins"
-        raise ValueError(msg)
-
-
-class DayRange(SliceRecord):
-    """Days, both ends included."""
-
-    first: Annotated[Day | None, Field(alias="from")] = None
-    last: Annotated[Day | None, Field(alias="to")] = None
-
-    @model_validator(mode="after")
-    def _ordered(self) -> DayRange:
-        _in_order(self.first, self.last)
-        return self
-
-
-class AgeRange(SliceRecord):
-    """Whole years, both ends included."""
-
-    first: Annotated[Age | None, Field(alias="from")] = None
-    last: Annotated[Age | None, Field(alias="to")] = None
-
-    @model_validator(mode="after")
-    def _ordered(self) -> AgeRange:
-        _in_order(self.first, self.last)
-        return self
-
-
-class MillimetreRange(SliceRecord):
-    """Lengths, both ends included, to the micrometre."""
-
-    first: Annotated[Millimetres | None, Field(alias="min")] = None
-    last: Annotated[Millimetres | None, Field(alias="max")] = None
-
-    @model_validator(mode="after")
-    def _ordered(self) -> MillimetreRange:
-        _in_order(self.first, self.last)
-        return self
-
-
-class NoneOf(SliceRecord):
-    """Every known value but these; a missing value fails."""
-
-    codes: Annotated[FreeCodes, Field(alias="not")]
-
-    @model_validator(mode="after")
-    def _without_unknown(self) -> NoneOf:
-        if words.UNKNOWN in self.codes:
-            msg = "`unknown` under `not` says nothing: a missing value fails there anyway"
-            raise ValueError(msg)
-        return self
-
-
-def _listed_or_not(value: Any) -> str:
-    return "not" if isinstance(value, Mapping | NoneOf) else "list"
-
-
-Sites = Annotated[Annotated[FreeCodes, Tag("list")] | Annotated[NoneOf, Tag("not")], Discriminator(_listed_or_not)]
-"""Sites by their code: these, or all known ones but these."""
 
 
 class _Conditions(SliceRecord):
@@ -215,10 +87,48 @@ class ImageConditions(_Conditions):
     burned_in_annotation: YesNo | None = None
 
 
-_LATER = {
-    "sample": "taking a sample of the patients is not offered yet",
-    "list": "a list of patients is not offered yet",
-}
+class Sample(SliceRecord):
+    """A part of the patients, drawn by a keyed hash of the pseudonym: nobody without the key can tell who is in it.
+
+    `n` takes exactly so many (all, if there are fewer): those with the smallest hashes. `permille` takes everybody
+    whose hash lies below that share of the range: about so many of a thousand. Both give the same people whenever they
+    are asked of the same release. Of a later release with more patients, `permille` keeps everybody whom it took
+    before and `n` need not: whoever means to refresh a sample asks for `permille`.
+
+    `seed` tells samples of one dataset apart; take the reference of the application. Who plans may try several seeds:
+    the committee sees the one that was chosen.
+    """
+
+    by: Literal["hash"] = "hash"
+    seed: Annotated[Line, Field(min_length=1, max_length=100)]
+    n: Annotated[int, Field(strict=True, ge=1, le=100_000_000)] | None = None
+    permille: Annotated[int, Field(strict=True, ge=1, le=999)] | None = None
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Sample:
+        if (self.n is None) == (self.permille is None):
+            msg = "a sample needs one size: either `n` patients or `permille` of a thousand"
+            raise ValueError(msg)
+        return self
+
+
+class PatientList(SliceRecord):
+    """People whom a cohort tool chose, as a list of pseudonyms.
+
+    `file` is where the list lies when it is planned, beside the specification. The plan names it by its `digest` only
+    (SHA-256 over the sorted pseudonyms, a line each), and so does whatever is signed: a file that changes afterwards
+    changes nothing.
+    """
+
+    file: Annotated[Line, Field(min_length=1, max_length=4096)] | None = None
+    digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
+
+    @model_validator(mode="after")
+    def _named(self) -> PatientList:
+        if self.file is None and self.digest is None:
+            msg = "a list needs its `file`, or the `digest` of one that was planned before"
+            raise ValueError(msg)
+        return self
 
 
 class PatientConditions(_Conditions):
@@ -229,62 +139,8 @@ class PatientConditions(_Conditions):
     sex: Sexes | None = None
     ethnicity_group: EthnicityGroups | None = None
     site: Sites | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _nothing_of_later(cls, value: Any) -> Any:
-        for key in _LATER.keys() & (value.keys() if isinstance(value, dict) else set()):
-            raise ValueError(_LATER[key])
-        return value
-
-
-class Band(SliceRecord):
-    """Ages grouped into bands of so many years; from `top` on there is one band."""
-
-    source: Annotated[Literal["age"], Field(alias="from")]
-    band: Annotated[int, Field(strict=True, ge=2, le=50)]
-    top: Annotated[int, Field(strict=True, ge=10, le=90)] = 90
-
-    @model_validator(mode="after")
-    def _whole_bands(self) -> Band:
-        if self.top % self.band:
-            msg = "top must be a multiple of band"
-            raise ValueError(msg)
-        return self
-
-
-ColumnName = Annotated[Code, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
-
-
-class ClinicalTable(SliceRecord):
-    """The clinical table of a slice: its columns in order, and how derived ones come about."""
-
-    columns: Annotated[tuple[ColumnName, ...], Field(min_length=1, max_length=100)]
-    derive: dict[ColumnName, Band] = {}
-
-    @model_validator(mode="after")
-    def _known_columns(self) -> ClinicalTable:
-        offered = {*words.CLINICAL_COLUMNS, *self.derive}
-        problems = [
-            ("no such column", set(self.columns) - offered),
-            ("named twice", {name for name in self.columns if self.columns.count(name) > 1}),
-            ("derived but not among the columns", set(self.derive) - set(self.columns)),
-            (
-                "derived under the name of a column that exists",
-                set(self.derive) & set(words.CLINICAL_COLUMNS),
-            ),
-        ]
-        for message, found in problems:
-            if found:
-                msg = f"{message}: {', '.join(sorted(found))}; offered are {', '.join(words.CLINICAL_COLUMNS)}"
-                raise ValueError(msg)
-        return self
-
-
-class Tables(SliceRecord):
-    """The tables that come with the images."""
-
-    clinical: ClinicalTable | None = None
+    list: PatientList | None = None
+    sample: Sample | None = None
 
 
 class Unit(StrEnum):
@@ -327,13 +183,6 @@ class Privacy(SliceRecord):
     on_fail: OnFail = OnFail.refuse
 
 
-def _offered_headers(value: Headers) -> Headers:
-    if value is Headers.full:
-        msg = "a table of full headers is not offered yet: use none or sidecar"
-        raise ValueError(msg)
-    return value
-
-
 class SliceSpec(SliceRecord):
     """What is asked of one release of one dataset.
 
@@ -349,8 +198,8 @@ class SliceSpec(SliceRecord):
     exclude: Annotated[tuple[ImageConditions, ...], Field(max_length=MAX_ITEMS)] = ()
     patients: PatientConditions | None = None
     tables: Tables = Tables()
-    tier: Literal["dates-full"] = "dates-full"
-    headers: Annotated[Headers, AfterValidator(_offered_headers)] = Headers.none
+    tier: Literal["dates-full", "dates-coarse"] = "dates-full"
+    headers: Headers = Headers.none
     partition: Literal["training"] = "training"
     layout: DirectoryLayout = DirectoryLayout.nccid
     privacy: Privacy | None = None
@@ -360,12 +209,29 @@ class SliceSpec(SliceRecord):
         if self.privacy is None:
             return self
         derived = self.tables.clinical.derive if self.tables.clinical else {}
-        offered = {*words.QUASI_IDENTIFIERS, *derived, words.FIRST_STUDY_DATE}
-        strange = sorted(set(self.privacy.over) - offered)
+        offered = sorted({*words.QUASI_IDENTIFIERS, *derived, words.FIRST_STUDY_DATE})
+        strange = sorted(set(self.privacy.over) - set(offered))
         if strange:
-            msg = f"privacy.over: not known: {', '.join(strange)}; known are {', '.join(sorted(offered))}"
-            raise ValueError(msg)
+            msg = f"privacy.over: not known: {', '.join(strange)}{meant(strange, offered)}; known are "
+            raise ValueError(msg + ", ".join(offered))
         if len(set(self.privacy.over)) < len(self.privacy.over):
             msg = "privacy.over names a column twice"
             raise ValueError(msg)
         return self
+
+    @model_validator(mode="after")
+    def _no_finer_than_the_tier(self) -> SliceSpec:
+        """Under coarse dates, asking by the day would tell the day."""
+        if self.tier == "dates-coarse":
+            entries = [("images", *one) for one in enumerate(self.images)]
+            entries += [("exclude", *one) for one in enumerate(self.exclude)]
+            for key, number, entry in entries:
+                if entry.study_date is not None and not _whole_months(entry.study_date):
+                    msg = f"{key}[{number}].study_date: under dates-coarse a range begins and ends with a month"
+                    raise ValueError(msg)
+        return self
+
+
+def _whole_months(days: DayRange) -> bool:
+    begins = days.first is None or days.first.day == 1
+    return begins and (days.last is None or days.last.day == monthrange(days.last.year, days.last.month)[1])

@@ -85,8 +85,11 @@ AGE_TOP_CODE = 90
 FIRST_STUDY_DATE = "first_study_date"
 """The day of a patient's first examination in the slice: headers show it, so it counts as a quasi-identifier."""
 
-TIERS = ("dates-full",)
-"""Store tiers that this version makes: files as they came in, dates included."""
+TIERS: tuple[str, ...] = ("dates-full",)
+"""Store tiers from which a slice may be built: files as they came in, dates included."""
+
+COARSE_TIER = "dates-coarse"
+"""Built beside it at ingest: the same files with months for dates."""
 
 
 def fold_code(text: str) -> str:

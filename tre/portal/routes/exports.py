@@ -10,13 +10,14 @@ from starlette.responses import RedirectResponse, Response
 
 from tre.audit.keys import PUBLIC_KEY_FILE, load_public
 from tre.domain.errors import Reason, TREError
+from tre.domain.exports.labels import ROLES
 from tre.domain.exports.models import FileGroup, FileKind
 from tre.domain.exports.policies import check_submittable
 from tre.domain.exports.states import BlindPhase, ExportState
 from tre.domain.grants.models import GrantRecord
 from tre.domain.model import parse_record
 from tre.domain.people import Person, Role
-from tre.portal import actions, export_actions, export_words
+from tre.portal import actions, export_actions, export_words, fix_actions
 from tre.portal.context import Desk, Portal
 from tre.portal.errors import STATUS
 from tre.portal.export_allowed import can_begin
@@ -130,6 +131,8 @@ def _page(request: Request, desk: Desk, person: Person, export: str, fault: Faul
         most=MOST_AT_ONCE,
         longest=LONGEST_WORDS,
         kinds=list(FileKind),
+        fixes=fix_actions.offers(found, person),
+        label_roles=ROLES,
         say=export_words,
         now=desk.clock.now(),
     )
@@ -202,7 +205,11 @@ def add_files(
 
 def _group(form: dict[str, str]) -> FileGroup:
     """The group of a form, its words with the line ends of this system."""
-    values = {name: typed_text(form, name) for name in ("context", "controls")}
+    values: dict[str, Any] = {name: typed_text(form, name) for name in ("context", "controls", "relation")}
+    if people := form.get("people", "").replace(",", "").strip():
+        if not people.isascii() or not people.isdigit() or len(people) > 10:
+            raise TREError(Reason.BadInput, "How many people is a whole number.", remedy="Write digits only.")
+        values["people"] = int(people)
     name = " ".join(form.get("group", "").split())
     return parse_record(FileGroup, {"name": name, **values}, source="the group")
 

@@ -25,7 +25,7 @@ from tre.portal.context import Portal
 from tre.portal.pages import render
 from tre.portal.site import NavigationItem
 from tre.portal.words import PUBLIC_PHASES
-from tre.store import datasets, events, exports, grant_slices, grants
+from tre.store import datasets, events, exports, grant_slices, grants, optouts
 
 router = APIRouter()
 NAVIGATION = (NavigationItem("About", "/"), NavigationItem("Projects", "/projects"))
@@ -65,6 +65,8 @@ class PublicProject(Record):
     people: int
     data: list[PublicData]
     outputs_released: int
+    exceptions_made: int
+    released_past_quorum: int
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,8 @@ def _project(connection: Connection, grant: GrantRecord) -> PublicProject:
             for item in grant_slices.of_grant(connection, grant.name)
         ],
         outputs_released=exports.released_outputs(connection, grant.name),
+        exceptions_made=exports.released_exceptions(connection, grant.name),
+        released_past_quorum=exports.released_past_quorum(connection, grant.name),
     )
 
 
@@ -147,13 +151,30 @@ def history(connection: Connection, grant: GrantRecord) -> list[Milestone]:
     return found
 
 
+@dataclass(frozen=True)
+class PublicDataset:
+    """A dataset as the public reads of it: its title, and the opt-outs that were applied, rounded."""
+
+    title: str
+    opted_out: str
+    last: datetime | None
+
+
+def _datasets(connection: Connection) -> list[PublicDataset]:
+    found = []
+    for item in datasets.all_datasets(connection):
+        people, last = optouts.applied(connection, item.name)
+        found.append(PublicDataset(item.title, rounded(people), last))
+    return found
+
+
 @router.get("/")
 def front(request: Request) -> Response:
     """What this place is."""
     portal = portal_of(request)
     with portal.database.read() as connection:
         shown = published(connection)
-        known = datasets.all_datasets(connection)
+        known = _datasets(connection)
     running = sum(grant.phase not in ENDED_PHASES for grant in shown)
     return render(request, "public_front.html", running=running, total=len(shown), datasets=known)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 import structlog
@@ -22,6 +22,7 @@ from fastapi import APIRouter
 from starlette.responses import Response, StreamingResponse
 
 from tre.domain.errors import Reason, TREError
+from tre.domain.events import Event
 from tre.domain.exports.models import ExportRequest, Release
 from tre.domain.exports.permissions import check_download
 from tre.portal import export_actions
@@ -47,9 +48,27 @@ def download(desk: CurrentDesk, who: CurrentVisitor, export: str) -> Response:
     event = exports.event_of(
         "downloaded", found.request, who.person.subject, desk.clock.now(), bundle=release.bundle_sha256
     )
+    return _send(bundle, export, release, lambda: _record(desk, event))
+
+
+def _record(desk: Desk, event: Event) -> None:
+    with desk.database.change(event):
+        pass
+
+
+def send_once(desk: Desk, request: ExportRequest, spend: Callable[[], object]) -> Response:
+    """The released bundle to who holds a link; `spend` uses it, in one transaction with its event.
+
+    The bundle is opened first: one that cannot be read spends no link.
+    """
+    release = request.release
+    assert release is not None, "a released request names its bundle"
+    return _send(open_bundle(desk, request, release), request.id, release, spend)
+
+
+def _send(bundle: BinaryIO, export: str, release: Release, record: Callable[[], object]) -> Response:
     try:
-        with desk.database.change(event):
-            pass
+        record()
     except BaseException:
         bundle.close()
         raise

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from sqlalchemy import Connection
@@ -12,10 +13,12 @@ from starlette.responses import RedirectResponse, Response
 
 from tre.domain.desk import permissions
 from tre.domain.errors import Reason, TREError
-from tre.domain.exports.models import Choice, Severity
+from tre.domain.exports.labels import ROLES
+from tre.domain.exports.models import Choice, Mark
+from tre.domain.exports.severity import Severity
 from tre.domain.exports.states import ExportState
 from tre.domain.people import Person
-from tre.portal import export_actions, export_words
+from tre.portal import export_actions, export_words, seat_actions
 from tre.portal import review_actions as do
 from tre.portal.context import Desk
 from tre.portal.errors import STATUS
@@ -23,6 +26,7 @@ from tre.portal.export_forms import NOT_A_PAGE, Fault, typed_text
 from tre.portal.export_progress import colour_of, label_of, steps_of
 from tre.portal.export_views import ExportRow, FindingGroup, export_rows, is_outside
 from tre.portal.pages import render
+from tre.portal.preview.viewer import Showing, Viewer, check_seen
 from tre.portal.review_actions import Ballot
 from tre.portal.review_views import ReviewedFile, ReviewView, review_view, turn_of
 from tre.portal.sessions import CurrentDesk, CurrentVisitor, Form, desk_of
@@ -67,14 +71,14 @@ def queue(
     q: Annotated[str, Query(max_length=100)] = "",
     page: Annotated[int, Query(ge=1, le=10_000)] = 1,
 ) -> Response:
-    """What waits, the longest wait first; with whose turn it is and until when."""
+    """What waits, the earliest deadline first; with whose turn it is and until when."""
     permissions.check_review_exports(who.person)
     chosen = show if show in SHOWN else ""
     with desk.database.read() as connection:
         rows, hidden = _queue(desk, connection, who.person, SHOWN[chosen][1])
         waiting = rows if SHOWN[chosen][1] == SHOWN[""][1] else _queue(desk, connection, who.person, SHOWN[""][1])[0]
     fitting = [(row, turn) for row, turn in rows if (chosen != "mine" or turn == "you") and _fits(row, q)]
-    fitting.sort(key=lambda pair: (not pair[0].clock.late, pair[0].clock.since))
+    fitting.sort(key=lambda pair: (pair[0].clock.due or pair[0].clock.since, pair[0].clock.since))
     return render(
         request,
         "reviews/queue.html",
@@ -151,9 +155,21 @@ def _page(request: Request, desk: Desk, person: Person, export: str, fault: Faul
         live={"label": label_of(view), "colour": colour_of(view), "steps": steps_of(view)},
         release_at=release_at,
         longest=LONGEST_WORDS,
+        **_words_at_hand(request, desk, shown),
         say=export_words,
         now=desk.clock.now(),
     )
+
+
+def _words_at_hand(request: Request, desk: Desk, shown: ReviewView) -> dict[str, Any]:
+    """The policy's replies, the one that was chosen, and whom a third opinion can be asked of."""
+    chosen = request.query_params.get("reply", "")
+    return {
+        "replies": shown.replies,
+        "reply_name": chosen,
+        "reply": next((item.text for item in shown.replies if item.name == chosen), ""),
+        "checkers": seat_actions.checkers(desk) if "assign" in shown.view.actions else [],
+    }
 
 
 @router.get("/reviews/{export}/files/{key}")
@@ -168,7 +184,9 @@ def _file_page(
     shown, _ = _open(desk, person, export)
     item = _file(shown, key)
     run = shown.view.request.check_run
-    return render(
+    covered = fault is not None and bool(fault.typed.get("unseen"))
+    viewer = Viewer(Showing(request, desk, shown.view.request, item.view, covered=covered))
+    page = render(
         request,
         "reviews/file.html",
         status=STATUS.get(fault.error.reason, 409) if fault else 200,
@@ -181,10 +199,13 @@ def _file_page(
         fault=fault,
         choices=list(Choice),
         each_by_itself=EACH_BY_ITSELF,
+        label_roles=ROLES,
         longest=LONGEST_WORDS,
+        viewer=viewer,
         say=export_words,
         now=desk.clock.now(),
     )
+    return viewer.remember(page)
 
 
 def _file(shown: ReviewView, key: str) -> ReviewedFile:
@@ -199,10 +220,14 @@ def _file(shown: ReviewView, key: str) -> ReviewedFile:
 def _kept_answers(item: ReviewedFile, fault: Fault | None) -> dict[str, str]:
     """What stands in the fields of the answers: what was typed, else what the kept vote says."""
     if fault is not None:
-        return {name: value for name, value in fault.typed.items() if name.partition("-")[0] in {"why", "seen"}}
+        return {name: value for name, value in fault.typed.items() if name.partition("-")[0] in {"why", "seen", "mark"}}
     kept: dict[str, str] = {}
     given = {answer.finding: answer.why for answer in item.own.dispositions} if item.own else {}
+    marks = {answer.finding: answer.mark for answer in item.own.dispositions} if item.own else {}
     for group in item.view.findings:
+        marked = {marks[finding.id] for finding in group.findings if marks.get(finding.id)}
+        if len(marked) == 1:
+            kept[f"mark-{group.check}"] = str(marked.pop())
         said = {given[finding.id] for finding in group.findings if finding.id in given}
         if group.severity is Severity.A and said:
             kept[f"seen-{group.check}"] = "yes"
@@ -217,9 +242,12 @@ def _kept_answers(item: ReviewedFile, fault: Fault | None) -> dict[str, str]:
 def vote(request: Request, who: CurrentVisitor, export: str, key: str, form: Form) -> Response:
     """Keep the vote on one file, and go on to the next that lacks one."""
     desk = desk_of(request)
-    item = _file(_open(desk, who.person, export)[0], key)
+    shown, _ = _open(desk, who.person, export)
+    item = _file(shown, key)
     try:
-        do.vote(desk, who.person, export, _ballot(item, form))
+        ballot = _ballot(item, form)
+        enough = check_seen(Showing(request, desk, shown.view.request, item.view), form, ballot.choice)
+        do.vote(desk, who.person, export, replace(ballot, looked=enough))
     except TREError as error:
         if error.reason in NOT_A_PAGE:
             raise
@@ -233,8 +261,11 @@ def _ballot(item: ReviewedFile, form: dict[str, str]) -> Ballot:
     if form.get("choice") not in set(Choice):
         raise TREError(Reason.BadInput, "No vote is chosen.", remedy="Approve, ask for changes, or leave it open.")
     answers: dict[str, str] = {}
+    marks: dict[str, Mark] = {}
     for group in item.view.findings:
         answers |= _answers(group, form)
+        if (mark := form.get(f"mark-{group.check}")) in set(Mark):
+            marks |= {finding.id: Mark(mark) for finding in group.findings if finding.id in answers}
     return Ballot(
         path=item.file.path,
         sha256=form.get("sha256", ""),
@@ -242,6 +273,7 @@ def _ballot(item: ReviewedFile, form: dict[str, str]) -> Ballot:
         choice=Choice(form["choice"]),
         comment=typed_text(form, "comment"),
         answers=answers,
+        marks=marks,
     )
 
 

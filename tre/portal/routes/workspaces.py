@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response
 
 from tre.domain.grants.policies import effective_end
 from tre.portal import actions
 from tre.portal.context import Desk
-from tre.portal.live import Live
 from tre.portal.pages import render
 from tre.portal.sessions import CurrentDesk, CurrentVisitor, Form, Visitor
+from tre.portal.streams import stream_of
 from tre.portal.views import WorkspaceView, workspace_view
-from tre.store import grants, people, workspaces
+from tre.store import grants
 
 router = APIRouter()
 
@@ -48,24 +48,15 @@ def restart(desk: CurrentDesk, who: CurrentVisitor, name: str, form: Form) -> Re
 
 
 @router.get("/workspaces/{name}/events")
-async def live(request: Request, desk: CurrentDesk, who: CurrentVisitor, name: str) -> Response:
+def live(request: Request, desk: CurrentDesk, who: CurrentVisitor, name: str) -> Response:
     """The same as server-sent events, until it is where it is going."""
-    streams: Live = request.app.state.live
-    with desk.database.read() as connection:
-        actions.visible_workspace(connection, who.person, name)
-    streams.check_room(who.session.id)
-    body = streams.stream(who.session.id, lambda: _message(desk, who, name))
-    return StreamingResponse(body, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    return stream_of(request, desk, who, lambda: _message(desk, who, name))
 
 
-def _message(desk: Desk, who: Visitor, name: str) -> dict[str, Any] | None:
+def _message(desk: Desk, who: Visitor, name: str) -> dict[str, Any]:
     with desk.database.read() as connection:
-        in_force = people.session(connection, who.session.id, desk.clock.now())
-        found = workspaces.get(connection, name)
-        if in_force is None or found is None:
-            return None
-        view = workspace_view(desk, connection, who.person, found)
-    return message_of(view)
+        found = actions.visible_workspace(connection, who.person, name)
+        return message_of(workspace_view(desk, connection, who.person, found))
 
 
 def message_of(view: WorkspaceView) -> dict[str, Any]:

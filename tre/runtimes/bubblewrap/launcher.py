@@ -89,7 +89,7 @@ class Bounds:
 
 
 class Launcher:
-    """Answers `start`, `verify`, `kill` and `forget`, one caller at a time; `/healthz` and `/metrics`, too."""
+    """Answers `start`, `verify`, `readers`, `kill` and `forget`, one caller at a time; `/healthz`, `/metrics`, too."""
 
     def __init__(self, machine: Machine, bounds: Bounds, clock: Clock) -> None:
         self.machine, self.bounds, self.clock = machine, bounds, clock
@@ -98,6 +98,7 @@ class Launcher:
             "start": self.start,
             "verify": self.verify,
             "kill": self.kill,
+            "readers": self.readers,
             "forget": self.forget,
             "means": lambda _asked: {"means": self.limits.means()},
         }
@@ -177,6 +178,15 @@ class Launcher:
         directory = self.machine.run / "workspaces" / plan.identity
         target = observer.Target.of(plan, RunState.read(directory), holder(directory))
         return observer.look(target, directory, self.clock.now()).as_plain()
+
+    def readers(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Count a run's processes that have files open which left its slices: their numbers stay here."""
+        plan = parse_record(WorkspacePlan, asked["plan"], source="plan")
+        self.bounds.check(plan)
+        directory = self.machine.run / "workspaces" / plan.identity
+        target = observer.Target.of(plan, RunState.read(directory), holder(directory))
+        mounted = [mount.target for mount in plan.mounts if mount.kind is MountKind.slice]
+        return {"readers": len(observer.stale_readers(target, mounted))}
 
     def kill(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Kill a run whose supervisor does not answer; the kernel kills its sandbox with it."""

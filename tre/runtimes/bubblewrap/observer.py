@@ -12,7 +12,7 @@ whose workspaces have users of their own.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -59,6 +59,41 @@ def look(target: Target, run_directory: Path, now: datetime) -> DeathProof:
         mounts=tuple(sorted(_mounts(run_directory))),
         answers=_answers(run_directory, target.uid),
     )
+
+
+def stale_readers(target: Target, mounted: Sequence[str]) -> set[int]:
+    """Processes of a run that have a file open or mapped whose name is gone from one of these mounts.
+
+    The kernel says so itself: what it shows of such a file begins with where it was and ends with `(deleted)`, whether
+    the file lives on under another name, as in the store, or not, as the table of an earlier version. A descriptor on
+    its way in a socket from one process to another is not seen.
+    """
+    prefixes = tuple(f"{path}/" for path in mounted)
+    return {pid for pid in processes(target) if any(_is_stale(path, prefixes) for path in _open_files(pid))}
+
+
+_GONE = " (deleted)"
+
+
+def _is_stale(path: str, prefixes: tuple[str, ...]) -> bool:
+    return path.endswith(_GONE) and path.startswith(prefixes)
+
+
+def _open_files(pid: int) -> Iterator[str]:
+    """Everything that a process has open or mapped, as the kernel writes it; nothing of one that ended."""
+    try:
+        with os.scandir(f"/proc/{pid}/fd") as entries:
+            names = [entry.name for entry in entries]
+        with Path(f"/proc/{pid}/maps").open(encoding="utf-8", errors="replace") as maps:
+            mapped = {parts[5].rstrip("\n") for line in maps if len(parts := line.split(maxsplit=5)) == 6}
+    except OSError:
+        return  # it ended between the listing and the look
+    for name in names:
+        try:
+            yield str(Path(f"/proc/{pid}/fd/{name}").readlink())
+        except OSError:
+            continue  # closed meanwhile
+    yield from mapped
 
 
 def _pids() -> Iterator[int]:

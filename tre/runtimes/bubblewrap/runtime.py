@@ -83,6 +83,10 @@ class BubblewrapRuntime:
         """Have the launcher look."""
         return DeathProof.model_validate(request(self._launcher, {"ask": "verify", "plan": plan.as_plain()}))
 
+    def count_stale_readers(self, plan: WorkspacePlan) -> int | None:
+        """Have the launcher look: it alone may see what processes of other users have open."""
+        return int(request(self._launcher, {"ask": "readers", "plan": plan.as_plain()})["readers"])
+
     def forget(self, identity: str, *, vouched: bool = False) -> None:
         """Have the launcher remove the run's directory, if nothing lives in it."""
         del vouched  # this machine sees for itself: nothing on it is beyond reach

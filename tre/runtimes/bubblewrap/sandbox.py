@@ -177,7 +177,8 @@ def lab_environment(grant: str, end: str) -> dict[str, str]:
         "LOGNAME": "researcher",
         "SHELL": "/bin/bash",
         "LANG": "C.UTF-8",
-        "PATH": f"{ENVIRONMENT}/bin:/usr/local/bin:/usr/bin:/bin",
+        "PATH": f"{ENVIRONMENT}/bin:{INIT}/bin:/usr/local/bin:/usr/bin:/bin:{HOME}/.local/bin",
+        "PYTHONPATH": f"{INIT}/site",
         "JUPYTER_RUNTIME_DIR": "/tmp/jupyter/runtime",  # noqa: S108 - inside the sandbox
         "JUPYTER_CONFIG_DIR": "/tmp/jupyter/config",  # noqa: S108 - inside the sandbox
         "JUPYTER_PREFER_ENV_PATH": "1",

@@ -71,7 +71,8 @@ class MountStaging:
             _make_image(image, limit_bytes, uid)
         target = self._directory / "home"
         target.mkdir(mode=0o711)
-        _run(["mount", "-o", "loop,nosuid,nodev", str(image), str(target)])
+        # What is deleted inside leaves the disk, too: nothing of it is found any more, and its room is free again.
+        _run(["mount", "-o", "loop,nosuid,nodev,discard", str(image), str(target)])
         return target, "loop file"
 
 

@@ -117,6 +117,7 @@ def _separate(kept: int) -> None:
     os.setsid()
     os.dup2(kept, 3, inheritable=False)
     kernel.close_from(4)
-    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(ignored, signal.SIG_DFL)
+    for one in signal.valid_signals():  # those that Python ignores, and those of whoever began us in the background
+        if signal.getsignal(one) is signal.SIG_IGN:
+            signal.signal(one, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -102,6 +102,10 @@ class Crew:
             return proof
         return proof.model_copy(update={"unproven": (*proof.unproven, "its start goes on")})
 
+    def count_stale_readers(self, plan: WorkspacePlan) -> int | None:
+        """As the runtime does."""
+        return self._runtime.count_stale_readers(plan)
+
     def forget(self, identity: str, *, vouched: bool = False) -> None:
         """As the runtime does."""
         self._runtime.forget(identity, vouched=vouched)

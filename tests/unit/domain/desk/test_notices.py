@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.factories import ALICE, END, LEGAL_END, NOON, grant_record, suspension
-from tre.domain.desk.notices import NoticeKind, notices
+from tre.domain.desk.notices import CHANGE_SHOWN, NoticeKind, data_changes, notices
 from tre.domain.grants.states import GrantPhase
 from tre.domain.workspaces.models import Workspace, WorkspacePlan
 from tre.domain.workspaces.states import WorkspacePhase
@@ -78,3 +78,12 @@ def test_a_workspace_that_never_ran() -> None:
     bare = Workspace(name="w-aaaaaaaaaaaa", grant=GRANT.name, subject=ALICE, changed_at=NOON)
     assert notices(GRANT, bare, NOON, CAP) == []
     assert notices(GRANT, workspace(NOON + CAP).model_copy(update={"started_at": None}), NOON, CAP) == []
+
+
+def test_a_change_of_the_data_is_told_for_a_while() -> None:
+    long_ago, lately = NOON - CHANGE_SHOWN, NOON - timedelta(days=2)
+    assert data_changes(GRANT, [], NOON) == []
+    assert data_changes(GRANT, [long_ago], NOON) == []
+    (found,) = data_changes(GRANT, [lately, long_ago, lately - timedelta(days=1)], NOON)
+    assert (found.kind, found.at) == (NoticeKind.DataChanged, lately)
+    assert data_changes(grant_record(phase=GrantPhase.Closed), [lately], NOON) == []

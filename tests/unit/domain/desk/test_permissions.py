@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from tests.support.factories import ALICE, EVE, NOON, grant_record
+from tests.support.factories import ALICE, EVE, NOON, grant_record, quarantined_file
 from tre.domain.desk import permissions as rules
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import GrantRecord
 from tre.domain.grants.states import GrantPhase
 from tre.domain.people import Person, Role, Subject
+from tre.domain.quarantine import QuarantineState
 from tre.domain.workspaces.models import Workspace
 from tre.domain.workspaces.states import Wanted, WorkspacePhase
 
@@ -112,6 +113,9 @@ def test_pages(role: Role) -> None:
     who = person(role)
     assert rules.can_operate(who) is (role is Role.operator)
     assert rules.can_review_exports(who) is (role is Role.checker)
+    assert rules.can_withdraw(who) is (role is Role.data_manager)
+    assert rules.can_manage_data(who) is (role is Role.data_manager)
+    assert rules.can_preview(who) is (role in {Role.researcher, Role.data_manager, Role.committee})
     assert rules.can_read_record(who) is (role in rules.READERS)
 
 
@@ -136,3 +140,16 @@ def test_allowed_actions() -> None:
     assert rules.workspace_actions(MEMBER, running, entitled=True) == ["restart", "stop"]
     assert rules.workspace_actions(MEMBER, running, entitled=False) == ["stop"]
     assert rules.workspace_actions(OPERATOR, running, entitled=False) == ["stop"]
+
+
+def test_files_in_quarantine_are_decided_by_data_managers_once() -> None:
+    manager = person(Role.data_manager)
+    file = quarantined_file()
+    assert rules.quarantine_actions(manager, file) == ["release", "reject"]
+    everybody_else = person(*(role for role in Role if role is not Role.data_manager))
+    assert reason_of(rules.check_decide, everybody_else, file) is Reason.NotPermitted
+    assert rules.quarantine_actions(everybody_else, file) == []
+    for state in (QuarantineState.released, QuarantineState.rejected):
+        decided = file.model_copy(update={"state": state})
+        assert reason_of(rules.check_decide, manager, decided) is Reason.StateForbids
+        assert rules.quarantine_actions(manager, decided) == []

@@ -22,13 +22,9 @@ from tests.unit.domain.exports.world import (
 )
 from tre.domain.errors import Reason, TREError
 from tre.domain.exports import authoring, releasing, reviewing
-from tre.domain.exports.models import (
-    Choice,
-    ExportRequest,
-    FileGroup,
-    FileKind,
-    Severity,
-)
+from tre.domain.exports.models import Choice, ExportRequest, FileGroup, FileKind, Looking
+from tre.domain.exports.policies import counted_reviews
+from tre.domain.exports.severity import Severity
 from tre.domain.exports.states import WAITING, ExportState
 
 S = ExportState
@@ -119,14 +115,17 @@ def test_only_the_author_edits_and_submits() -> None:
         assert refused(authoring.withdraw, world.request, person, world.situation) is Reason.NotPermitted
 
 
-def test_each_submission_is_a_new_turn_without_votes() -> None:
+def test_each_submission_is_a_new_turn_in_which_no_vote_counts() -> None:
     world = submitted().reviewed()
     world.request = reviewing.return_to_author(world.request, CHECKERS[0], "round it", world.situation)
     assert (world.request.state, world.request.reason) == (S.Returned, Reason.ChangesRequested)
     world.submit()
     assert world.request.turn == 2
-    assert world.request.review_of(CHECKERS[0].subject) is None
-    assert world.request.review_of(CHECKERS[1].subject) is None
+    assert counted_reviews(world.request, world.grant) == ()
+    for checker in CHECKERS[:2]:
+        review = world.request.review_of(checker.subject)
+        assert review is not None
+        assert (review.submitted_at, [vote.kept for vote in review.votes]) == (None, [True])
 
 
 def test_a_blocking_finding_is_met_before_submission() -> None:
@@ -210,6 +209,20 @@ def test_there_are_no_votes_on_what_does_not_leave() -> None:
     world = World().with_files(file(), file("b.csv", kind=FileKind.supporting)).checked().submit()
     vote = world.ballot("b.csv")
     assert refused(reviewing.record_vote, world.request, CHECKERS[0], vote, world.situation) is Reason.BadInput
+
+
+@pytest.mark.parametrize("looked", Looking)
+def test_an_approval_says_how_much_was_looked_at(looked: Looking) -> None:
+    world = submitted()
+    unsaid = world.ballot(looked=None)
+    assert (
+        refused(reviewing.record_vote, world.request, CHECKERS[0], unsaid, world.situation) is Reason.ConfirmationWrong
+    )
+    world.vote(CHECKERS[0], world.ballot(choice=Choice.ChangesRequested, looked=None))
+    world.vote(CHECKERS[0], world.ballot(looked=looked))
+    review = world.request.review_of(CHECKERS[0].subject)
+    assert review is not None
+    assert [vote.looked for vote in review.votes] == [looked]
 
 
 def test_changes_need_a_comment() -> None:

@@ -19,7 +19,7 @@ from tests.unit.domain.exports.world import (
 )
 from tre.domain.errors import Reason, TREError
 from tre.domain.exports import authoring, releasing, reviewing
-from tre.domain.exports.models import Choice, FileGroup, FileKind, Review, Severity
+from tre.domain.exports.models import Choice, FileGroup, FileKind, Review
 from tre.domain.exports.policies import (
     Decision,
     approves,
@@ -38,6 +38,7 @@ from tre.domain.exports.policies import (
     quorum,
     releasable,
 )
+from tre.domain.exports.severity import Severity
 from tre.domain.exports.states import ExportState
 from tre.domain.people import Role
 
@@ -73,7 +74,6 @@ def test_a_grant_raises_the_minimum_and_never_lowers_it(minimum: int, raised: in
         ([C, C], Decision.CHANGES_REQUESTED),
         ([A, C, A], Decision.APPROVED),
         ([C, A, C], Decision.CONFLICTED),
-        ([C, C, C], Decision.CHANGES_REQUESTED),
     ],
 )
 def test_what_votes_say_about_a_file(votes: list[Choice], expected: Decision) -> None:
@@ -207,11 +207,15 @@ def test_every_shown_file_must_be_checked() -> None:
     assert reason_of(world, check_checked, world.rules) is Reason.CheckMissing
 
 
-@pytest.mark.parametrize("missing", ["context", "controls"])
-def test_each_group_needs_its_words(missing: str) -> None:
+@pytest.mark.parametrize(
+    ("missing", "too_thin"),
+    [("context", "four words are few"), ("controls", "four words are few"), ("relation", "  "), ("people", None)],
+)
+def test_each_group_needs_its_words(missing: str, too_thin: str | None) -> None:
     world = World().with_files().checked()
     assert reason_of(world, check_submittable) is None
-    thin = FileGroup(**{"name": "tables", "context": WORDS, "controls": WORDS, missing: "four words are few"})
+    full = {"name": "tables", "context": WORDS, "controls": WORDS, "relation": "None.", "people": 2500}
+    thin = FileGroup.model_validate(full | {missing: too_thin})
     world.request = authoring.describe(world.request, AUTHOR, thin, world.situation)
     assert reason_of(world, check_submittable) is Reason.ContextMissing
 
@@ -354,7 +358,7 @@ def test_a_vote_is_current_only_for_these_bytes_this_run_and_a_run_that_saw_them
 
 
 def test_votes_that_are_no_longer_current_leave_a_file_undecided() -> None:
-    world = submitted().reviewed(*CHECKERS)
+    world = submitted().reviewed()
     output = world.request.outputs[0]
     world.checked(finding(Severity.I))
     assert decision(world.request, output, world.situation) is Decision.INCOMPLETE
@@ -379,6 +383,7 @@ def test_a_confirmation_alone_approves_nothing() -> None:
 def test_the_fewest_words_are_enough() -> None:
     world = World().with_files().checked()
     words = FileGroup(name="tables", context="just five words are enough", controls="just five words are enough")
+    words = FileGroup.model_validate({**dict(words), "relation": "None.", "people": 0})
     world.request = authoring.describe(world.request, AUTHOR, words, world.situation)
     assert reason_of(world, check_submittable) is None
 

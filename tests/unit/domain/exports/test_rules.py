@@ -8,8 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from tests.unit.domain.exports.world import policy
+from tre.domain.exports.catalogue import KNOWN_CHECKS
 from tre.domain.exports.models import CheckRun, Locator, PolicyRef, finding_id
-from tre.domain.exports.rules import KNOWN_CHECKS, AirlockPolicy
+from tre.domain.exports.rules import INBOUND_TYPES, KNOWN_TYPES, AirlockPolicy
 
 
 def plain() -> dict[str, Any]:
@@ -31,12 +32,27 @@ def changed(path: str, value: object) -> dict[str, Any]:
     [
         ("spec.review.minimumReviewers", 1, "greater than or equal to 2"),
         ("spec.review.minimumReviewer", 2, "Extra inputs"),
-        ("spec.severities", {"S01": "E"}, "missing F01"),
+        ("spec.severities", {"S01": "E"}, "missing C01"),
         ("spec.severities", dict.fromkeys(KNOWN_CHECKS | {"Z99"}, "B"), "unknown Z99"),
         ("spec.severities.S01", "X", "'B', 'E', 'A' or 'I'"),
         ("spec.types", [], "at least 1 item"),
-        ("spec.types", ["csv", "xlsx"], "xlsx"),
+        ("spec.exceptions", {"Z99": "reason"}, "unknown Z99"),
+        ("spec.exceptions", {"S01": "maybe"}, "'reason', 'steward' or 'never'"),
+        ("spec.replies", [{"name": "a", "text": "b"}, {"name": "a", "text": "c"}], "replies: one name stands twice"),
+        ("spec.review.timeZone", "Moon/Sea", "no time zone"),
+        ("spec.review.timeZone", "../etc", "no time zone"),
+        ("spec.review.hours", "17:00-09:00", "an hour at least"),
+        ("spec.review.hours", "09:00-25:00", "within one day"),
+        ("spec.review.workingDays", [], "at least 1 item"),
+        ("spec.review.workingDays", ["monday"], "'mon'"),
+        ("spec.review.holidays", ["Christmas"], "date"),
+        ("spec.review.claimHours", 0, "greater than or equal to 1"),
+        ("spec.types", ["csv", "docx"], "docx"),
         ("spec.types", ["csv", "csv"], "twice"),
+        ("spec.types", ["csv", "wheel"], "wheel"),
+        ("spec.imports", {"types": ["csv", "docx"]}, "docx"),
+        ("spec.imports", {"types": ["wheel", "wheel"]}, "twice"),
+        ("spec.imports", {"types": []}, "at least 1 item"),
         ("spec.limits.fileBytes", "16MB", "not an amount"),
         ("spec.limits.rows", 0, "greater than or equal to 1"),
         ("spec.counts.threshold", True, ""),
@@ -51,6 +67,13 @@ def test_a_wrong_policy_is_no_policy(path: str, value: object, says: str) -> Non
     if says:
         with pytest.raises(ValidationError, match=says):
             AirlockPolicy.model_validate(changed(path, value))
+
+
+def test_packages_may_come_in_and_never_leave() -> None:
+    assert "wheel" in policy().spec.imports.types
+    assert "wheel" not in KNOWN_TYPES
+    assert {"wheel"} == INBOUND_TYPES - KNOWN_TYPES
+    AirlockPolicy.model_validate(changed("spec.imports", {"types": sorted(INBOUND_TYPES)}))
 
 
 def test_the_digest_is_of_the_content() -> None:

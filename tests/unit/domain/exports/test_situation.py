@@ -15,7 +15,7 @@ REQUEST: ExportRequest = World().request  # its author is local:alice
 
 
 def test_a_running_grant() -> None:
-    facts = grant_facts(grant_record({"export": {"reviewers": 3}}), REQUEST, NOON)
+    facts = grant_facts(grant_record({"export": {"reviewers": 3}}), REQUEST.author, NOON)
     assert (facts.name, facts.reviewers) == ("nccid-00123", 3)
     assert (facts.author, facts.stopped) == (Reason.Entitled, None)
     assert facts.is_member(ALICE)
@@ -24,7 +24,7 @@ def test_a_running_grant() -> None:
 
 
 def test_a_revoked_grant_lets_nothing_out() -> None:
-    facts = grant_facts(grant_record(revoked_at=NOON), REQUEST, NOON)
+    facts = grant_facts(grant_record(revoked_at=NOON), REQUEST.author, NOON)
     assert (facts.author, facts.stopped) == (Reason.GrantRevoked, Reason.GrantRevoked)
 
 
@@ -42,14 +42,14 @@ def test_a_suspension_that_touches_the_author_stops_the_way_out(
     scope: SuspensionScope, ref: str, stopped: Reason | None
 ) -> None:
     grant = grant_record(suspensions=(suspension(scope, ref),))
-    assert grant_facts(grant, REQUEST, NOON).stopped is stopped
+    assert grant_facts(grant, REQUEST.author, NOON).stopped is stopped
 
 
 def test_an_expired_grant_takes_nothing_new_and_does_not_stop_what_was_handed_in() -> None:
-    facts = grant_facts(grant_record({"expires": "2026-11-20T00:00:00Z"}), REQUEST, NOON)
+    facts = grant_facts(grant_record({"expires": "2026-11-20T00:00:00Z"}), REQUEST.author, NOON)
     assert (facts.author, facts.stopped) == (Reason.GrantExpired, None)
 
 
 def test_a_revocation_outweighs_a_suspension() -> None:
     grant = grant_record(revoked_at=NOON, suspensions=(suspension(),))
-    assert grant_facts(grant, REQUEST, NOON).stopped is Reason.GrantRevoked
+    assert grant_facts(grant, REQUEST.author, NOON).stopped is Reason.GrantRevoked

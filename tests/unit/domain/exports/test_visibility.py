@@ -47,7 +47,8 @@ def test_a_third_checker_stays_blind_until_the_own_review_is_in() -> None:
 
 
 def test_after_the_turn_the_project_sees_submitted_reviews() -> None:
-    world = submitted().reviewed(CAROL, DAVE).vote(ERIN)
+    world = submitted().vote(CAROL).hand_in(CAROL)
+    world.vote(DAVE, world.ballot(choice=Choice.ChangesRequested)).hand_in(DAVE).vote(ERIN)
     world.request = reviewing.return_to_author(world.request, CAROL, "words", world.situation)
     for viewer in (AUTHOR, COLLEAGUE, CAROL):
         assert sees(world, viewer) == {"carol", "dave"}
@@ -57,10 +58,11 @@ def test_after_the_turn_the_project_sees_submitted_reviews() -> None:
 def test_the_turns_before_stay_open_while_the_next_is_blind() -> None:
     world = submitted().reviewed(CAROL, DAVE)
     world.request = reviewing.return_to_author(world.request, CAROL, "words", world.situation)
-    world.submit().vote(ERIN).hand_in(ERIN)
+    world.submit().tick(hours=9).vote(ERIN).hand_in(ERIN)
     turns = {review.turn for review in visible_reviews(world.request, AUTHOR, world.grant)}
     assert turns == {1}
-    assert {r.turn for r in visible_reviews(world.request, CAROL, world.grant)} == {1}
+    theirs = {(r.checker.id, r.turn) for r in visible_reviews(world.request, CAROL, world.grant)}
+    assert theirs == {("carol", 1), ("dave", 1), ("carol", 2)}, "with the own kept votes, and nobody else's"
 
 
 def test_a_void_review_is_its_caster_s_alone() -> None:
@@ -82,7 +84,11 @@ def test_the_project_is_not_told_that_one_vote_is_in() -> None:
 def test_when_it_is_over_the_project_sees_who_decided() -> None:
     world = World().released()
     assert sees(world, AUTHOR) == {"carol", "dave"}
-    assert seen_by(world.request, AUTHOR, world.grant).reviews == world.request.reviews
+    shown = seen_by(world.request, AUTHOR, world.grant).reviews
+    assert [(r.checker, [v.choice for v in r.votes]) for r in shown] == [
+        (r.checker, [v.choice for v in r.votes]) for r in world.request.reviews
+    ]
+    assert seen_by(world.request, CAROL, world.grant).reviews == world.request.reviews
 
 
 def test_with_three_to_come_the_first_two_stay_apart() -> None:

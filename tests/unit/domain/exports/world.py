@@ -9,6 +9,7 @@ from typing import Any
 
 from tre.domain.errors import Reason
 from tre.domain.exports import authoring, releasing, reviewing
+from tre.domain.exports.catalogue import KNOWN_CHECKS
 from tre.domain.exports.models import (
     CheckedFile,
     CheckRun,
@@ -18,13 +19,14 @@ from tre.domain.exports.models import (
     FileGroup,
     Finding,
     Locator,
+    Looking,
     Release,
     RequestFile,
-    Severity,
     Vote,
     finding_id,
 )
-from tre.domain.exports.rules import KNOWN_CHECKS, AirlockPolicy
+from tre.domain.exports.rules import AirlockPolicy
+from tre.domain.exports.severity import Severity
 from tre.domain.exports.situation import GrantFacts, Situation
 from tre.domain.people import Person, Role, Subject
 
@@ -103,6 +105,8 @@ class World:
         """The grant's facts now."""
         return GrantFacts(
             name="g",
+            title="Lungs of 2,500 people",
+            reference="REC 26/0001",
             members=self.members,
             reviewers=self.reviewers,
             author=self.author,
@@ -121,7 +125,7 @@ class World:
 
     def with_files(self, *files: RequestFile, group: str = "tables") -> World:
         """A described group with these files."""
-        described = FileGroup(name=group, context=WORDS, controls=WORDS)
+        described = FileGroup(name=group, context=WORDS, controls=WORDS, relation="Nothing left before.", people=2500)
         self.request = authoring.describe(self.request, AUTHOR, described, self.situation)
         self.request = authoring.add_files(self.request, AUTHOR, group, files or (file(),), self.situation)
         return self
@@ -151,6 +155,7 @@ class World:
             "run": run.id if run else "none",
             "choice": choice,
             "comment": "please round" if choice is Choice.ChangesRequested else "",
+            "looked": Looking.stated if choice is Choice.Approved else None,
             "at": self.now,
         }
         return Vote(**(values | changes))

@@ -133,3 +133,35 @@ def test_everything_that_differs_is_named_at_once() -> None:
     assert "layout" in caught.value.why.lower()
     assert "tier" in caught.value.why
     assert "1 files were added" in caught.value.why
+
+
+def headed(root: str, rows: str, **changes: Any) -> PlanIdentity:
+    table = make_table(columns=("path",), row_ids=rows)
+    return make_identity(files_root=root, headers="full", tables={"headers": table}, **changes)
+
+
+def test_a_table_of_headers_goes_with_the_files() -> None:
+    signed, later = headed(sha("1"), sha("1")), headed(sha("2"), sha("2"), deny_version=1)
+    assert can_cover(signed, later, PlanDifference(files_removed=1, rows_removed=1)), (
+        "rows of people have no table here"
+    )
+    wrong = headed(sha("2"), sha("1"), deny_version=1)
+    found = obstacles(signed, wrong, PlanDifference(files_removed=1))
+    assert found == ["the table of headers has other rows than there are images"]
+
+
+def test_people_who_are_gone_need_no_table_to_be_covered() -> None:
+    signed, later = make_identity(tables={}), make_identity(tables={}, files_root=sha("7"), deny_version=1)
+    assert can_cover(signed, later, PlanDifference(files_removed=2, rows_removed=1))
+    added = PlanDifference(files_removed=2, rows_removed=1, undenied_rows_removed=1)
+    assert not can_cover(signed, later, added)
+
+
+def test_people_may_leave_a_plan_without_tables() -> None:
+    """No digest speaks of rows there, so their going contradicts none; with tables it would."""
+    signed = make_identity(tables={}, files_root=sha("1"))
+    later = make_identity(tables={}, files_root=sha("2"), deny_version=signed.deny_version + 1)
+    difference = PlanDifference(files_removed=1, rows_removed=1)
+    assert can_cover(signed, later, difference)
+    same = make_identity(files_root=sha("2"), deny_version=signed.deny_version + 1)
+    assert not can_cover(make_identity(files_root=sha("1")), same, difference)

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import hashlib
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tre.domain.slices.merkle import directory_root, files_root, merkle_root, names_root
+from tre.domain.slices.merkle import (
+    directory_root,
+    files_root,
+    leaf_hash,
+    merged,
+    merkle_root,
+    names_root,
+    root_of,
+)
 
 LEAVES = st.lists(st.binary(max_size=40), max_size=40)
 FILES = st.dictionaries(st.text(min_size=1, max_size=8), st.binary(min_size=32, max_size=32), max_size=8)
@@ -53,3 +62,13 @@ def test_names(one: set[str], other: set[str]) -> None:
 def test_moving_a_file_to_another_directory_changes_the_root() -> None:
     file = ("a.dcm", b"\x01" * 32)
     assert files_root([("x", directory_root([file]))]) != files_root([("y", directory_root([file]))])
+
+
+@given(st.lists(st.binary(max_size=4), max_size=12), st.sets(st.integers(0, 11)))
+def test_hashes_in_the_place_of_leaves_give_the_same_root(leaves: list[bytes], gone: set[int]) -> None:
+    hashes = [leaf_hash(leaf) for leaf in leaves]
+    places = {place: hashes[place] for place in gone if place < len(hashes)}
+    left = [one for place, one in enumerate(hashes) if place not in places]
+    assert root_of(merged(left, places)) == merkle_root(leaves)
+    with pytest.raises(ValueError, match="outside"):
+        merged(left, places | {len(leaves) + 1: bytes(32)})

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tre.domain.slices.plan import (
@@ -15,7 +13,6 @@ from tre.domain.slices.plan import (
     PlanIdentity,
     SlicePlan,
     TablePlan,
-    shown_count,
 )
 from tre.domain.slices.spec import OnFail, SliceSpec
 
@@ -106,16 +103,3 @@ def test_a_report_refuses_only_where_it_fails_and_is_told_to(on_fail: OnFail, be
     report = KReport(k=5, on_fail=on_fail, asked=cells)
     assert report.met == (below == 0)
     assert report.refuses == (below == 1 and on_fail is OnFail.refuse)
-
-
-@given(st.one_of(st.integers(0, 20), st.integers(0, 10_000)))
-@example(0)
-@example(1)
-@example(7)
-@example(8)
-def test_shown_counts_are_near_and_never_small(count: int) -> None:
-    shown = shown_count(count)
-    assert (shown is None) == (1 <= count <= 7)
-    if shown is not None:
-        assert shown % 5 == 0
-        assert abs(shown - count) <= 2

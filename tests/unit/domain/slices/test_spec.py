@@ -15,7 +15,9 @@ from tre.domain.canonical import digest
 from tre.domain.errors import TREError
 from tre.domain.model import parse_record
 from tre.domain.slices import vocabulary
-from tre.domain.slices.spec import MAX_CODES, SliceSpec, Unit
+from tre.domain.slices.derivations import Grouping
+from tre.domain.slices.spec import SliceSpec, Unit
+from tre.domain.slices.values import MAX_CODES
 from tre.system.yamlfile import read_yaml
 
 BASE: dict[str, Any] = {"slice": 1, "dataset": "nccid", "release": "2026-10-01"}
@@ -55,6 +57,10 @@ def refusal(**changes: Any) -> str:
     with pytest.raises(TREError) as caught:
         spec(**changes)
     return str(caught.value)
+
+
+def derive(how: Any, name: str = "b") -> dict[str, Any]:
+    return {"tables": {"clinical": {"columns": [name], "derive": {name: how}}}}
 
 
 def test_the_languages_example_as_people_write_it(tmp_path: Path) -> None:
@@ -138,11 +144,26 @@ def test_equal_questions_have_one_digest() -> None:
         ({"patients": {"site": {"not": ["unknown"]}}}, "fails there anyway"),
         ({"patients": {"site": {}}}, "not"),
         ({"patients": {"site": True}}, "site"),
-        ({"patients": {"sample": {"n": 5}}}, "not offered yet"),
-        ({"patients": {"list": ["Covid1"]}}, "not offered yet"),
+        ({"patients": {"sample": {"n": 5}}}, "seed"),
+        ({"patients": {"sample": {"seed": "s"}}}, "one size"),
+        ({"patients": {"sample": {"seed": "s", "n": 5, "permille": 5}}}, "one size"),
+        ({"patients": {"sample": {"seed": "s", "n": 0}}}, "sample.n"),
+        ({"patients": {"sample": {"seed": "s", "permille": 1000}}}, "permille"),
+        ({"patients": {"sample": {"seed": "s", "n": 5, "by": "age"}}}, "by"),
+        ({"patients": {"list": ["Covid1"]}}, "list"),
+        ({"patients": {"list": {}}}, "needs its `file`"),
+        ({"patients": {"list": {"digest": "sha256:ab"}}}, "list.digest"),
         ({"patients": "all"}, "patients"),
-        ({"tier": "dates-coarse"}, "tier"),
-        ({"headers": "full"}, "not offered yet"),
+        ({"tier": "dates-course"}, "did you mean 'dates-coarse'?"),
+        ({"tier": "dates-coarse", "images": [{"study_date": {"from": "2020-03-02"}}]}, "images[0].study_date"),
+        ({"tier": "dates-coarse", "exclude": [{"study_date": {"to": "2020-02-28"}}]}, "exclude[0].study_date"),
+        ({"headers": "sidecars"}, "did you mean 'sidecar'?"),
+        ({"keep_whole": "studys"}, "did you mean 'study'?"),
+        ({"layoot": "flat"}, "did you mean 'layout'?"),
+        ({"images": [{"modallity": ["DX"]}]}, "did you mean 'modality'?"),
+        ({"images": [{"modality": ["DXX"]}]}, "did you mean DX?"),
+        ({"images": [{"body_part": ["CHST"]}]}, "did you mean CHEST?"),
+        ({"patients": {"sex": ["femal"]}}, "did you mean female?"),
         ({"partition": "validation"}, "partition"),
         ({"tables": {"clinical": {"columns": []}}}, "columns"),
         ({"tables": {"clinical": {"columns": ["hospital"]}}}, "no such column: hospital"),
@@ -150,13 +171,25 @@ def test_equal_questions_have_one_digest() -> None:
         ({"tables": {"clinical": {"columns": ["age; DROP"]}}}, "columns"),
         ({"tables": {"clinical": {"columns": ["sex"], "derive": {"b": {"from": "age", "band": 10}}}}}, "not among"),
         ({"tables": {"clinical": {"columns": ["sex"], "derive": {"sex": {"from": "age", "band": 10}}}}}, "exists"),
+        ({"tables": {"clinical": {"columns": ["etnicity_group"]}}}, "did you mean ethnicity_group?"),
         ({"tables": {"clinical": {"columns": ["b"], "derive": {"b": {"from": "sex", "band": 10}}}}}, "from"),
+        ({"tables": {"clinical": {"columns": ["b"], "derive": {"b": 5}}}}, "from"),
+        ({"tables": {"clinical": {"columns": ["b"], "derive": {"b": {"from": ["age"]}}}}}, "from"),
+        (derive({"from": "first_study_date", "by": "day"}), "by"),
+        (derive({"from": "first_study_date", "band": 10}), "by"),
+        (derive({"from": "site", "groups": {}}), "groups"),
+        (derive({"from": "site", "groups": {"n": ["A"], "s": ["a"]}}), "derive.b: in two groups: A"),
+        (derive({"from": "site", "groups": {"n": ["A"], "s": [" a"]}}), "derive.b.groups.s[0]: blanks"),
+        ({"patients": {"site": {"not": [5]}}}, "patients.site.not[0]"),
+        (derive({"from": "site", "groups": {"n": ["A"]}, "rest": "n"}), "name of a group"),
+        (derive({"from": "age", "band": 10}, "first_study_date"), "exists"),
         ({"tables": {"clinical": {"columns": ["b"], "derive": {"b": {"from": "age", "band": 7}}}}}, "multiple"),
         ({"tables": {"clinical": {"columns": ["b"], "derive": {"b": {"from": "age", "band": 1}}}}}, "band"),
         ({"tables": {"notes": {}}}, "no such key"),
         ({"privacy": {"k": 1, "over": ["sex"]}}, "k"),
         ({"privacy": {"k": 5, "over": []}}, "over"),
         ({"privacy": {"k": 5, "over": ["pseudonym"]}}, "privacy.over: not known: pseudonym"),
+        ({"privacy": {"k": 5, "over": ["sexe"]}}, "did you mean sex?"),
         ({"privacy": {"k": 5, "over": ["age_band"]}}, "not known: age_band"),
         ({"privacy": {"k": 5, "over": ["sex", "sex"]}}, "twice"),
         ({"privacy": {"k": 5, "over": ["sex"], "on_fail": "ignore"}}, "on_fail"),
@@ -182,6 +215,36 @@ def test_unknown_may_be_listed_in_any_case_and_stays_apart_from_codes() -> None:
     found = spec(images=[{"body_part": ["Unknown", "chest", "Thorax"], "modality": ["UNKNOWN"]}])
     assert found.images[0].body_part == ("CHEST", "unknown")
     assert found.images[0].modality == ("unknown",)
+
+
+def test_sample_list_and_derivations_are_read_and_written_alike() -> None:
+    found = spec(
+        patients={"sample": {"n": 2000, "by": "hash", "seed": "DAA-00123"}, "list": {"file": "cohort.csv"}},
+        tables={
+            "clinical": {
+                "columns": ["region", "month"],
+                "derive": {
+                    "region": {"from": "site", "groups": {"North": ["trust-07", "TRUST-01"]}, "rest": "South"},
+                    "month": {"from": "first_study_date", "by": "month"},
+                },
+            }
+        },
+        privacy={"k": 5, "over": ["region", "month"]},
+    )
+    assert found.tables.clinical is not None
+    region = found.tables.clinical.derive["region"]
+    assert isinstance(region, Grouping)
+    assert region.groups == {"North": ("TRUST-01", "TRUST-07")}
+    assert spec(**found.as_plain()) == found
+    assert "sample" in found.as_plain()["patients"]
+
+
+@pytest.mark.parametrize(
+    "days", [{"from": "2020-03-01"}, {"to": "2020-02-29"}, {"from": "2020-12-01", "to": "9999-12-31"}]
+)
+def test_whole_months_may_be_asked_for_under_coarse_dates(days: dict[str, str]) -> None:
+    found = spec(tier="dates-coarse", images=[{"study_date": days}, {"modality": ["DX"]}])
+    assert found.tier == "dates-coarse"
 
 
 def test_days_may_come_as_days() -> None:

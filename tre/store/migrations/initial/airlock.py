@@ -13,6 +13,34 @@ def words(length: int) -> sa.String:
     return sa.String(length).with_variant(sa.Text(), "postgresql")
 
 
+def checker_absences() -> None:
+    """Create `checker_absences`."""
+    op.create_table(
+        "checker_absences",
+        sa.Column("checker_issuer", words(255), nullable=False),
+        sa.Column("checker_id", words(255), nullable=False),
+        sa.Column("since", MOMENT, nullable=False),
+        sa.Column("until", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("checker_issuer", "checker_id", "since", name=op.f("pk_checker_absences")),
+    )
+
+
+def column_labels() -> None:
+    """Create `column_labels`."""
+    op.create_table(
+        "column_labels",
+        sa.Column("grant", words(63), nullable=False),
+        sa.Column("title", words(200), nullable=False),
+        sa.Column("role", words(30), nullable=False),
+        sa.Column("by_issuer", words(255), nullable=False),
+        sa.Column("by_id", words(255), nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.Column("by_checker", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["grant"], ["grants.name"], name=op.f("fk_column_labels_grant_grants")),
+        sa.PrimaryKeyConstraint("grant", "title", name=op.f("pk_column_labels")),
+    )
+
+
 def export_requests() -> None:
     """Create `export_requests`."""
     op.create_table(
@@ -35,6 +63,9 @@ def export_requests() -> None:
         sa.Column("released_at", MOMENT, nullable=True),
         sa.Column("bundle_sha256", words(64), nullable=True),
         sa.Column("bundle_size", sa.BigInteger(), nullable=True),
+        sa.Column("exceptions", sa.Integer(), nullable=True),
+        sa.Column("emergency", sa.JSON(), nullable=True),
+        sa.Column("ledger", sa.JSON(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("changed_at", MOMENT, nullable=False),
         sa.Column("deadline", MOMENT, nullable=True),
@@ -44,6 +75,85 @@ def export_requests() -> None:
     op.create_index("ix_export_requests_author", "export_requests", ["author_issuer", "author_id"], unique=False)
     op.create_index("ix_export_requests_grant", "export_requests", ["grant"], unique=False)
     op.create_index("ix_export_requests_state", "export_requests", ["state", "deadline"], unique=False)
+
+
+def export_attempts() -> None:
+    """Create `export_attempts`."""
+    op.create_table(
+        "export_attempts",
+        sa.Column("id", words(32), nullable=False),
+        sa.Column("grant", words(63), nullable=False),
+        sa.Column("request", words(20), nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.Column("met", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["grant"], ["grants.name"], name=op.f("fk_export_attempts_grant_grants")),
+        sa.ForeignKeyConstraint(
+            ["request"], ["export_requests.id"], name=op.f("fk_export_attempts_request_export_requests")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_export_attempts")),
+    )
+    op.create_index("ix_export_attempts_grant", "export_attempts", ["grant", "at"], unique=False)
+
+
+def export_claims() -> None:
+    """Create `export_claims`."""
+    op.create_table(
+        "export_claims",
+        sa.Column("request", words(20), nullable=False),
+        sa.Column("checker_issuer", words(255), nullable=False),
+        sa.Column("checker_id", words(255), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.Column("until", MOMENT, nullable=False),
+        sa.Column("by_issuer", words(255), nullable=False),
+        sa.Column("by_id", words(255), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["request"], ["export_requests.id"], name=op.f("fk_export_claims_request_export_requests")
+        ),
+        sa.PrimaryKeyConstraint("request", "checker_issuer", "checker_id", name=op.f("pk_export_claims")),
+    )
+
+
+def export_comments() -> None:
+    """Create `export_comments`."""
+    op.create_table(
+        "export_comments",
+        sa.Column("request", words(20), nullable=False),
+        sa.Column("id", words(12), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("by_issuer", words(255), nullable=False),
+        sa.Column("by_id", words(255), nullable=False),
+        sa.Column("turn", sa.Integer(), nullable=False),
+        sa.Column("group", words(100), nullable=False),
+        sa.Column("path", words(1024), nullable=True),
+        sa.Column("readers", words(20), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.Column("void", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["request"], ["export_requests.id"], name=op.f("fk_export_comments_request_export_requests")
+        ),
+        sa.PrimaryKeyConstraint("request", "id", name=op.f("pk_export_comments")),
+    )
+
+
+def export_consents() -> None:
+    """Create `export_consents`."""
+    op.create_table(
+        "export_consents",
+        sa.Column("request", words(20), nullable=False),
+        sa.Column("finding", words(12), nullable=False),
+        sa.Column("by_issuer", words(255), nullable=False),
+        sa.Column("by_id", words(255), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("agrees", sa.Boolean(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["request"], ["export_requests.id"], name=op.f("fk_export_consents_request_export_requests")
+        ),
+        sa.PrimaryKeyConstraint("request", "finding", "by_issuer", "by_id", name=op.f("pk_export_consents")),
+    )
 
 
 def export_files() -> None:
@@ -74,6 +184,7 @@ def export_findings() -> None:
         sa.Column("id", words(12), nullable=False),
         sa.Column("place", sa.Integer(), nullable=False),
         sa.Column("check", words(3), nullable=False),
+        sa.Column("case", words(30), nullable=False),
         sa.Column("check_version", sa.Integer(), nullable=False),
         sa.Column("severity", words(1), nullable=False),
         sa.Column("sha256", words(64), nullable=False),
@@ -96,11 +207,32 @@ def export_groups() -> None:
         sa.Column("place", sa.Integer(), nullable=False),
         sa.Column("context", sa.Text(), nullable=False),
         sa.Column("controls", sa.Text(), nullable=False),
+        sa.Column("relation", sa.Text(), nullable=False),
+        sa.Column("people", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["request"], ["export_requests.id"], name=op.f("fk_export_groups_request_export_requests")
         ),
         sa.PrimaryKeyConstraint("request", "name", name=op.f("pk_export_groups")),
     )
+
+
+def export_links() -> None:
+    """Create `export_links`."""
+    op.create_table(
+        "export_links",
+        sa.Column("token", words(64), nullable=False),
+        sa.Column("request", words(20), nullable=False),
+        sa.Column("by_issuer", words(255), nullable=False),
+        sa.Column("by_id", words(255), nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.Column("until", MOMENT, nullable=False),
+        sa.Column("used_at", MOMENT, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["request"], ["export_requests.id"], name=op.f("fk_export_links_request_export_requests")
+        ),
+        sa.PrimaryKeyConstraint("token", name=op.f("pk_export_links")),
+    )
+    op.create_index("ix_export_links_request", "export_links", ["request"], unique=False)
 
 
 def export_reviews() -> None:
@@ -137,7 +269,10 @@ def export_votes() -> None:
         sa.Column("choice", words(20), nullable=False),
         sa.Column("comment", sa.Text(), nullable=False),
         sa.Column("dispositions", sa.JSON(), nullable=False),
+        sa.Column("looked", words(10), nullable=True),
         sa.Column("at", MOMENT, nullable=False),
+        sa.Column("basis", words(80), nullable=False),
+        sa.Column("kept", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["request"], ["export_requests.id"], name=op.f("fk_export_votes_request_export_requests")
         ),

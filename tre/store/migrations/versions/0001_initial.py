@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tre.store.migrations.initial import airlock, audit, data, grants, jobs, people, workspaces
+from tre.store.migrations.initial import airlock, audit, data, grants, imports, jobs, optouts, people, workspaces
 
 revision = "0001"
 down_revision = None
@@ -16,6 +16,7 @@ def upgrade() -> None:
     audit.audit_leaves()
     audit.audit_nodes()
     audit.audit_waiting()
+    airlock.checker_absences()
     data.datasets()
     grants.grants()
     jobs.jobs()
@@ -29,14 +30,26 @@ def upgrade() -> None:
     people.tickets()
     workspaces.workspace_uids()
     jobs.writing_turn()
+    airlock.column_labels()
     airlock.export_requests()
     grants.grant_slices()
+    imports.import_requests()
+    data.quarantine()
     data.releases()
+    data.retirements()
     grants.suspensions()
+    optouts.withdrawal_batches()
     data.withdrawals()
     workspaces.workspaces()
+    airlock.export_attempts()
+    airlock.export_claims()
+    airlock.export_comments()
+    airlock.export_consents()
     airlock.export_files()
     airlock.export_findings()
     airlock.export_groups()
+    airlock.export_links()
     airlock.export_reviews()
     airlock.export_votes()
+    imports.import_files()
+    optouts.withdrawal_people()

@@ -1,0 +1,1 @@
+"""What the launcher adds to the Python environment of a workspace."""
