@@ -45,7 +45,7 @@ demo: ready ## Show the whole way from an approval to its end on this machine (O
 	@$(BIN)/tre demo
 
 test: ready ## Run every test that needs no cluster (WORKERS=0, PYTEST_ARGS=...)
-	@$(BIN)/python -m pytest -m 'not soak' -n $(WORKERS) --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
+	@$(BIN)/python -m tests $(WORKERS) $(PYTEST_ARGS)
 
 cluster: ready ## Build, once, and start a real one-node Kubernetes for tests (TIER=api without root)
 	@$(BIN)/python -m tests.cluster up --tier $(TIER)

@@ -12,6 +12,7 @@ import structlog
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.support.again import write_failed
 from tests.support.databases import KINDS, Backend, Postgres, Sqlite, backend_of, server_or_skip
 from tests.support.postgres import PostgresServer
 
@@ -52,6 +53,11 @@ class Together(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """Say which tests stay together."""
     return Together(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell whoever started all tests which of them failed."""
+    write_failed(terminalreporter)
 
 
 @pytest.fixture(autouse=True)

@@ -8,14 +8,12 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.cluster import productimages
 from tests.cluster.harness.basics import CHECKOUT, CannotRunError, HarnessError, say
 from tests.cluster.harness.layout import (
-    FAILED_VARIABLE,
     OWNER_VARIABLE,
     Layout,
     Tier,
@@ -23,13 +21,12 @@ from tests.cluster.harness.layout import (
     worker_state,
 )
 from tests.cluster.harness.starter import Starter, best_tier
+from tests.support.again import run_few_again
 
 WORKERS = ("gw0", "gw1")
 """The processes that share the tests, as pytest-xdist calls them: one for what is tried of the installed launcher."""
 SIDE_BY_SIDE = ("-n", str(len(WORKERS)), "--dist", "loadscope", "--no-loadscope-reorder")
 PYTEST = (sys.executable, "-m", "pytest")
-TESTS_FAILED = 1  # pytest's exit code for that, and for nothing else
-MOST_AGAIN = 5
 CLEANING = 25.0  # seconds; less than the time that continuous integration leaves between asking and killing
 
 
@@ -126,16 +123,12 @@ def run_all(starter: Starter, given: str, arguments: list[str]) -> int:
     """Run every short test, in two clusters side by side. A few that fail there are run again, one by one in a cluster
     of their own, and it is said: two clusters on a small machine may hold each other up, and what fails alone fails."""
     build_everything(starter, given)
-    with tempfile.TemporaryDirectory() as folder:
-        failed = Path(folder) / "failed"
-        os.environ[FAILED_VARIABLE] = str(failed)
-        code = run_in([worker_state(one) for one in WORKERS], given, [*what_runs(arguments), *SIDE_BY_SIDE])
-        del os.environ[FAILED_VARIABLE]
-        names = failed.read_text().splitlines() if failed.exists() else []
-    if code != TESTS_FAILED or not 0 < len(names) <= MOST_AGAIN:
-        return code
-    say(f"{len(names)} failed beside the other cluster, and run again alone: {', '.join(names)}")
-    return run_in([starter.where.state], given, [*names, "-m", "cluster", "-rP"])
+    places = [worker_state(one) for one in WORKERS]
+    return run_few_again(
+        lambda: run_in(places, given, [*what_runs(arguments), *SIDE_BY_SIDE]),
+        lambda names: run_in([starter.where.state], given, [*names, "-m", "cluster", "-rP"]),
+        say,
+    )
 
 
 def build_everything(starter: Starter, given: str) -> None:

@@ -21,7 +21,6 @@ from tests.cluster.controllers import make_site
 from tests.cluster.harness.basics import CannotRunError, HarnessError, wait_until
 from tests.cluster.harness.images import TOOLS
 from tests.cluster.harness.layout import (
-    FAILED_VARIABLE,
     STATE_VARIABLE,
     Layout,
     Tier,
@@ -62,13 +61,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.cluster)
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(SECONDS))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell whoever started all tests which of them failed."""
-    if file := os.environ.get(FAILED_VARIABLE):
-        reports = [one for kind in ("failed", "error") for one in terminalreporter.stats.get(kind, ())]
-        Path(file).write_text("".join(f"{name}\n" for name in sorted({one.nodeid for one in reports})))
 
 
 def why_no_cluster() -> str:

@@ -16,7 +16,6 @@ from tests.cluster.harness.basics import HarnessError
 
 STATE_VARIABLE = "CLUSTER_STATE"
 OWNER_VARIABLE = "CLUSTER_OWNER"  # a process number: the cluster is not to outlive that process
-FAILED_VARIABLE = "CLUSTER_FAILED"  # a file that takes the names of the tests that failed
 LONGEST_STATE = 80  # a unix socket's path has at most 107 bytes, and ours add some
 NODE = "node1"
 # Addresses live inside the cluster's own network namespace: they meet nothing of the machine.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import shutil
 import socket
 import stat
@@ -324,7 +323,7 @@ def test_a_port_in_use_is_named_before_anything_starts(here: Here, monkeypatch: 
         other.listen()
         port = other.getsockname()[1]
         settings = here.root / "tre.yaml"
-        settings.write_text(re.sub(r"^( *)port: 8000$", rf"\1port: {port}", settings.read_text(), flags=re.MULTILINE))
+        settings.write_text(settings.read_text().replace("listenPort: 8000", f"listenPort: {port}"))
         found = here.refused("up")
     assert f"AddressInUse: The gateway cannot listen at 127.0.0.1, port {port}" in found.err
     assert "Address already in use" in found.err
