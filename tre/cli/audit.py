@@ -15,6 +15,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from tre.audit import dossier as dossiers
 from tre.audit import proof as proofs
 from tre.audit.checkpoint import Checkpoint, open_note
 from tre.audit.export import FORMAT as EXPORT_FORMAT
@@ -25,6 +26,7 @@ from tre.audit.replay import VerifyReport
 from tre.audit.verify import OVERDUE, Expectations, verify_log
 from tre.audit.witness import FileWitness, witness_path
 from tre.cli.common import Installation, JsonOption, RootOption, command, out, print_json, reading, when
+from tre.cli.dossier import dossier
 from tre.domain.errors import Reason, TREError
 from tre.domain.model import parse_record
 from tre.store.changes import ChangeFeed
@@ -43,7 +45,9 @@ SeenOption = Annotated[
 @app.command()
 @command
 def verify(
-    file: Annotated[Path | None, typer.Argument(help="An exported log or a proof; without it, the database.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="An exported log, a proof or a dossier; without it, the database.")
+    ] = None,
     root: RootOption = None,
     key: KeyOption = None,
     seen: SeenOption = None,
@@ -54,6 +58,9 @@ def verify(
     checkpoints = tuple(_checkpoint_in(path, keys) for path in seen or [])
     if file is None:
         report = _verify_database(Installation.open(root), keys, checkpoints)
+    elif dossiers.is_dossier(file):
+        _verify_dossier(file, keys, as_json=as_json)
+        return
     elif (claimed := _proofs_in(file)) is not None:
         with reading(file, "proofs that `tre audit prove` printed"):
             _verify_proofs(claimed, keys, as_json=as_json)
@@ -155,6 +162,9 @@ def export(
         out.print(f"{size} events written to {file}.", highlight=False)
 
 
+app.command()(dossier)
+
+
 def _public_keys(root: Path | None, key: Path | None) -> tuple[PublicKey, ...]:
     path = key or Layout(root_from(root)).keys / PUBLIC_KEY_FILE
     with reading(path, "the public key of the log, one line of text"):
@@ -238,6 +248,16 @@ def _verify_proofs(
         print_json({"ok": True, "proofs": len(claimed), "size": size, "signedAt": at.isoformat()})
     else:
         out.print(f"[green]{len(claimed)} proven[/] in the log of {size} events, signed {when(at)}.", highlight=False)
+
+
+def _verify_dossier(file: Path, keys: tuple[PublicKey, ...], *, as_json: bool) -> None:
+    with reading(file, "a dossier that `tre audit dossier` wrote"):
+        found = dossiers.verify(file, keys)
+    if as_json:
+        print_json(found.as_plain())
+        return
+    proven = f"{len(found.files)} files and {found.events} events about {found.grant}"
+    out.print(f"[green]verified[/] {proven}, as of {when(found.made_at)}.", highlight=False)
 
 
 def _print_events(found: Iterable[StoredEvent], *, as_json: bool, lines: bool) -> None:

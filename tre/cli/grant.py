@@ -12,6 +12,7 @@ import yaml
 from tre.cli import common
 from tre.cli.arguments import check_reason, coming, subject_of
 from tre.cli.common import Installation, JsonOption, RootOption, command
+from tre.cli.dossier import show_certificate
 from tre.cli.grant_checks import check_grants
 from tre.cli.signing import KeyOption, OutputOption, load_key
 from tre.domain.errors import Reason, TREError
@@ -279,3 +280,6 @@ def close(name: Name, root: RootOption = None) -> None:
     with here.database.change(here.event("grant.close-asked", f"grant/{name}")) as change:
         store.ask_close(change, name, here.clock.now())
     common.out.print(f"{name} is being closed. See: tre grant show {name}", highlight=False)
+
+
+app.command("certificate")(show_certificate)
