@@ -40,6 +40,7 @@ from tre.portal.pages import STATIC
 from tre.portal.preview.origin import PreviewOrigin
 from tre.portal.routes import (
     account,
+    certificates,
     datasets,
     exports,
     exports_desk,
@@ -74,6 +75,7 @@ DESK_GROUPS: tuple[Any, ...] = (
     imports,
     plans,
     grants,
+    certificates,
     datasets,
     quarantine,
     optouts,

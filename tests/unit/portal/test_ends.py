@@ -13,6 +13,7 @@ from tests.unit.portal.world import GRANT, World
 from tre.domain.errors import Reason
 from tre.domain.grants.models import AccessGrantSpec
 from tre.domain.grants.policies import WARNINGS
+from tre.domain.grants.states import GrantPhase
 from tre.domain.workspaces.states import Wanted
 from tre.domain.workspaces.states import WorkspacePhase as P
 from tre.portal.words import words_for
@@ -166,3 +167,25 @@ async def test_the_api_restarts_as_the_page_does(world: World) -> None:
     assert answer.status_code in {200, 202}, answer.text
     assert world.workspace().wanted is Wanted.Restart
     assert len(world.events("workspace.restart-wanted")) == 1
+
+
+async def test_a_closed_project_has_its_certificate_for_whoever_sees_the_project_and_nobody_else(world: World) -> None:
+    alice, eve = world.browser("alice"), world.browser("eve")
+    for path in ("certificate.html", "certificate.json"):
+        assert (await alice.get(f"/grants/{GRANT}/{path}")).status_code == 409
+    assert "certificate" not in (await alice.get(f"/projects/{GRANT}")).text
+    with world.database.change(world.event("grant.revoked", f"grant/{GRANT}")) as change:
+        grants.revoke(change, GRANT, "over", world.clock.now())
+    closed = world.event("grant.closed", f"grant/{GRANT}").model_copy(update={"detail": {"certificate": {}}})
+    with world.database.change(closed) as change:
+        grants.set_phase(change, GRANT, GrantPhase.Closed, world.clock.now())
+    assert f"/grants/{GRANT}/certificate.html" in (await alice.get(f"/projects/{GRANT}")).text
+    page = await alice.get(f"/grants/{GRANT}/certificate.html")
+    assert "attachment" in page.headers["content-disposition"]
+    assert "Certificate of destruction" in page.text
+    assert (await alice.get(f"/grants/{GRANT}/certificate.json")).json()["event"] == closed.id
+    stranger, nobody = (
+        await eve.get(f"/grants/{GRANT}/certificate.json"),
+        await eve.get("/grants/none/certificate.json"),
+    )
+    assert stranger.status_code == nobody.status_code == 404
