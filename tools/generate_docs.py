@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from airlock_pages import checks_page, policy_schema
+from duties_page import duties_page
 from gate_pages import gate_page
 from measures import measures
 from page import code, page, table
@@ -28,105 +29,20 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from slice_pages import slice_schema
+from states_page import states_page
 from typer.main import get_command
 
 from tre.cli import services as service_table
 from tre.cli.main import app
 from tre.domain.errors import Reason
-from tre.domain.exports import states as exports
-from tre.domain.grants import states as grants
-from tre.domain.imports import states as imports
-from tre.domain.optouts import states as optouts
-from tre.domain.transitions import TransitionTable
-from tre.domain.workspaces import states as workspaces
-from tre.portal.export_words import OWNERS
 from tre.portal.words import WORDS
 from tre.runtimes.kubernetes import settings as cluster
 from tre.runtimes.kubernetes.render.probe import ProbeAddress
 from tre.system import settings
+from tre.system.mail_settings import MailSettings
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DOCS = CHECKOUT / "docs"
-
-
-# States
-
-
-def diagram(known: TransitionTable[Any]) -> str:
-    """A table of transitions as a diagram, without the words of its edges: they stand in the list below it."""
-    drawn = [line.partition(":")[0].rstrip() for line in known.mermaid().splitlines()]
-    return "```mermaid\n" + "\n".join(drawn) + "\n```"
-
-
-def edges(known: TransitionTable[Any]) -> str:
-    """Every permitted change with its owner and its occasion."""
-    rows = [(code(edge.source), code(edge.target), edge.owner, edge.when) for edge in known.edges]
-    return table(("from", "to", "brought about by", "when"), rows)
-
-
-def waiting() -> str:
-    """For whom each state of an export waits, and what its deadline brings."""
-    what = {
-        exports.AtDeadline.withdraw: "the request is withdrawn",
-        exports.AtDeadline.escalate: "it is shown as late, and stays with the checkers",
-        exports.AtDeadline.release: "the release begins",
-        exports.AtDeadline.retry: "it is tried again",
-    }
-    rows = [
-        (code(state), OWNERS[item.owner], code(item.reason), what[item.at_deadline])
-        for state, item in exports.WAITING.items()
-    ]
-    return table(("state", "whose turn", "reason shown", "when its time is up"), rows)
-
-
-def waiting_in() -> str:
-    """For whom each state of an import waits."""
-    rows = [(code(state), OWNERS[owner], code(reason)) for state, (owner, reason) in imports.WAITING.items()]
-    return table(("state", "whose turn", "reason shown"), rows)
-
-
-def states_page() -> str:
-    """Grant, workspace, export, import and opt-outs."""
-    return page(
-        "States",
-        "A state changes only along an edge of its table. The same tables are enforced by the code, so what is "
-        "not listed cannot happen.",
-        "## Grant",
-        "What has ended stays ended: `Expired` and `Revoked` lead to `Closed` only.",
-        diagram(grants.GRANT_TRANSITIONS),
-        edges(grants.GRANT_TRANSITIONS),
-        "## Workspace",
-        "`Stopped` is reached from a run only through `Stopping`, that is, with a proof of death.",
-        diagram(workspaces.WORKSPACE_TRANSITIONS),
-        edges(workspaces.WORKSPACE_TRANSITIONS),
-        "## Export request",
-        "There is one way out: `Approved`, `Releasing`, `Released`.",
-        diagram(exports.EXPORT_TRANSITIONS),
-        edges(exports.EXPORT_TRANSITIONS),
-        "### Who is waited for",
-        waiting(),
-        "## Import request",
-        "There is one way in: `Approved`, `Placing`, `Placed`.",
-        diagram(imports.IMPORT_TRANSITIONS),
-        edges(imports.IMPORT_TRANSITIONS),
-        "### Who is waited for on the way in",
-        waiting_in(),
-        "## List of opt-outs",
-        "Nobody is taken out of slices before new plans bar them; nothing is erased before its hold is over.",
-        diagram(optouts.BATCH_TRANSITIONS),
-        edges(optouts.BATCH_TRANSITIONS),
-        "### What is waited for, and how long at most",
-        opt_outs_waiting(),
-    )
-
-
-def opt_outs_waiting() -> str:
-    """Whose turn it is in each state of a list of opt-outs, and how long that may take before it is shown as late."""
-    rows = [
-        (code(state), f"the {item.owner}", code(item.reason), str(item.patience or "the hold's own length"))
-        for state, item in optouts.WAITING.items()
-    ]
-    return table(("state", "whose turn", "reason shown", "at most"), rows)
 
 
 # Commands
@@ -241,6 +157,7 @@ def settings_page() -> str:
     sections: dict[str, type[BaseModel]] = {
         "tls": settings.TlsSettings,
         "oidc": settings.OidcSettings,
+        "mail": MailSettings,
         "profiles.NAME": settings.ProfileSettings,
         "services": settings.ServiceUids,
         "workspaceUids, dataGroups": settings.UidRange,
@@ -357,6 +274,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/metrics.md": metrics_page,
     "reference/checks.md": checks_page,
     "reference/gate.md": gate_page,
+    "reference/duties.md": duties_page,
     "reference/airlock-policy.schema.json": policy_schema,
     "reference/slice.schema.json": slice_schema,
 }

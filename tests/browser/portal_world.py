@@ -27,6 +27,9 @@ PROGRAMS = {
     "gateway": ("tre.gateway",),
     "storekeeper": ("tre.storekeeper",),
 }
+CONTROLLER = {"controller": ("tre.controller",)}
+"""Apart from the others: most tests play its part themselves."""
+
 WAY_IN = ("portal", "public", "hub", "gateway")
 """What a browser needs. Whoever wants the storekeeper at work, too, names all."""
 
@@ -55,7 +58,7 @@ class Installed(World):
         (root / "hub").mkdir()
         for path in (self.layout.endings, self.layout.logs):
             path.mkdir(parents=True)
-        for name in ("portal", "public", "portal-internal", "hub", "gateway", "controller"):
+        for name in ("portal", "public", "portal-internal", "portal-intake", "hub", "gateway", "controller"):
             make_directory(self.layout.socket(name).parent, 0o700)
         self.clock.jump(SystemClock().now())
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -65,14 +68,14 @@ class Installed(World):
         if runtime := os.environ.get("XDG_RUNTIME_DIR"):
             environment["XDG_RUNTIME_DIR"] = runtime
         for name in programs:
-            module, *options = PROGRAMS[name]
+            module, *options = (PROGRAMS | CONTROLLER)[name]
             with (self.layout.logs / f"{name}.log").open("ab") as log:
                 self.processes[name] = subprocess.Popen(
                     [sys.executable, "-m", module, "--root", str(self.layout.root), *options],
                     env=environment, cwd=self.layout.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 )  # fmt: skip
-        sockets = {"portal": ("portal", "portal-internal"), "public": ("public",), "hub": ("hub",)}
-        sockets["storekeeper"] = ("storekeeper",)
+        sockets = {"portal": ("portal", "portal-internal", "portal-intake"), "public": ("public",), "hub": ("hub",)}
+        sockets |= {"storekeeper": ("storekeeper",), "controller": ("controller",)}
         for name in (one for program in programs for one in sockets.get(program, ())):
             until(lambda n=name: self._answers(n), f"{name} answers")  # type: ignore[misc]
         if "gateway" in programs:

@@ -20,15 +20,14 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from tests.browser.portal_world import Installed, an_installation
 from tests.support.factories import suspension
+from tests.unit.portal.register_world import furnish as furnish_register
 from tests.unit.portal.world import GRANT, PASSWORD
-from tre.domain.datasets import Dataset
 from tre.domain.errors import Reason
 from tre.domain.grants.models import SuspensionScope
 from tre.domain.workspaces.states import StartStep, Wanted, WorkspacePhase
 from tre.portal.api import docs
-from tre.portal.applications import DESK_GROUPS
-from tre.portal.routes import public
-from tre.store import datasets, grants
+from tre.portal.applications import DESK_GROUPS, PUBLIC_GROUPS
+from tre.store import grants
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 WIDTHS = (1280, 390)
@@ -66,9 +65,7 @@ def furnish(world: Installed) -> None:
     world.add_grant("triage-0100", project=project("Triage of X-rays at night", organisation=firm), **dates)
     pause = suspension(SuspensionScope.grant, since=now, reason="An audit of the approval is under way.")
     world.suspend(pause, "triage-0100")
-    nccid = Dataset(name="nccid", title="National COVID-19 Chest Imaging Database", data_group=60100, created_at=now)
-    with world.database.change(world.event()) as change:
-        datasets.register(change, nccid)
+    furnish_register(world, sites=True)
     world.want("bob", Wanted.Running)
     world.move("bob", P.Starting, P.Running, reason=Reason.Entitled)
     name = world.workspace("bob").name
@@ -125,6 +122,13 @@ PAGES = [
     ("public-front", None, "/"),
     ("public-projects", None, "/projects"),
     ("public-project", None, f"/projects/{GRANT}"),
+    ("public-projects-none-fits", None, "/projects?q=nowhere&state=ended"),
+    ("public-project-told", None, "/projects/told"),
+    ("public-data", None, "/data"),
+    ("public-dataset", None, "/data/nccid"),
+    ("public-hospitals", None, "/hospitals?q=RXX"),
+    ("public-totals", None, "/totals"),
+    ("public-log", None, "/log"),
     ("public-404", None, "/nothing"),
     ("projects", "alice", "/"),
     ("projects-empty", "eve", "/"),
@@ -179,11 +183,18 @@ ELSEWHERE = {
     "/imports/{name}", "/imports/{name}/files/{key}",
     "/datasets", "/datasets/{name}", "/quarantine", "/quarantine/{name}",
     "/plans", "/plans/{identifier}", "/grants/{name}/slices/{slice_name}/plan", "/optouts", "/optouts/{identifier}",
+    "/applications", "/applications/{name}", "/applications/{name}/plans/{part}", "/applications/{name}/edit/{step}",
+    "/applications/{name}/data/{number}", "/committee", "/committee/agenda", "/committee/members", "/committee/{name}",
+    "/committee/{name}/plans/{part}", "/grants/{grant}/stop",
+    "/operate/people", "/operate/people/{hub_name}", "/operate/organisation",
+    "/public", "/public/{name}", "/public/new/{kind}", "/projects/{name}/outcomes", "/questions", "/questions/{name}",
+    "/outcomes", "/incidents", "/complaints", "/consultations", "/consultations/{name}", "/consultations/{name}/thanks",
+    "/easy", "/glossary",
 }  # fmt: skip
-"""Pages that `test_portal_airlock`, `_data`, `_imports`, `_plans` and `test_preview` look at, in every
-state."""
+"""Pages that `test_portal_airlock`, `_applying`, `_data`, `_imports`, `_people`, `_plans`, `test_preview` and
+`test_public_account` look at, in every state."""
 
-NO_PAGE = re.compile(r"/api/|/\.tre/|.*(\.json|\.zip|\.html|\.css|/events)$")
+NO_PAGE = re.compile(r"/api/|/\.tre/|.*(\.json|\.zip|\.html|\.css|\.csv|\.xlsx|\.rss|\.txt|/events)$")
 """Addresses for programs, streams, downloads, and the way in."""
 
 
@@ -192,7 +203,7 @@ def test_no_page_is_forgotten() -> None:
     looked_at = [path.replace("{bob}", "w-x").replace("{alice}", "w-x").partition("?")[0] for _, _, path in PAGES]
     every: dict[str, re.Pattern[str]] = {
         route.path: route.path_regex
-        for router in (*(group.router for group in DESK_GROUPS), docs.router, public.router)
+        for router in (*(group.router for group in (*DESK_GROUPS, *PUBLIC_GROUPS)), docs.router)
         for route in router.routes
         if isinstance(route, APIRoute) and "GET" in route.methods and not NO_PAGE.match(route.path)
     }

@@ -23,6 +23,7 @@ CLIENT = {
     "id": "tre-hub",
     "secret": "a secret of the provider's client",
     "redirect": f"http://{HUB_HOST}/hub/oauth_callback",
+    "signedOut": f"http://{HUB_HOST}/hub/logout",
 }
 
 
@@ -34,9 +35,36 @@ def need_provider() -> None:
         pytest.skip("tests/node is not built: `make setup` installs the OpenID provider")
 
 
+@dataclass(frozen=True)
+class Provider:
+    """A running provider."""
+
+    issuer: str
+    process: subprocess.Popen[str]
+
+    def replace_people(self, people: dict[str, dict[str, Any]]) -> None:
+        """From now on the provider knows these people and nobody else."""
+        connection = http.client.HTTPConnection(urlsplit(self.issuer).netloc, timeout=20)
+        connection.request("POST", "/people", body=json.dumps(people))
+        assert connection.getresponse().status == 200
+        connection.close()
+
+    def kill(self) -> None:
+        """Nobody answers at its address any more."""
+        self.process.kill()
+        self.process.wait(10)
+
+
 @contextlib.contextmanager
 def a_provider(people: dict[str, dict[str, Any]]) -> Iterator[str]:
     """Run the provider; its issuer."""
+    with a_running_provider(people) as provider:
+        yield provider.issuer
+
+
+@contextlib.contextmanager
+def a_running_provider(people: dict[str, dict[str, Any]]) -> Iterator[Provider]:
+    """Run the provider."""
     need_provider()
     order = json.dumps({"client": CLIENT, "people": people})
     process = subprocess.Popen(
@@ -46,7 +74,7 @@ def a_provider(people: dict[str, dict[str, Any]]) -> Iterator[str]:
         assert process.stdout is not None
         issuer = process.stdout.readline().strip()
         assert issuer.startswith("http://127.0.0.1:"), "the provider did not start"
-        yield issuer
+        yield Provider(issuer, process)
     finally:
         process.kill()
         process.wait(10)

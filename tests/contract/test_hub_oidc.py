@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import http.client
+import re
 from collections.abc import Iterator
-from urllib.parse import urlencode, urlsplit
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urljoin, urlsplit
 
+import jwt
 import pytest
 
-from tests.contract.hub_world import ENTER_CALLBACK, HUB_HOST, Reply, World, a_world, query_of
-from tests.contract.oidc_world import Walker, a_provider, provider_settings, write_client_secret
+from tests.contract.hub_world import ENTER_CALLBACK, HUB_HOST, Browser, Reply, World, a_world, query_of
+from tests.contract.oidc_world import CLIENT, Walker, a_provider, provider_settings, write_client_secret
 from tre.domain.names import hub_user_name
 
-PEOPLE = {
+PEOPLE: dict[str, dict[str, Any]] = {
     "auth0|7f3": {"name": "Ada Two", "email": "ada@example.org", "groups": ["dac", "staff"], "amr": ["pwd", "otp"]},
     "AUTH0|7F3": {"name": "Ada Two", "email": "ada@example.org", "groups": ["staff"], "amr": ["mfa"]},
     "plain": {"name": "Password Only", "groups": ["staff"], "amr": ["pwd"]},
@@ -168,6 +173,93 @@ def test_a_provider_that_fails_is_named_plainly(
         assert reply.status == 503
         assert "Sign-in is not available at the moment." in reply.text
         assert "Traceback" not in world.log_text()
+
+
+def exchange(issuer: str, **fields: str) -> Reply:
+    """A code taken to the provider's token endpoint by somebody who knows the client's secret."""
+    known = {"client_id": CLIENT["id"], "client_secret": CLIENT["secret"], "redirect_uri": CLIENT["redirect"]}
+    body = urlencode({"grant_type": "authorization_code"} | known | fields)
+    connection = http.client.HTTPConnection(urlsplit(issuer).netloc, timeout=20)
+    connection.request("POST", "/token", body=body, headers={"Content-Type": "application/x-www-form-urlencoded"})
+    response = connection.getresponse()
+    reply = Reply(response.status, response.headers, response.read())
+    connection.close()
+    return reply
+
+
+def a_code(issuer: str, challenge: str) -> str:
+    """A code that the provider gave for a challenge of the test's own."""
+    walker = Walker(Browser(Path("/nowhere")))
+    asked = {
+        "client_id": CLIENT["id"], "redirect_uri": CLIENT["redirect"], "response_type": "code", "scope": "openid",
+        "state": "s", "code_challenge": challenge, "code_challenge_method": "S256",
+    }  # fmt: skip
+    url = f"{issuer}/auth?{urlencode(asked)}"
+    reply = walker.get(url)
+    form = urljoin(url, reply.location)
+    url = urljoin(form, walker._provider("POST", form, urlencode({"person": "plain"})).location)
+    return query_of(walker.get(url).location)["code"]
+
+
+def test_a_stolen_code_is_worth_nothing_without_its_verifier(world: World, issuer: str) -> None:
+    """Whoever reads the Hub's redirect, and even knows the client's secret, gets no token for it (RFC 7636)."""
+    walker = Walker(world.browser())
+    form, _ = walker.walk(AUTHORIZE)
+    url = walker._provider("POST", form, urlencode({"person": "auth0|7f3"})).location
+    while urlsplit(url).path != "/hub/oauth_callback":
+        url = walker.get(urljoin(issuer, url)).location
+    stolen = query_of(url)["code"]
+    for guess in ({}, {"code_verifier": "w" * 64}):
+        refused = exchange(issuer, code=stolen, **guess)
+        assert (refused.status, refused.json["error"]) == (400, "invalid_grant")
+    assert exchange(issuer, code=a_code(issuer, CHALLENGE), code_verifier="w" * 64).status == 400
+    assert exchange(issuer, code=a_code(issuer, CHALLENGE), code_verifier="v" * 64).status == 200
+
+
+def test_signing_out_goes_on_at_the_provider(tmp_path_factory: pytest.TempPathFactory, issuer: str) -> None:
+    settings = provider_settings(issuer)
+    settings["oidc"]["endSessionUrl"] = f"{issuer}/session/end"
+    with a_world(tmp_path_factory.mktemp("hub") / "root", settings) as world:
+        write_client_secret(world.layout.root)
+        world.start()
+        walker, url, _ = come_in(world, "plain")
+        assert "code=" in url
+        away = walker.hub.get("/hub/logout")
+        assert away.status == 302
+        assert urlsplit(away.location).path == "/session/end"
+        sent = query_of(away.location)
+        claims = jwt.decode(sent["id_token_hint"], options={"verify_signature": False})
+        assert (claims["sub"], sent["client_id"]) == ("plain", CLIENT["id"])
+        page = walker.get(away.location)
+        secret = re.search(r'name="xsrf" value="([^"]+)"', page.text)
+        assert page.status == 200
+        assert secret is not None
+        done = walker._provider(
+            "POST", f"{issuer}/session/end/confirm", urlencode({"xsrf": secret[1], "logout": "yes"})
+        )
+        assert done.location == f"{CLIENT['signedOut']}?state=signed-out"
+        end, last = walker.walk(done.location)
+        assert last is not None
+        assert (last.status, end) == (200, done.location)
+        assert "You are signed out" in last.text
+        form, again = walker.walk(AUTHORIZE)  # the provider asks who it is
+        assert again is not None
+        assert 'name="person"' in again.text
+        assert form.startswith(issuer)
+
+
+def test_whoever_signs_out_late_is_sent_there_without_a_hint(
+    tmp_path_factory: pytest.TempPathFactory, issuer: str
+) -> None:
+    settings = provider_settings(issuer)
+    settings["oidc"]["endSessionUrl"] = f"{issuer}/session/end"
+    with a_world(tmp_path_factory.mktemp("hub") / "root", settings) as world:
+        write_client_secret(world.layout.root)
+        world.start()
+        away = world.browser().get("/hub/logout")
+        assert away.status == 302
+        assert "id_token_hint" not in query_of(away.location)
+        assert query_of(away.location)["post_logout_redirect_uri"] == CLIENT["signedOut"]
 
 
 def test_signing_out_does_not_sign_in_again(world: World) -> None:

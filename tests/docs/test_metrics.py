@@ -14,8 +14,8 @@ ROWS = {
     for name, labels in re.findall(r"^\| `(tre_\w+)` \| \w+ \| ([^|]*) \|", PAGE, re.M)
 }
 KNOWN_LABELS = {
-    "ask", "direction", "door", "kind", "lane", "outcome", "phase", "program", "reason", "state", "status",
-    "verb", "way",
+    "ask", "direction", "door", "kind", "lane", "outcome", "phase", "program", "reason", "source",
+    "state", "status", "verb", "way",
 }  # fmt: skip
 """What these hold is a word of the program's own, never one that somebody typed or that names somebody."""
 

@@ -10,6 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, select
 
+from tests.support.databases import sqlite_with_tables
 from tests.support.factories import NOON, access_grant
 from tests.support.faulty_cluster import FaultyCluster
 from tre.cluster.events import Recorder
@@ -27,8 +28,7 @@ from tre.sources.kubernetes.door import DoorTerms
 from tre.sources.kubernetes.service import KubernetesSource, SourceTerms
 from tre.sources.signed import key_id, sign
 from tre.store import grants
-from tre.store.database import Database, new_id
-from tre.store.migrate import migrate
+from tre.store.database import new_id
 from tre.store.tables.audit import audit_events
 from tre.store.tables.grants import grants as table
 
@@ -41,8 +41,7 @@ class SourceWorld:
 
     def __init__(self, path: Path) -> None:
         self.clock = ManualClock(NOON)
-        self.database = Database.sqlite(path)
-        migrate(self.database)
+        self.database = sqlite_with_tables(path)
         self.cluster = MemoryCluster(self.clock.now)
         self.client = FaultyCluster(self.cluster)
         self.committee, self.stranger = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()

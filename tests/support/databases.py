@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -46,6 +48,24 @@ class Backend(Protocol):
         ...
 
 
+@cache
+def _migrated() -> bytes:
+    """A database file with every table and no row: made once, since a migration takes a hundred times a copy."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "template.sqlite"
+        made = Database.sqlite(path)
+        migrate(made)
+        made.close()
+        return path.read_bytes()
+
+
+def sqlite_with_tables(path: Path) -> Database:
+    """A database with every table, as after `migrate`; a new one has no row."""
+    if not path.exists():
+        path.write_bytes(_migrated())
+    return Database.sqlite(path)
+
+
 class Sqlite:
     """A file each."""
 
@@ -55,9 +75,7 @@ class Sqlite:
         self._made: list[Database] = []
 
     def make(self, path: Path) -> Database:
-        made = self.empty(path)
-        migrate(made)
-        return made
+        return self._keep(sqlite_with_tables(path))
 
     def empty(self, path: Path) -> Database:
         return self._keep(Database.sqlite(path))

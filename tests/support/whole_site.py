@@ -27,6 +27,7 @@ from tre.checker.service import CheckerService
 from tre.cli.main import app
 from tre.controller.checker_relay import CheckerRelay
 from tre.controller.context import Context
+from tre.controller.decisions import ApplicationReconciler
 from tre.controller.exports import ExportReconciler
 from tre.controller.reconciler import Reconciler
 from tre.domain.events import program
@@ -108,6 +109,7 @@ class Site:
         relay.appliers |= exports.appliers
         self.reconciler = Reconciler(self.context, threading.Event())
         self.reconciler.handlers["export"] = exports.reconcile
+        self.reconciler.handlers["application"] = ApplicationReconciler(self.context).reconcile
         self.reconciler.background += [relay.step, self._sequence]
         self.checker = CheckerService(Workbench(layout, self.clock), spool)
         self.checker.prepare()

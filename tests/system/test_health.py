@@ -16,7 +16,17 @@ from tre.cli.trial.world import World
 from tre.domain.errors import Reason
 from tre.system.paths import CHECKOUT
 
-SOCKETS = ("launcher", "storekeeper", "controller", "portal", "portal-internal", "public", "hub", "gateway")
+SOCKETS = (
+    "launcher",
+    "storekeeper",
+    "controller",
+    "portal",
+    "portal-internal",
+    "portal-intake",
+    "public",
+    "hub",
+    "gateway",
+)
 SAMPLE = re.compile(r"^([a-zA-Z_]\w*)(?:\{(.*)\})? ")
 ENDING = re.compile(r"_(total|bucket|count|sum|created)$")
 PAGE = (CHECKOUT / "docs" / "reference" / "metrics.md").read_text(encoding="utf-8")

@@ -24,8 +24,9 @@ from tre.cluster.protocol import ClusterError, Key, Kind, Object
 from tre.domain.errors import Reason
 from tre.link.certificates import self_signed
 from tre.link.table import CALLERS, SOCKETS
+from tre.sources.signing_keys import COMMITTEE_KEY, COMMITTEE_PUBLIC, new_pair
 from tre.store.roles import Role
-from tre.system.hub_keys import CONTROLLER_TOKEN, COOKIE_SECRET, OAUTH_SECRET
+from tre.system.hub_keys import CONTROLLER_TOKEN, COOKIE_SECRET, OAUTH_SECRET, TOKENS_KEY
 from tre.system.installation import SECRETS
 
 SECRET = Kind("", "v1", "Secret", "secrets")
@@ -65,6 +66,10 @@ class Maker:
             audit_keys.PRIVATE_KEY_FILE: signer.line().encode() + b"\n",
             audit_keys.PUBLIC_KEY_FILE: signer.public.line().encode() + b"\n",
         }
+
+    def decisions(self) -> dict[str, bytes]:
+        """The key that signs what the committee decided here, and its public half."""
+        return dict(zip((COMMITTEE_KEY, COMMITTEE_PUBLIC), new_pair(), strict=True))
 
     def pair(self, name: str, certificate: str, key: str) -> dict[str, bytes]:
         """A certificate of its own."""
@@ -121,15 +126,29 @@ _AUDIT = SecretSpec(
     },
     Maker.audit,
 )
+_COMMITTEE = SecretSpec(
+    "tre-committee-signing",
+    {
+        COMMITTEE_KEY: frozenset({"controller"}),
+        COMMITTEE_PUBLIC: frozenset({"controller", SHELL}),
+    },
+    Maker.decisions,
+)
 FRONT = SecretSpec(
     "tre-gateway-tls", {"tls.crt": frozenset({"gateway"}), "tls.key": frozenset({"gateway"})}, Maker.front
 )
-_HUB = {CONTROLLER_TOKEN: ("hub", "controller"), OAUTH_SECRET: ("hub", "portal"), COOKIE_SECRET: ("hub",)}
+_HUB = {
+    CONTROLLER_TOKEN: ("hub", "controller"),
+    OAUTH_SECRET: ("hub", "portal"),
+    COOKIE_SECRET: ("hub",),
+    TOKENS_KEY: ("hub",),
+}
 
 SPECS: tuple[SecretSpec, ...] = (
     *(_one(file, (service, *([SHELL] if file in SHELL_READS else [])), raw=True) for file, service in SECRETS.items()),
     *(_one(file, readers) for file, readers in _HUB.items()),
     _AUDIT,
+    _COMMITTEE,
     *(_database(role, (PREPARE, *_signing_in(role))) for role in Role),
     _database("administrator", (PREPARE, DATABASE)),
     *(_link(service) for service in LINKED),

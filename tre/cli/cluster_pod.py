@@ -22,7 +22,8 @@ from tre.audit.keys import PUBLIC_KEY_FILE
 from tre.cli.cluster_table import BECOMES, ON_CLUSTER
 from tre.cli.services import EXTRA, MODULES
 from tre.domain.errors import Reason, TREError
-from tre.sources.signed import PRACTICE_SIGNERS
+from tre.sources.signed import COMMITTEE_SIGNERS, PRACTICE_SIGNERS
+from tre.sources.signing_keys import COMMITTEE_PUBLIC, OWN_SIGNER
 from tre.system.files import make_directory, write_atomically
 from tre.system.layout import Layout
 from tre.system.processes import become_with, python
@@ -35,7 +36,7 @@ _POLICIES = {"airlock-policies": "airlock", "dataset-policies": "datasets", "pop
 """Folders of policies as the chart mounts them, and as they are called in a root."""
 
 _SIGNERS = ("grant-signers", "manifest-signers", PRACTICE_SIGNERS)
-_PUBLIC = frozenset({PUBLIC_KEY_FILE, "tls.crt", "gateway-door.crt"})
+_PUBLIC = frozenset({PUBLIC_KEY_FILE, COMMITTEE_PUBLIC, "tls.crt", "gateway-door.crt"})
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,10 @@ def lay_out(layout: Layout, given: Given) -> Settings:
         write_atomically(layout.keys / path.name, path.read_bytes(), mode=mode, durable=False)
     for folder in _SIGNERS:
         _copy(given.directory / folder, layout.keys / folder)
+    if (public := given.directory / "keys" / COMMITTEE_PUBLIC).is_file():  # what is decided here counts here
+        make_directory(layout.keys / COMMITTEE_SIGNERS, 0o755)
+        target = layout.keys / COMMITTEE_SIGNERS / OWN_SIGNER
+        write_atomically(target, public.read_bytes(), mode=0o644, durable=False)
     return settings
 
 
@@ -103,7 +108,7 @@ def hand_over(layout: Layout, name: str, uid: int) -> None:
     """Make the directories that are the service's own, and give it everything where root laid it out."""
     own = [layout.socket(name).parent, layout.root / "hub"] if name == "hub" else [layout.socket(name).parent]
     if name == "portal":
-        own.append(layout.socket("portal-internal").parent)
+        own += [layout.socket(one).parent for one in ("portal-internal", "portal-intake")]
     for directory in own:
         make_directory(directory, 0o700 if directory.name == "hub" and directory.parent == layout.root else 0o711)
     if os.geteuid() == 0:

@@ -13,7 +13,7 @@ from tre.cli.dataset import office_of
 from tre.controller.grant_checks import CheckTerms, problems_of
 from tre.domain.datasets import Release
 from tre.domain.grants.models import GrantSlice
-from tre.slices.build import check_buildable
+from tre.domain.slices.plan import check_buildable
 from tre.slices.plan import plan
 from tre.sources.grantfile import LocatedGrant
 from tre.store import datasets

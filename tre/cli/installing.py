@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tre.airlock.policy import SITE_DIRECTORY, read_policy
 from tre.audit import keys as audit_keys
@@ -21,7 +19,9 @@ from tre.cli.services import services
 from tre.domain.errors import Reason, TREError
 from tre.portal.roles import load_roles
 from tre.slices.populations import check_policies
-from tre.sources.signed import PRACTICE_SIGNERS
+from tre.sources.committee_policy import load_committee
+from tre.sources.signed import COMMITTEE, ELSEWHERE, KINDS, PRACTICE, SOURCE
+from tre.sources.signing_keys import OWN_SIGNER, new_pair
 from tre.store.database import Database
 from tre.store.migrate import migrate
 from tre.store.postgres import password_path
@@ -29,7 +29,7 @@ from tre.store.roles import Role
 from tre.system import installation
 from tre.system.claims import claimed
 from tre.system.files import make_directory, sweep_unfinished, write_atomically
-from tre.system.hub_keys import CONTROLLER_TOKEN, OAUTH_SECRET, make_keys
+from tre.system.hub_keys import CONTROLLER_TOKEN, OAUTH_SECRET, TOKENS_KEY, make_keys
 from tre.system.layout import Layout
 from tre.system.paths import CHECKOUT
 from tre.system.processes import Keeper
@@ -55,7 +55,7 @@ def init(
 def _complete(layout: Layout) -> None:
     """Make whatever is missing: run again, it goes on where an earlier run was interrupted."""
     settings = load_settings(layout.root)
-    for directory in (layout.root, layout.keys, layout.keys / "grant-signers", layout.keys / PRACTICE_SIGNERS):
+    for directory in (layout.root, layout.keys, *(layout.keys / kind.directory for kind in KINDS.values())):
         sweep_unfinished(directory)
     installation.make_secrets(layout)
     _make_grant_key(layout)
@@ -73,23 +73,21 @@ def _complete(layout: Layout) -> None:
 
 
 def _make_grant_key(layout: Layout) -> None:
-    """The keys whose signatures make grants count here, unless the operator brought keys: a committee's for any, a
-    data manager's for practice data."""
-    _make_signer(layout.keys / "grant-signers", layout.grant_key)
-    _make_signer(layout.keys / PRACTICE_SIGNERS, layout.practice_key)
+    """The keys whose signatures make grants count here, unless the operator brought keys: an approving body's for any,
+    a data manager's for practice data, this service's own for what a committee decided in it and what sources state."""
+    private = {SOURCE: layout.grant_key, PRACTICE: layout.practice_key}
+    private |= {COMMITTEE: layout.committee_key, ELSEWHERE: layout.source_key}
+    for source, path in private.items():
+        _make_signer(layout.keys / KINDS[source].directory, path)
 
 
 def _make_signer(signers: Path, target: Path) -> None:
     make_directory(signers, 0o755)
     if any(signers.glob("*.pub")):
         return
-    key = Ed25519PrivateKey.generate()
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    private, public = new_pair()
     write_atomically(target, private, mode=0o600)
-    write_atomically(signers / "this-installation.pub", public, mode=0o644)
+    write_atomically(signers / OWN_SIGNER, public, mode=0o644)
 
 
 def _give_keys(layout: Layout) -> None:
@@ -97,13 +95,25 @@ def _give_keys(layout: Layout) -> None:
     owners = installation.Owners.of(load_settings(layout.root))
     controller, hub, portal = (owners.uid(name) for name in ("controller", "hub", "portal"))
     installation.own_secret(layout.keys / audit_keys.PRIVATE_KEY_FILE, controller)
+    for path in (layout.committee_key, layout.source_key):
+        if path.exists():
+            installation.own_secret(path, controller)
+    _give_source_keys(layout, controller)
     installation.own_secret(layout.keys / "hub-cookie-secret", hub)
+    installation.own_secret(layout.keys / TOKENS_KEY, hub)
     installation.own_secret(layout.keys / CONTROLLER_TOKEN, controller, hub)
     installation.own_secret(layout.keys / OAUTH_SECRET, portal, hub)
     for role in Role:
         if (password := password_path(layout, role)).exists():
             of_a_service = role in installation.SERVICES
             installation.own_secret(password, owners.uid(role) if of_a_service else os.geteuid())
+
+
+def _give_source_keys(layout: Layout, controller: int) -> None:
+    """What sources elsewhere are asked with, to who asks them."""
+    make_directory(layout.source_secrets, 0o700, owner=controller)
+    for path in layout.source_secrets.glob("*.key"):
+        installation.own_secret(path, controller)
 
 
 @command
@@ -123,6 +133,7 @@ def up(root: RootOption = None) -> None:
 def _check_policies(layout: Layout) -> None:
     """Raise `TREError` for a policy that a service would refuse to start with, where somebody reads it."""
     load_roles(layout.root)
+    load_committee(layout.root)
     for path in sorted((layout.root / SITE_DIRECTORY).glob("*.yaml")):
         read_policy(path)
     check_policies(layout.root)

@@ -7,7 +7,6 @@ in force.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +18,7 @@ from tre.airlock.policy import directories, find_policy, load_policy
 from tre.cli.check import files_in, rows_of
 from tre.cli.common import JsonOption, RootOption, command, out, print_json, print_table
 from tre.domain.exports.rules import AirlockPolicy
+from tre.domain.publicaccount.differences import differences as of_values
 from tre.system.settings import root_from
 
 app = typer.Typer(help="Airlock policies: list, compare, try out.", no_args_is_help=True)
@@ -65,17 +65,7 @@ def diff(before: NamedPolicy, after: NamedPolicy, as_json: JsonOption = False, r
 
 def differences(old: AirlockPolicy, new: AirlockPolicy) -> list[tuple[str, Any, Any]]:
     """Every key of the two specs whose values differ: its path, the old value, the new one; `None` for none."""
-    before, after = (dict(_flat(policy.spec.as_plain(), "")) for policy in (old, new))
-    keys = [*before, *(key for key in after if key not in before)]
-    return [(key, before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)]
-
-
-def _flat(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _flat(inner, f"{path}.{key}" if path else str(key))
-    else:
-        yield path, value
+    return of_values(old.spec.as_plain(), new.spec.as_plain())
 
 
 def _shown(value: Any) -> str:

@@ -18,10 +18,9 @@ from tre.cli.progress import watched
 from tre.domain.datasets import BuiltSlice
 from tre.domain.errors import Reason, TREError
 from tre.domain.names import check_resource_name, slice_id
-from tre.domain.slices.plan import SlicePlan
+from tre.domain.slices.plan import SlicePlan, check_buildable
 from tre.domain.slices.shown import as_shown
 from tre.domain.slices.spec import SliceSpec
-from tre.slices.build import check_buildable
 from tre.slices.copies import copies_of
 from tre.slices.planpage import plan_page
 from tre.slices.populations import disclosure_of

@@ -32,17 +32,22 @@ from tre.controller.api import ControllerApi
 from tre.controller.checker_relay import CheckerRelay
 from tre.controller.cluster import open_cluster, source_of
 from tre.controller.context import Context
+from tre.controller.decisions import ApplicationReconciler
+from tre.controller.elsewhere import sources_of
 from tre.controller.exports import ExportReconciler
 from tre.controller.greeting import Greeting
 from tre.controller.hub_mirror import HubMirror
 from tre.controller.imports import ImportReconciler
 from tre.controller.leadership import Leadership
+from tre.controller.letters import Letters
+from tre.controller.letters import Terms as LetterTerms
 from tre.controller.metrics import RecordNumbers
 from tre.controller.mirror import keep_mirror
 from tre.controller.preflights import Preflights
 from tre.controller.publisher import Publisher
 from tre.controller.reconciler import Reconciler
 from tre.controller.runtimes import RunTerms, runs_of
+from tre.controller.standing import StandingKeeper
 from tre.domain.errors import TREError
 from tre.store.database import Database
 from tre.store.roles import Role
@@ -107,6 +112,8 @@ class Controller:
         imports = ImportReconciler(self.context)
         self.relay.appliers |= imports.appliers
         self.reconciler.handlers["import"] = imports.reconcile
+        self.reconciler.handlers["application"] = ApplicationReconciler(self.context).reconcile
+        self.reconciler.handlers["standing"] = StandingKeeper(self.context).reconcile
         preflights = Preflights(self.context, self.spool)
         self.reconciler.background += [self.take_in_endings, self.relay.step, preflights.step, self.sequence]
         self.greeting = Greeting(self.context, self.publisher)
@@ -131,7 +138,8 @@ class Controller:
             self.loop.call_soon_threadsafe(self.leading.set)
         self._put_up_sign()
         self.runs.watch(self.stop, self.tapped.set)
-        with self._source():
+        Letters(LetterTerms(self.context, self.stop, self.leadership.check)).begin()
+        with self._source(), self._elsewhere():
             self.greeting.say()
             self.reconciler.run(self.stop)
 
@@ -153,6 +161,15 @@ class Controller:
         yield
         source.queue.close()
         thread.join(SOURCE_SECONDS)  # what it may do after that is refused by the fence
+
+    @contextlib.contextmanager
+    def _elsewhere(self) -> Iterator[None]:
+        """Sources elsewhere are asked and taken in meanwhile, as `policies/sources.yaml` says."""
+        elsewhere = sources_of(self.context, self.leadership.check)
+        thread = threading.Thread(target=elsewhere.run, args=(self.stop,), daemon=True, name="sources")
+        thread.start()
+        yield
+        thread.join(SOURCE_SECONDS)
 
     def publish(self, message: dict[str, Any]) -> None:
         """Tell the gateways (and wait until they closed their doors on an ending), and have the Hub's mirror look."""
@@ -214,7 +231,7 @@ class Controller:
         callers = {"gateway": frozenset({uids.gateway, *own}), "hub": frozenset({uids.hub, *own})}
         app = ControllerApi(self.context, self.publisher, callers, self.leadership.leads).app()
         app.add_routes(health_routes(self.checks()))
-        REGISTRY.register(RecordNumbers(self.database))
+        REGISTRY.register(RecordNumbers(self.database, self.context.clock))
         tap = _listen_for_taps(self.layout, self.loop, self.tapped)
         self.leadership.start(functools.partial(_set, self.loop, lost))
         self.thread.start()

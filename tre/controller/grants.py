@@ -21,9 +21,17 @@ from tre.controller.grant_slices import GrantSlices
 from tre.controller.metrics import GRANT_MOVES
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import API_VERSION, AccessGrant, GrantRecord, Metadata, SuspensionScope
-from tre.domain.grants.policies import WARNINGS, due_warnings, effective_end, suspensions_in_force
+from tre.domain.grants.policies import (
+    EARLY_WARNINGS,
+    WARNINGS,
+    due_announcements,
+    effective_end,
+    suspensions_in_force,
+)
 from tre.domain.grants.states import ENDED_PHASES, GrantPhase
+from tre.domain.identity import turning_points
 from tre.domain.people import Subject
+from tre.domain.standing.rules import moments as standing_moments
 from tre.sources.signed import load_signers
 from tre.store import grants as store
 from tre.store import people
@@ -96,7 +104,7 @@ class GrantReconciler:
         unseen = [m.subject for m in grant.spec.members if m.subject.key not in common.met]
         after = merged(seen.conditions, [*findings, _met(unseen)], grant.generation, now)
         moves = _target(grant, findings, now, lambda: not common.granting) is not None
-        warns = grant.activated_at is not None and _warning(grant, seen.warned_minutes, now) is not None
+        warns = _warning(grant, seen.warned_minutes, now) is not None
         return None if after != seen.conditions or moves or warns else _next_look(grant, now)
 
     def _is_signed(self, grant: GrantRecord, signers: dict[str, Ed25519PublicKey]) -> bool:
@@ -174,7 +182,7 @@ class GrantReconciler:
         GRANT_MOVES.labels(target.value, reason.value).inc()
 
     def _warn(self, grant: GrantRecord, now: datetime) -> None:
-        if grant.activated_at is None or not due_warnings(effective_end(grant.spec).at, now):
+        if not due_announcements(grant, now):
             return
         with self._context.database.read() as connection:
             warned = store.warned_minutes(connection, grant.name)
@@ -218,7 +226,7 @@ def _target(
 
 def _warning(grant: GrantRecord, warned: int | None, now: datetime) -> int | None:
     """The warning that is due and was not given: so many minutes before the end."""
-    due = due_warnings(effective_end(grant.spec).at, now)
+    due = due_announcements(grant, now)
     if not due:
         return None
     minutes = int(min(due).total_seconds() // 60)
@@ -228,10 +236,13 @@ def _warning(grant: GrantRecord, warned: int | None, now: datetime) -> int | Non
 def _next_look(grant: GrantRecord, now: datetime) -> datetime:
     """The next moment at which the clock alone changes something about a grant."""
     end = effective_end(grant.spec).at
-    moments = [end, grant.spec.not_before, *(end - warning for warning in WARNINGS)]
+    moments = [end, grant.spec.not_before, *(end - warning for warning in (*EARLY_WARNINGS, *WARNINGS))]
     for suspension in grant.suspensions:
         moments += [suspension.since, *([suspension.until] if suspension.until else [])]
     if grant.confirmed_until is not None:
         moments.append(grant.confirmed_until)
+    for facts in grant.people:
+        moments += turning_points(facts)
+    moments += standing_moments(grant.organisation_required)
     ahead = [moment for moment in moments if moment > now]
     return min([*ahead, now + timedelta(hours=1)])

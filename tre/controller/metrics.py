@@ -14,10 +14,12 @@ from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from tre.domain.clock import Clock
 from tre.domain.exports.states import ExportState
 from tre.domain.grants.states import GrantPhase
+from tre.domain.letters.models import LetterState
 from tre.domain.workspaces.states import WorkspacePhase
-from tre.store import census
+from tre.store import census, letters
 from tre.store.database import Database
 
 RECONCILED = Counter("tre_reconciled", "Looks at an object of the record.", ["kind", "outcome"])
@@ -37,8 +39,8 @@ START_SECONDS = Histogram(
 class RecordNumbers(Collector):
     """What is in the record at the moment of asking."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
         """Nothing, so that registering it asks the record nothing."""
@@ -48,6 +50,8 @@ class RecordNumbers(Collector):
         """One gauge for each kind; every state is named, those without anything with 0."""
         with self._database.read() as connection:
             found = census.take(connection)
+            sent = letters.numbers(connection, now := self._clock.now())
+        states = {state.value: count for state, count in sent.states.items()}
         grants = GaugeMetricFamily("tre_grants", "Grants by phase.", labels=["phase"])
         yield _filled(grants, found.grants, GrantPhase)
         workspaces = GaugeMetricFamily("tre_workspaces", "Workspaces by phase.", labels=["phase"])
@@ -56,6 +60,11 @@ class RecordNumbers(Collector):
         yield _filled(exports, found.exports, ExportState)
         jobs = GaugeMetricFamily("tre_jobs_unfinished", "Jobs that were asked for and not done.", labels=["program"])
         yield _filled(jobs, found.jobs, ("storekeeper", "checker"))
+        yield _filled(GaugeMetricFamily("tre_letters", "Letters by state.", labels=["state"]), states, LetterState)
+        age = 0.0 if sent.oldest is None else (now - sent.oldest).total_seconds()
+        yield GaugeMetricFamily(
+            "tre_letters_oldest_seconds", "Age of the oldest letter that should have been sent by now.", value=age
+        )
         yield GaugeMetricFamily(
             "tre_audit_events_waiting", "Events that the signed log does not hold yet.", value=found.events_waiting
         )

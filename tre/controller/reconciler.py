@@ -30,7 +30,7 @@ from tre.domain.errors import Reason, TREError
 from tre.domain.exports import states as export_states
 from tre.domain.workspaces.states import ALIVE_PHASES
 from tre.runtimes.protocol import Observation, RunPhase
-from tre.store import exports, grant_slices, grants, imports, jobs, people, workspaces
+from tre.store import applications, exports, grant_slices, grants, imports, jobs, people, workspaces
 from tre.store.changes import ChangeFeed, objects_changed_after
 from tre.store.events import last_number
 
@@ -201,9 +201,10 @@ class Reconciler:
                 changed += workspaces.ended_grants_of(connection, changed)
             if now >= self._next_full:
                 self._next_full = now + FULL_LOOK
-                changed.append("session/all")
+                changed += ["session/all", "standing/all"]
                 changed += [f"export/{item.id}" for item in exports.by_state(connection, UNFINISHED)]
                 changed += [f"import/{name}" for name in imports.unfinished(connection, now - REMEMBERED)]
+                changed += [f"application/{name}" for name in applications.waiting(connection)]
         for key in changed:
             self._enqueue(key)
 

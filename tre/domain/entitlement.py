@@ -3,7 +3,9 @@
 Guarantees: the spawner, the gateway, the controller and the portal call `is_entitled` and nobody has a second
 opinion. It fails closed: a grant without verified evidence, never activated, outside its dates, revoked, suspended
 or no longer confirmed by its source entitles nobody, whatever its stored phase says; and a phase that has ended
-never entitles again, whatever the clock says.
+never entitles again, whatever the clock says. A person whose account was disabled, for whom the identity provider
+vouches no more, or who lacks what must be held, is in no workspace; one of whom the provider was not asked lately
+begins nothing new.
 
 Does not guarantee: that access ended. That is the controller's work, proven by `tre workspace verify`.
 """
@@ -17,8 +19,10 @@ from tre.domain.errors import Reason
 from tre.domain.grants.models import GrantRecord, SuspensionScope
 from tre.domain.grants.policies import effective_end, suspended_slices, suspension_of
 from tre.domain.grants.states import GrantPhase
+from tre.domain.identity import is_fresh, short_of, unknown
 from tre.domain.model import Record
 from tre.domain.people import Subject
+from tre.domain.standing.rules import lacking
 
 _ENDED = {
     GrantPhase.Closed: Reason.GrantClosed,
@@ -54,6 +58,8 @@ def is_entitled(grant: GrantRecord, subject: Subject, now: datetime, mounted: fr
         reason = rule(grant, subject, now)
         if reason is not None:
             return Verdict(entitled=False, reason=reason)
+    if mounted is None and not is_fresh(grant.facts(subject), now):
+        return Verdict(entitled=False, reason=Reason.IdentityStale)
     suspended = suspended_slices(grant, now)
     permitted = frozenset(item.name for item in grant.spec.slices) - suspended
     if not permitted or (mounted is not None and not mounted <= permitted):
@@ -98,6 +104,18 @@ def _suspended(grant: GrantRecord, subject: Subject, now: datetime) -> Reason | 
     return None if suspension is None else _SUSPENDED[suspension.scope]
 
 
+def _unknown(grant: GrantRecord, subject: Subject, now: datetime) -> Reason | None:
+    return unknown(grant.facts(subject), now)
+
+
+def _short_of(grant: GrantRecord, subject: Subject, now: datetime) -> Reason | None:
+    return short_of(grant.facts(subject), now)
+
+
+def _organisation_short_of(grant: GrantRecord, _subject: Subject, now: datetime) -> Reason | None:
+    return None if lacking(grant.organisation_required, now) is None else Reason.OrganisationStandingMissing
+
+
 _RULES: tuple[Callable[[GrantRecord, Subject, datetime], Reason | None], ...] = (
     _stranger,  # first: who is not in the project learns nothing about it
     _ended,
@@ -107,4 +125,7 @@ _RULES: tuple[Callable[[GrantRecord, Subject, datetime], Reason | None], ...] = 
     _inactive,
     _stale,
     _suspended,
+    _unknown,
+    _short_of,
+    _organisation_short_of,
 )

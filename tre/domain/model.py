@@ -140,12 +140,13 @@ _REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """Characters that make text show in another order than it is stored (Unicode UAX 9)."""
 
 
-def _is_hidden(character: str) -> bool:
+def is_hidden(character: str) -> bool:
+    """Whether a character is a control character, or changes the order in which others show."""
     return unicodedata.category(character) in {"Cc", "Zl", "Zp"} or character in _REORDERING
 
 
 def _one_line(value: str) -> str:
-    if not value.isprintable() and any(_is_hidden(character) for character in value):
+    if not value.isprintable() and any(is_hidden(character) for character in value):
         msg = "control characters and line breaks are not allowed here"
         raise ValueError(msg)
     if value != value.strip():
@@ -156,7 +157,7 @@ def _one_line(value: str) -> str:
 
 def as_line(text: str, most: int = 500) -> str:
     """Any text as a `Line` of at most so many characters: what programs and strangers say, kept where a line is due."""
-    visible = "".join(" " if _is_hidden(character) else character for character in text)
+    visible = "".join(" " if is_hidden(character) else character for character in text)
     return " ".join(visible.split())[:most].strip()
 
 

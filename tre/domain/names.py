@@ -22,6 +22,8 @@ RELEASE_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 """Names of releases: a label that may hold dots, underscores and capitals, such as `2026-10-01` or `v1.2`."""
 
 _SUFFIX_LENGTH = 12
+_READABLE = 30
+"""Characters of a title that a grant's name keeps at most."""
 
 
 def is_resource_name(text: str) -> bool:
@@ -105,6 +107,18 @@ GRANT_NAMESPACE_PREFIX = "tre-grant-"
 def grant_namespace(grant: str) -> str:
     """The Kubernetes namespace of a grant: at most 63 characters, as a DNS label wants it."""
     return f"{GRANT_NAMESPACE_PREFIX}{slug(grant, room=40)}"
+
+
+def grant_name(title: str, application: str) -> str:
+    """The name of the grant that an application becomes: readable where its title is, unique by the application.
+
+    None begins with `practice-`, which is kept for practice data.
+    """
+    whole = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+    words = whole if len(whole) <= _READABLE else whole[: _READABLE + 1].rpartition("-")[0]  # no half words
+    readable = (words or whole[:_READABLE]).strip("-")
+    plain = readable[:1].isalpha() and not readable.startswith("practice")
+    return f"{readable if plain else f'project-{readable}'.strip('-')}-{short_hash('grant', application)}"
 
 
 def volume_name(kind: str, name: str = "") -> str:

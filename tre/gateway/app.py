@@ -97,6 +97,7 @@ class Gateway:
             Door.desk: Service(socket("portal"), LARGEST_TO_DESK),
             Door.enter: Service(socket("portal"), 64 * _KI),
             Door.preview: Service(socket("portal"), _KI, cookies=False, framed=True),
+            Door.sources: Service(socket("portal"), _MI, cookies=False),
             Door.hub: Service(socket("hub"), _MI),
         }
         self._doors: dict[Door, Callable[[web.BaseRequest, Place], Awaitable[web.StreamResponse]]] = {

@@ -101,6 +101,30 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "The proof of the approval could not be verified, so nobody is let in on it.",
         "The people who run this service can see why; tell them the name of your project.",
     ),
+    Reason.AccountDisabled: Explanation(
+        "Your account is disabled", f"Your account was disabled, so the workspace was closed at once. {_KEPT}",
+        _ASK_OPERATOR,
+    ),
+    Reason.NotVouchedFor: Explanation(
+        "Your organisation does not vouch for you",
+        f"Your organisation's sign-in says that you are not to be here any more. {_KEPT}",
+        "Sign in again; if that is refused, ask your organisation.",
+    ),
+    Reason.IdentityStale: Explanation(
+        "You could not be confirmed",
+        f"Your organisation's sign-in has not confirmed you for too long. {_KEPT}",
+        "Sign in again. If that does not work, it does not answer at the moment: try again later.",
+    ),
+    Reason.StandingMissing: Explanation(
+        "Something you must hold has ended",
+        f"Training, accreditation or an agreement that is required of you is missing or has ended. {_KEPT}",
+        "Your account page says which. Have it renewed, then tell the people who run this service.",
+    ),
+    Reason.OrganisationStandingMissing: Explanation(
+        "Something your organisation must hold has ended",
+        f"An agreement or accreditation that is required of your organisation is missing or has ended. {_KEPT}",
+        _ASK_OPERATOR,
+    ),
     Reason.SourceStale: Explanation(
         "The approval could not be confirmed",
         f"The system that keeps approvals has not answered for too long. {_KEPT}",

@@ -26,11 +26,13 @@ class Door(StrEnum):
     enter = "enter"
     hub = "hub"
     preview = "preview"
+    sources = "sources"
     shell = "shell"
     lab = "lab"
 
 
-_NAMED = {"": Door.public, **{door.value: door for door in (Door.desk, Door.enter, Door.hub, Door.preview)}}
+_OURS = (Door.desk, Door.enter, Door.hub, Door.preview, Door.sources)
+_NAMED = {"": Door.public, **{door.value: door for door in _OURS}}
 _OF_A_WORKSPACE = {"open": Door.shell, "lab": Door.lab}
 
 

@@ -8,6 +8,7 @@ Threat: a `jupyterhub_config.py` left in the directory that the service starts i
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from jupyterhub.handlers.static import CacheControlStaticFilesHandler
 
 from tre.hub.logs import JsonFormatter, without_identifiers
 from tre.hub.pages import hub_handlers, root_handlers
+from tre.hub.reconciliation import Reconciliation
 
 HERE = Path(__file__).parent
 MAX_BODY = 64 * 1024
@@ -43,6 +45,9 @@ class TreHub(JupyterHub):  # type: ignore[misc]  # JupyterHub carries no types
         self.handlers: list[Any] = [*root_handlers(), *ours, *self.handlers]
 
     async def start(self) -> None:
-        """Start, then bound what a request may carry."""
+        """Start, then bound what a request may carry, and begin to ask the provider again where that is set."""
         await super().start()
         self.http_server.conn_params.max_body_size = MAX_BODY
+        every = getattr(self.authenticator, "ask_again_seconds", 0)
+        if every:
+            self._asking = asyncio.create_task(Reconciliation(self, self.authenticator, every).run())

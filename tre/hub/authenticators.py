@@ -12,26 +12,37 @@ address or a look-alike name; a portal that is down and lets people in.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from jupyterhub.auth import Authenticator
 from oauthenticator.generic import GenericOAuthenticator
+from oauthenticator.oauth2 import OAuthLogoutHandler
 from tornado import web
-from tornado.httpclient import HTTPClientError
-from traitlets import Bool, Unicode
+from tornado.httpclient import HTTPClientError, HTTPRequest
+from traitlets import Bool, Float, Unicode
 
+from tre.domain.desk.attempts import forwarded_address
 from tre.domain.errors import Reason, TREError
 from tre.domain.names import hub_user_name
-from tre.hub.oidc_claims import Expected, Vouched, read_id_token, read_person
-from tre.hub.portal import PortalInternal, RateLimitedError, SignedIn
+from tre.domain.people import Subject
+from tre.hub.oidc_claims import Expected, read_id_token, read_person
+from tre.hub.portal import PortalInternal, RateLimitedError, SignedIn, Vouched
+from tre.hub.provider import Again, Asked, Keep, Reply, Word, ask_again
 
 RESEARCHERS = "tre-researchers"
 """The Hub group of everybody; the controller's scopes are limited to it."""
 
-UNKNOWN_ADDRESS = "unknown"
+SUBJECT, REFRESH_TOKEN, ID_TOKEN = "subject", "refreshToken", "idToken"
+"""What is kept, encrypted, of a sign-in at the provider, where the settings ask for it."""
+
+SIGNED_OUT = "signed-out"
+PATIENCE = 10.0
+"""Seconds in which the provider must answer when it is asked again."""
+
+_FORM = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
 
 _STATUS = {
     Reason.LoginFailed: 403,
@@ -59,16 +70,11 @@ class SignInRefused(web.HTTPError):
 
 
 def client_address(headers: Mapping[str, str]) -> str:
-    """Where a request came from, in the gateway's words: the last entry of `X-Forwarded-For`.
+    """Where a request came from, in the gateway's words.
 
-    Only the gateway reaches the Hub's socket and it adds its entry last, so whatever a client wrote comes before.
     `remote_ip` will not do: tornado lets an `X-Real-Ip` header, which anybody can send, overrule it.
     """
-    last = headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-    try:
-        return str(ipaddress.ip_address(last))
-    except ValueError:
-        return UNKNOWN_ADDRESS
+    return forwarded_address(headers.get("X-Forwarded-For", ""))
 
 
 def auth_model(person: SignedIn) -> dict[str, Any]:
@@ -80,6 +86,35 @@ def auth_model(person: SignedIn) -> dict[str, Any]:
         "auth_state": None,
         "user_info": {"display_name": person.display_name},
     }
+
+
+class ProviderLogout(OAuthLogoutHandler):  # type: ignore[misc]  # oauthenticator carries no types
+    """Signing out: here, then at the provider where it has an address for it (OpenID Connect RP-Initiated Logout 1.0).
+
+    The provider sends the browser back with the word that it was given; whoever comes with it sees the last page.
+    """
+
+    _hint: str | None = None
+
+    async def handle_logout(self) -> None:
+        """Take the ID token of the sign-in that ends, as the hint of whose it was."""
+        user = self.current_user
+        if self.authenticator.end_session_url and user is not None:
+            self._hint = (await user.get_auth_state() or {}).get(ID_TOKEN)
+        await super().handle_logout()
+
+    async def render_logout_page(self) -> None:
+        """The way to the provider, or the last page."""
+        url = str(self.authenticator.end_session_url)
+        if not url or self.get_query_argument("state", "") == SIGNED_OUT:
+            await super().render_logout_page()
+            return
+        query = {
+            "client_id": str(self.authenticator.client_id),
+            "post_logout_redirect_uri": str(self.authenticator.signed_out_url),
+            "state": SIGNED_OUT,
+        }
+        self.redirect(f"{url}?{urlencode(query | ({} if self._hint is None else {'id_token_hint': self._hint}))}")
 
 
 class LocalAuthenticator(Authenticator):  # type: ignore[misc]  # JupyterHub carries no types
@@ -106,6 +141,10 @@ class OidcAuthenticator(GenericOAuthenticator):  # type: ignore[misc]  # oauthen
     issuer = Unicode("", help="The issuer, compared exactly.", config=True)
     groups_claim = Unicode("groups", help="The claim that lists a person's groups.", config=True)
     require_mfa = Bool(False, help="Whether a second factor must have been reported.", config=True)
+    ask_again_seconds = Float(0.0, help="How often the provider is asked about everybody; 0: never.", config=True)
+    end_session_url = Unicode("", help="Where people sign out of the provider; empty where they do not.", config=True)
+    signed_out_url = Unicode("", help="Where the provider sends people back to once they signed out.", config=True)
+    logout_handler = ProviderLogout
 
     @property
     def expected(self) -> Expected:
@@ -138,15 +177,54 @@ class OidcAuthenticator(GenericOAuthenticator):  # type: ignore[misc]  # oauthen
         return hub_user_name(str(self.issuer), user_info["sub"])
 
     async def update_auth_model(self, auth_model_of_provider: dict[str, Any]) -> dict[str, Any]:
-        """Tell the portal who signed in; keep none of the provider's tokens."""
-        vouched: Vouched = auth_model_of_provider["auth_state"][self.user_auth_state_key]["vouched"]
-        portal = PortalInternal(Path(self.portal_socket))
+        """Tell the portal who signed in; keep of the provider's tokens what the settings ask for."""
+        state = auth_model_of_provider["auth_state"]
+        vouched: Vouched = state[self.user_auth_state_key]["vouched"]
         try:
-            person = await portal.person(vouched.subject, vouched.display_name, vouched.groups)
+            person = await self.portal().person(vouched)
         except TREError as error:
             self.log.warning("The portal did not take in a person: %s %s", error.reason.value, error.why)
             raise SignInRefused(error) from error
-        return auth_model(person)
+        return auth_model(person) | {"auth_state": self._kept(vouched, state)}
+
+    def _kept(self, vouched: Vouched, state: Mapping[str, Any]) -> dict[str, str] | None:
+        kept = {SUBJECT: vouched.subject.id}
+        if self.ask_again_seconds and isinstance(token := state.get("refresh_token"), str):
+            kept[REFRESH_TOKEN] = token
+        if self.end_session_url and isinstance(token := state.get("id_token"), str):
+            kept[ID_TOKEN] = token
+        return kept if len(kept) > 1 else None
+
+    def portal(self) -> PortalInternal:
+        """The portal's internal interface."""
+        return PortalInternal(Path(self.portal_socket))
+
+    async def ask_again(self, subject: Subject, token: str, keep: Keep) -> Again:
+        """What the provider says now of somebody who signed in before; never an exception for want of an answer."""
+        asked = Asked(subject, Expected(str(self.issuer), str(self.client_id)), str(self.groups_claim))
+        try:
+            return await ask_again(asked, token, self._exchange, self._userinfo, keep)
+        except (HTTPClientError, OSError, ValueError) as error:
+            return Again(Word.unknown, why=f"{type(error).__name__}: {error}")
+
+    async def _exchange(self, token: str) -> Reply:
+        body = urlencode(self.build_refresh_token_request_params(token)).encode()
+        return await self._reply(self.token_url, method="POST", body=body, headers=dict(_FORM))
+
+    async def _userinfo(self, token: str) -> Reply:
+        return await self._reply(
+            self.userdata_url, headers={"Accept": "application/json", "Authorization": f"Bearer {token}"}
+        )
+
+    async def _reply(self, url: str, **more: Any) -> Reply:
+        request = HTTPRequest(
+            url, validate_cert=self.validate_server_cert, request_timeout=PATIENCE, connect_timeout=PATIENCE,
+            follow_redirects=False, **more,
+        )  # fmt: skip
+        answer = await self.http_client.fetch(request, raise_error=False)
+        if answer.code == 599 and answer.error is not None:
+            raise answer.error
+        return Reply(answer.code, answer.body or b"")
 
     async def get_user_groups(self, _auth_state: object) -> set[str]:
         """The one group; the provider's groups become roles in the portal, nothing in the Hub."""

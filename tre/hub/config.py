@@ -183,16 +183,19 @@ def _ready_event(settings: Settings) -> Any:
 
 def _authenticator(config: Config, settings: Settings, layout: Layout) -> None:
     common = config.Authenticator
+    config.CryptKeeper.keys = [bytes.fromhex(keys.read_key(layout, keys.TOKENS_KEY))]
     common.allow_all = True  # whom the portal or the provider lets in; what they may do stands in the record
     common.allow_existing_users = False
     common.manage_groups = True
     common.enable_auth_state = False
+    common.auth_refresh_age = 0  # JupyterHub's own refresh asks no rule again; ours is tre.hub.reconciliation
     common.username_pattern = rf"^{HUB_NAME.pattern}$"
     if settings.oidc is None or settings.auth == "local":
         config.JupyterHub.authenticator_class = LocalAuthenticator
         config.LocalAuthenticator.portal_socket = str(layout.socket("portal-internal"))
         return
     config.JupyterHub.authenticator_class = OidcAuthenticator
+    common.enable_auth_state = settings.oidc.recheck is not None or settings.oidc.end_session_url is not None
     _oidc(config.OidcAuthenticator, settings.oidc, settings, layout)
 
 
@@ -207,17 +210,33 @@ def _oidc(config: Any, oidc: OidcSettings, settings: Settings, layout: Layout) -
     config.token_url = oidc.token_url
     config.userdata_url = oidc.userinfo_url
     config.oauth_callback_url = settings.origin("hub") + "/hub/oauth_callback"
-    config.scope = ["openid", "profile", *([oidc.groups_claim] if oidc.groups_claim == "groups" else [])]
+    groups = ["groups"] if oidc.groups_claim == "groups" else []
+    config.scope = ["openid", "profile", *groups, *([] if settings.mail is None else ["email"])]
+    _beyond_sign_in(config, oidc, settings)
     config.groups_claim = oidc.groups_claim
     config.require_mfa = oidc.require_mfa
-    if oidc.require_mfa:
-        config.extra_authorize_params = {"acr_values": REFEDS_MFA}
+    extra = {"acr_values": REFEDS_MFA} if oidc.require_mfa else {}
+    if oidc.recheck is not None and oidc.recheck.offline_access:
+        extra["prompt"] = "consent"  # without it the scope is ignored (OpenID Connect Core 1.0, 11)
+    if extra:
+        config.extra_authorize_params = extra
     config.enable_pkce = True
     config.basic_auth = False
     config.validate_server_cert = True
     config.login_service = "your organisation"
     config.auto_login = True
     config.auto_login_oauth2_authorize = True
+
+
+def _beyond_sign_in(config: Any, oidc: OidcSettings, settings: Settings) -> None:
+    """What is kept of a sign-in, and for what: only where the settings ask for it."""
+    if oidc.recheck is not None:
+        config.ask_again_seconds = float(oidc.recheck.every_seconds)
+        config.scope = [*config.scope, *(["offline_access"] if oidc.recheck.offline_access else [])]
+    if oidc.end_session_url is not None:
+        _check_tls(oidc.end_session_url)
+        config.end_session_url = oidc.end_session_url
+        config.signed_out_url = settings.origin("hub") + "/hub/logout"
 
 
 def _check_tls(url: str) -> None:

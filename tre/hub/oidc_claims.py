@@ -24,8 +24,9 @@ from jwt.types import Options
 from pydantic import ValidationError
 
 from tre.domain.errors import Reason, TREError
+from tre.domain.letters.address import vouched_address
 from tre.domain.people import Subject
-from tre.hub.portal import MAX_GROUPS
+from tre.hub.portal import MAX_GROUPS, Vouched
 
 KNOWLEDGE = frozenset({"pwd", "pin", "kba"})
 """RFC 8176: something known."""
@@ -55,15 +56,6 @@ class Expected:
     issuer: str
     client_id: str
     require_mfa: bool = False
-
-
-@dataclass(frozen=True)
-class Vouched:
-    """A person as the provider vouches for them."""
-
-    subject: Subject
-    display_name: str
-    groups: frozenset[str]
 
 
 def read_id_token(token: object, expected: Expected) -> dict[str, Any]:
@@ -107,7 +99,8 @@ def read_person(
         subject = Subject(issuer=expected.issuer, id=claims["sub"])
     except ValidationError as error:
         raise _refused("The provider's name for this person cannot be used.") from error
-    return Vouched(subject, display_name(userinfo), groups_of(userinfo, claims, groups_claim))
+    groups = groups_of(userinfo, claims, groups_claim)
+    return Vouched(subject, display_name(userinfo), groups, email_of(userinfo, claims))
 
 
 def has_second_factor(claims: Mapping[str, Any]) -> bool:
@@ -127,6 +120,12 @@ def display_name(userinfo: Mapping[str, Any]) -> str:
             if short := " ".join(text.split())[:_MAX_TEXT].strip():
                 return short
     return "Signed-in person"
+
+
+def email_of(userinfo: Mapping[str, Any], claims: Mapping[str, Any]) -> str | None:
+    """The address that the provider says to have verified, from the answer that names one; else none."""
+    source = userinfo if "email" in userinfo else claims
+    return vouched_address(source.get("email"), source.get("email_verified"))
 
 
 def groups_of(userinfo: Mapping[str, Any], claims: Mapping[str, Any], groups_claim: str) -> frozenset[str]:

@@ -49,6 +49,16 @@ class SignedIn:
     display_name: str
 
 
+@dataclass(frozen=True)
+class Vouched:
+    """A person as the provider vouches for them."""
+
+    subject: Subject
+    display_name: str
+    groups: frozenset[str]
+    email: str | None = None
+
+
 class _Known(Record):
     model_config = ConfigDict(extra="ignore")  # roles are the portal's business
 
@@ -91,21 +101,40 @@ class PortalInternal:
             raise _senseless("it names a person of another issuer")
         return SignedIn(_same_name(account.hub_name, account.subject), account.display_name)
 
-    async def person(self, subject: Subject, display_name: str, groups: Collection[str]) -> SignedIn:
-        """Tell the portal who was vouched for by the identity provider, and in which groups.
+    async def person(self, vouched: Vouched) -> SignedIn:
+        """Tell the portal who was vouched for by the identity provider, in which groups, and how they are reached.
 
         Raises `TREError(ServiceUnavailable)`, or `TREError(LoginFailed)` where the portal refuses the person.
         """
-        body = {
+        subject = vouched.subject
+        body: dict[str, Any] = {
             "issuer": subject.issuer,
             "id": subject.id,
-            "displayName": display_name,
-            "groups": sorted(groups)[:MAX_GROUPS],
+            "displayName": vouched.display_name,
+            "groups": sorted(vouched.groups)[:MAX_GROUPS],
         }
+        if vouched.email is not None:
+            body["email"] = vouched.email
         answer = await self._post("/internal/people", body)
         if answer.status in {401, 403}:
             raise TREError(Reason.LoginFailed, "This person may not sign in here.", remedy="Ask an operator.")
-        return SignedIn(_same_name(_parse(_Known, answer).hub_name, subject), display_name)
+        return SignedIn(_same_name(_parse(_Known, answer).hub_name, subject), vouched.display_name)
+
+    async def reconciled(self, vouched: Collection[Vouched], refused: Collection[Subject]) -> None:
+        """Tell the portal of whom the provider was asked again. Raises `TREError(ServiceUnavailable)`."""
+        people = [
+            {
+                "issuer": one.subject.issuer,
+                "id": one.subject.id,
+                "displayName": one.display_name,
+                "groups": sorted(one.groups)[:MAX_GROUPS],
+            }
+            for one in vouched
+        ]
+        body = {"people": people, "refused": [one.as_plain() for one in refused]}
+        answer = await self._post("/internal/reconciled", body)
+        if answer.status != 200:
+            raise _senseless(f"status {answer.status}")
 
     async def _post(self, path: str, body: dict[str, Any]) -> Answer:
         return await ask(self._socket, "POST", path, body=body, timeout=self._timeout)

@@ -5,6 +5,7 @@
 | `controller` | controller | gateway (routes, events), hub (what the record says), portal (health) |
 | `portal` | portal | gateway |
 | `portal-internal` | portal | gateway (who is this), hub (passwords of local accounts) |
+| `portal-intake` | portal | the public pages (questions and comments) |
 | `public` | the public pages | gateway |
 | `hub` | hub | gateway, portal (exchange of a code), controller (mirror) |
 
@@ -25,12 +26,13 @@ SOCKETS = {
     "controller": "controller",
     "portal": "portal",
     "portal-internal": "portal",
+    "portal-intake": "portal",
     "public": "public",
     "hub": "hub",
 }
 """Sockets that are reached from other pods, and whose each is."""
 
-CALLERS = ("gateway", "hub", "portal", "controller")
+CALLERS = ("gateway", "hub", "portal", "controller", "public")
 _STEP = 10
 
 
@@ -60,6 +62,7 @@ LINKS = (
     Link("gateway", "portal"),
     Link("gateway", "portal-internal"),
     Link("hub", "portal-internal"),
+    Link("public", "portal-intake"),
     Link("gateway", "public"),
     Link("gateway", "hub"),
     Link("portal", "hub"),

@@ -21,10 +21,12 @@ from prometheus_client import REGISTRY
 from starlette.types import ASGIApp
 
 from tre.domain.errors import TREError
-from tre.portal.applications import internal_app, portal_switch, public_switch
+from tre.portal.account_policy import load_account_policy
+from tre.portal.applications import intake_app, internal_app, portal_switch, public_switch
 from tre.portal.context import Desk, Portal
+from tre.portal.handing_in import SOCKET
 from tre.portal.live import Live
-from tre.portal.metrics import OptOutNumbers
+from tre.portal.metrics import AccountNumbers, OptOutNumbers
 from tre.portal.passwords import PasswordChecker
 from tre.portal.roles import load_roles
 from tre.portal.seals import Sealer, read_key
@@ -98,6 +100,7 @@ def make_desk(layout: Layout, settings: Settings) -> Desk:
     """The portal for people who sign in. Raises `TREError(SetupIncomplete | PolicyMissing | BadInput)`."""
     database = Database.open(layout, settings, Role.portal)
     require_current(database)
+    load_account_policy(layout.root)  # a mistake in it is told now, not to the first who asks
     return Desk(
         settings=settings,
         layout=layout,
@@ -111,7 +114,8 @@ def make_desk(layout: Layout, settings: Settings) -> Desk:
 
 
 def make_public(layout: Layout, settings: Settings) -> Portal:
-    """The public pages, which only read. Raises `TREError(SetupIncomplete)`."""
+    """The public pages, which only read. Raises `TREError(SetupIncomplete | PolicyMissing | BadInput)`."""
+    load_account_policy(layout.root)
     database = Database.open(layout, settings, Role.public, read_only=True)
     require_current(database)
     return Portal(settings=settings, layout=layout, database=database, clock=SystemClock())
@@ -124,10 +128,12 @@ async def run(layout: Layout, settings: Settings, *, public: bool) -> None:
         return
     desk = make_desk(layout, settings)
     REGISTRY.register(OptOutNumbers(desk.database, desk.clock))
+    REGISTRY.register(AccountNumbers(desk.database, desk.clock))
     live = Live(desk.database)
     applications: dict[Path, ASGIApp] = {
         layout.socket("portal"): portal_switch(desk, live),
         layout.socket("portal-internal"): internal_app(desk),
+        layout.socket(SOCKET): intake_app(desk),
     }
     await serve(applications, live)
 

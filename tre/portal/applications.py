@@ -1,7 +1,7 @@
-"""The applications of the portal, put together: desk, enter, preview, internal, public.
+"""The applications of the portal, put together: desk, enter, preview, sources, internal, intake, public.
 
-Guarantees: every browser-facing application stands behind the guard (the preview host behind stricter rules of its
-own) and answers under its own host only; every page
+Guarantees: every browser-facing application stands behind the guard (the preview host, and the door of sources
+elsewhere, behind stricter rules of their own) and answers under its own host only; every page
 group is named here once, together with its place in the navigation; the schema of the API holds the API and nothing
 else. Programs on this machine ask `/healthz` and `/metrics` under the host name `localhost`, which no browser's
 request has.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse
@@ -21,15 +22,20 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from tre.portal import enter, internal
+from tre.portal import enter, intake, internal
+from tre.portal.api import applying as applying_api
 from tre.portal.api import datasets as datasets_api
+from tre.portal.api import deciding as deciding_api
 from tre.portal.api import docs
 from tre.portal.api import exports as exports_api
 from tre.portal.api import exports_desk as exports_desk_api
 from tre.portal.api import fixes as fixes_api
 from tre.portal.api import imports as imports_api
+from tre.portal.api import letters as letters_api
 from tre.portal.api import optouts as optouts_api
+from tre.portal.api import people as people_api
 from tre.portal.api import plans as plans_api
+from tre.portal.api import publicaccount as account_api
 from tre.portal.api import routes as api
 from tre.portal.context import Desk, Portal
 from tre.portal.errors import add_handlers
@@ -38,10 +44,15 @@ from tre.portal.hosts import LOCAL_HOST, HostSwitch, netloc
 from tre.portal.live import Live
 from tre.portal.pages import STATIC
 from tre.portal.preview.origin import PreviewOrigin
+from tre.portal.register_files import RegisterFiles
 from tre.portal.routes import (
     account,
+    account_desk,
+    applying,
+    applying_data,
     certificates,
     datasets,
+    deciding,
     exports,
     exports_desk,
     files,
@@ -50,19 +61,27 @@ from tre.portal.routes import (
     imports,
     operations,
     optouts,
+    outcomes,
+    people,
+    plain_words,
     plans,
     projects,
     public,
+    public_account,
     quarantine,
+    register,
     releases,
     reviews,
     reviews_desk,
     workspaces,
 )
 from tre.portal.site import NavigationItem, site_for
+from tre.portal.source_door import SourceDoor
+from tre.system.settings import Settings
 
 DESK_GROUPS: tuple[Any, ...] = (
     projects,
+    outcomes,
     workspaces,
     account,
     exports,
@@ -74,14 +93,22 @@ DESK_GROUPS: tuple[Any, ...] = (
     files,
     imports,
     plans,
+    applying,
+    applying_data,
+    deciding,
     grants,
     certificates,
     datasets,
     quarantine,
     optouts,
+    account_desk,
     operations,
+    people,
 )
 """Groups of pages; one that has entries in the navigation names them in `NAVIGATION`."""
+
+PUBLIC_GROUPS: tuple[Any, ...] = (public, register, public_account, plain_words)
+"""Groups of public pages."""
 
 
 class _Static(StaticFiles):
@@ -114,7 +141,21 @@ def desk_app(desk: Desk, live: Live) -> FastAPI:
     site = site_for(desk.settings, navigation=tuple(navigation))
     app = _application("TRE launcher", desk=desk, portal=desk, site=site, live=live)
     _include(app, [group.router for group in DESK_GROUPS])
-    programs = (api, exports_api, exports_desk_api, fixes_api, imports_api, datasets_api, optouts_api, plans_api)
+    programs = (
+        api,
+        applying_api,
+        deciding_api,
+        exports_api,
+        exports_desk_api,
+        fixes_api,
+        imports_api,
+        datasets_api,
+        optouts_api,
+        plans_api,
+        letters_api,
+        account_api,
+        people_api,
+    )
     _include(app, [group.router for group in programs], in_schema=True)
     _include(app, [docs.router])
     app.mount("/static", _Static(directory=STATIC))
@@ -136,11 +177,22 @@ def internal_app(desk: Desk) -> FastAPI:
     return app
 
 
+def intake_app(desk: Desk) -> FastAPI:
+    """The application of the socket `portal-intake`."""
+    app = _application("TRE portal, intake", desk=desk, portal=desk, site=site_for(desk.settings))
+    _include(app, [intake.router, _measures(desk)])
+    return app
+
+
 def public_app(portal: Portal) -> FastAPI:
     """The application of `<base>`."""
-    site = site_for(portal.settings, public_navigation=public.NAVIGATION)
-    app = _application("TRE public pages", portal=portal, site=site)
-    _include(app, [public.router])
+    navigation: list[NavigationItem] = []
+    for group in PUBLIC_GROUPS:
+        navigation += getattr(group, "NAVIGATION", ())
+    site = site_for(portal.settings, public_navigation=tuple(navigation))
+    files = RegisterFiles(portal, {public.ALL_PROJECTS: public.all_projects})
+    app = _application("TRE public pages", portal=portal, site=site, register_files=files)
+    _include(app, [group.router for group in PUBLIC_GROUPS])
     app.mount("/static", _Static(directory=STATIC))
     return app
 
@@ -170,13 +222,21 @@ def _local_app(portal: Portal) -> FastAPI:
     return app
 
 
+def _signs_out_at(settings: Settings) -> tuple[str, ...]:
+    """The provider's origin, where signing out goes on there: browsers follow a form only to origins that are named."""
+    if settings.oidc is None or settings.oidc.end_session_url is None:
+        return ()
+    parts = urlsplit(settings.oidc.end_session_url)
+    return (f"{parts.scheme}://{parts.netloc}",)
+
+
 def portal_switch(desk: Desk, live: Live) -> ASGIApp:
     """What listens on the socket `portal`."""
     settings = desk.settings
     desk_rules = Rules(
         origin=settings.origin("desk"),
         larger=LARGER,
-        form_targets=(settings.origin("hub"),),
+        form_targets=(settings.origin("hub"), *_signs_out_at(settings)),
         previews=settings.origin("preview"),
     )
     return HostSwitch(
@@ -184,6 +244,7 @@ def portal_switch(desk: Desk, live: Live) -> ASGIApp:
             netloc(settings, "desk"): Guard(desk_app(desk, live), desk_rules),
             netloc(settings, "enter"): Guard(enter_app(desk), Rules(origin=settings.origin("enter"), scripts=False)),
             netloc(settings, "preview"): PreviewOrigin(desk),
+            netloc(settings, "sources"): SourceDoor(desk),
             LOCAL_HOST: _local_app(desk),
         }
     )

@@ -10,6 +10,8 @@ from tre.airlock.extracts import ExtractStore
 from tre.domain.clock import Clock
 from tre.domain.events import Event, program
 from tre.domain.people import Subject
+from tre.domain.publicaccount.policies import AccountPolicy
+from tre.portal.account_policy import load_account_policy
 from tre.portal.passwords import PasswordChecker
 from tre.portal.preview.reading import ExtractReader
 from tre.portal.roles import RolePolicy
@@ -30,6 +32,11 @@ class Portal:
     layout: Layout
     database: Database
     clock: Clock
+
+    @cached_property
+    def account(self) -> AccountPolicy:
+        """How long things of the public account may take. Raises `TREError(PolicyMissing | BadInput)`."""
+        return load_account_policy(self.layout.root)
 
     def event(self, actor: Subject, kind: str, subject: str, **detail: Any) -> Event:
         """An event that goes with a change."""

@@ -31,6 +31,7 @@ log = structlog.get_logger()
 
 STATUS = {
     Reason.AlreadyExists: HTTPStatus.CONFLICT,
+    Reason.ApplicationNotFound: HTTPStatus.NOT_FOUND,
     Reason.BadInput: HTTPStatus.BAD_REQUEST,
     Reason.ConfirmationWrong: HTTPStatus.BAD_REQUEST,
     Reason.Conflict: HTTPStatus.CONFLICT,
@@ -79,7 +80,7 @@ def add_handlers(app: FastAPI) -> None:
 def wants_json(request: Request) -> bool:
     """Whether a program asks."""
     path = request.url.path
-    return path.startswith(("/api/", "/internal/")) or path.endswith(".json")
+    return path.startswith(("/api/", "/internal/", "/intake")) or path.endswith(".json")
 
 
 def answer(request: Request, error: TREError, status: int, incident: str = "") -> Response:

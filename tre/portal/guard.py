@@ -39,12 +39,19 @@ put into the record, nobody else writes."""
 _FORM_AROUND = 2**20
 """Bytes of a form around its files: their names and the lines between them."""
 
+LARGEST_DRAFT = 2 * 2**20
+"""Bytes of a form with long texts, and of a draft: twenty thousand characters a field, each up to nine bytes."""
+
 IMPORT_ID = "i-[a-z2-7]{12}"
+APPLICATION_ID = "a-[a-z2-7]{12}"
 LARGER: tuple[tuple[str, re.Pattern[str], int], ...] = (
     ("POST", re.compile(f"/imports/{IMPORT_ID}/files"), LARGEST_UPLOAD + _FORM_AROUND),
     ("PUT", re.compile(f"/api/v1/imports/{IMPORT_ID}/files/.+", re.DOTALL), LARGEST_UPLOAD),
     ("POST", re.compile("/optouts"), 64 * 2**20),  # of which no more is kept: who sends too much reads why
     ("POST", re.compile("/api/v1/optouts"), LARGEST_LIST + _FORM_AROUND),
+    ("POST", re.compile(f"/applications/{APPLICATION_ID}/(edit/[a-z]+|data/[0-9]+/reasons|answer)"), LARGEST_DRAFT),
+    ("POST", re.compile(f"/committee/{APPLICATION_ID}/vote"), LARGEST_DRAFT),
+    ("PUT", re.compile(f"/api/v1/applications/{APPLICATION_ID}/draft"), LARGEST_DRAFT),
 )
 """The only addresses of the desk that take more: method, path, bytes."""
 

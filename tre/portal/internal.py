@@ -13,12 +13,15 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from tre.domain.errors import TREError
+from tre.domain.letters.address import Address
 from tre.domain.model import Line, Record, UtcTime
 from tre.domain.people import Role, Subject
 from tre.portal.context import PROGRAM
 from tre.portal.metrics import count_sign_in
+from tre.portal.reconciling import Told, take_in_round
 from tre.portal.sessions import CurrentDesk
 from tre.portal.signing_in import (
+    Newcomer,
     TooManyAttemptsError,
     end_session,
     redeem_ticket,
@@ -53,6 +56,7 @@ class PersonRequest(Record):
     id: Annotated[Line, Field(min_length=1, max_length=255)]
     display_name: Annotated[Line, Field(min_length=1, max_length=300)]
     groups: Annotated[list[Annotated[str, Field(max_length=255)]], Field(max_length=500)]
+    email: Address | None = None
 
 
 class PersonAnswer(Record):
@@ -60,6 +64,13 @@ class PersonAnswer(Record):
 
     hub_name: Line
     roles: list[Role]
+
+
+class RoundRequest(Record):
+    """A part of a round of questions to the identity provider: for whom it vouches, and whom it refuses."""
+
+    people: Annotated[list[PersonRequest], Field(max_length=200)]
+    refused: Annotated[list[Subject], Field(max_length=200)]
 
 
 class TicketRequest(Record):
@@ -105,12 +116,24 @@ def keep_person(body: PersonRequest, desk: CurrentDesk) -> PersonAnswer | JSONRe
     """Take in a person after a sign-in at the provider: 200, or 403 for an issuer that is not ours."""
     subject = Subject(issuer=body.issuer, id=body.id)
     try:
-        person = take_in_vouched(desk, subject, body.display_name, body.groups)
+        newcomer = Newcomer(subject, body.display_name, tuple(body.groups), body.email)
+        person = take_in_vouched(desk, newcomer)
     except TREError as error:
         count_sign_in("oidc", error)
         return JSONResponse({"reason": error.reason.value}, 403)
     count_sign_in("oidc")
     return PersonAnswer(hub_name=person.hub_name, roles=sorted(person.roles))
+
+
+@router.post("/reconciled", response_model=dict[str, int])
+def reconciled(body: RoundRequest, desk: CurrentDesk) -> dict[str, int] | JSONResponse:
+    """Take in of whom the provider was asked again: 200, or 403 where one of them is not the provider's."""
+    told = [Told(Subject(issuer=one.issuer, id=one.id), one.display_name, one.groups) for one in body.people]
+    try:
+        take_in_round(desk, told, body.refused)
+    except TREError as error:
+        return JSONResponse({"reason": error.reason.value}, 403)
+    return {"people": len(told), "refused": len(body.refused)}
 
 
 @router.post("/tickets", response_model=TicketAnswer)

@@ -15,7 +15,8 @@ from prometheus_client.registry import Collector
 from tre.domain.clock import Clock
 from tre.domain.errors import TREError
 from tre.domain.optouts.states import ENDED, BatchState
-from tre.store import optouts
+from tre.domain.publicaccount.states import ItemKind
+from tre.store import optouts, publicaccount
 from tre.store.database import Database
 from tre.store.workspaces import count_restarts
 
@@ -54,4 +55,32 @@ class OptOutNumbers(Collector):
         yield GaugeMetricFamily("tre_optouts_overdue", "Lists of opt-outs whose next step is late.", value=late)
         yield GaugeMetricFamily(
             "tre_optout_restarts", "Workspaces that wait for their restart after people opted out.", value=restarts
+        )
+
+
+class AccountNumbers(Collector):
+    """What waits for the team in the public account, at the moment of asking."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        """Nothing, so that registering it asks the record nothing."""
+        return []
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Items that wait by kind (each kind is named), and those whose clock has run out."""
+        now = self._clock.now()
+        with self._database.read() as connection:
+            found = publicaccount.waiting(connection)
+        waiting = GaugeMetricFamily(
+            "tre_public_account", "Items of the public account that wait for the team, by kind.", labels=["kind"]
+        )
+        for kind in ItemKind:
+            waiting.add_metric([kind.value], sum(item.kind is kind for item in found))
+        yield waiting
+        late = sum(item.due_at is not None and item.due_at < now for item in found)
+        yield GaugeMetricFamily(
+            "tre_public_account_overdue", "Items of the public account that should have been acted on.", value=late
         )

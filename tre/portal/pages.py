@@ -24,6 +24,7 @@ from starlette.responses import HTMLResponse
 from tre.portal import words
 from tre.portal.preview.profiles import figure
 from tre.portal.preview.texts import visible
+from tre.portal.site import Site
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -161,13 +162,19 @@ def asset(name: str) -> str:
 
 def render(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """A page."""
-    common = {"site": request.app.state.site, "visitor": getattr(request.state, "visitor", None)}
+    common = {"site": request.app.state.site, "visitor": getattr(request.state, "visitor", None), "static": False}
     text = (
         environment()
         .get_template(template)
         .render(**common, path=request.url.path, navigation=_navigation(request), **values)
     )
     return HTMLResponse(text, status)
+
+
+def render_still(site: Site, path: str, template: str, values: dict[str, Any]) -> str:
+    """A public page for a place where nothing answers: `static` tells templates to leave out what asks."""
+    common = {"site": site, "visitor": None, "static": True, "path": path, "navigation": list(site.public_navigation)}
+    return environment().get_template(template).render(**common, **values)
 
 
 def _navigation(request: Request) -> list[Any]:

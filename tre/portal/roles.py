@@ -14,11 +14,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-import tre
 from tre.domain.errors import Reason, TREError
 from tre.domain.model import Line, Record
 from tre.domain.people import Role
-from tre.system.resources import read_record
+from tre.system.resources import policy_file, read_record
 
 POLICY_FILE = Path("policies") / "roles.yaml"
 
@@ -52,8 +51,7 @@ def load_roles(root: Path) -> RolePolicy:
 
     Raises `TREError(PolicyMissing)` where there is none, `TREError(BadInput)` where it is wrong.
     """
-    package = Path(tre.__file__).parent
-    for place in (root, package, package.parent):
-        if (path := place / POLICY_FILE).is_file():
-            return read_record(RolePolicy, path)
+    path = policy_file(root, POLICY_FILE)
+    if path is not None:
+        return read_record(RolePolicy, path)
     raise TREError(Reason.PolicyMissing, f"There is no {POLICY_FILE}.", remedy=f"Write it to {root / POLICY_FILE}.")

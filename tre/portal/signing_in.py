@@ -13,6 +13,7 @@ local account.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -28,11 +29,13 @@ from tre.domain.desk.attempts import (
     retry_after,
 )
 from tre.domain.errors import Reason, TREError
+from tre.domain.identity import is_in_force
 from tre.domain.names import hub_user_name
 from tre.domain.people import LOCAL_ISSUER, Person, Role, Subject
 from tre.portal.context import PROGRAM, Desk
+from tre.portal.reconciling import check_issuer, confirm, is_let_in, keep_out
 from tre.portal.seals import fingerprint, new_secret
-from tre.store import people
+from tre.store import correspondents, people
 from tre.store.people import KnownPerson, NewTicket, StoredSession
 
 TICKET_LIFE = timedelta(seconds=60)
@@ -91,18 +94,37 @@ def _check_limits(connection: Connection, keys: tuple[str, str, str], now: datet
         raise TooManyAttemptsError(longest)
 
 
-def take_in_vouched(desk: Desk, subject: Subject, display_name: str, groups: list[str]) -> KnownPerson:
+@dataclass(frozen=True)
+class Newcomer:
+    """A person as the identity provider vouches for them; `email` is an address that it verified, or none."""
+
+    subject: Subject
+    display_name: str
+    groups: tuple[str, ...]
+    email: str | None = None
+
+
+def take_in_vouched(desk: Desk, newcomer: Newcomer) -> KnownPerson:
     """Keep a person whom the identity provider vouched for, with the roles that their groups give.
 
-    Raises `TREError(LoginFailed)` for an issuer other than the configured provider.
+    Their address is what the provider says now, so that one it does not vouch for any more is written to no more.
+
+    Raises `TREError(LoginFailed)` for an issuer other than the configured provider, or somebody of no group that is
+    let in.
     """
-    oidc = desk.settings.oidc
-    if desk.settings.auth != "oidc" or oidc is None or subject.issuer != oidc.issuer:
-        raise TREError(Reason.LoginFailed, "This issuer vouches for nobody here.")
-    person = Person(subject=subject, display_name=display_name, roles=desk.roles.roles_of(groups))
+    subject, now = newcomer.subject, desk.clock.now()
+    check_issuer(desk, subject)
+    if not is_let_in(desk, newcomer.groups):
+        keep_out(desk, subject, "in none of the groups that are let in")
+        raise TREError(Reason.LoginFailed, "This person is in no group that is let in here.")
+    roles = desk.roles.roles_of(newcomer.groups)
+    person = Person(subject=subject, display_name=newcomer.display_name, roles=roles)
     event = desk.event(subject, "login.succeeded", f"person/{subject}", roles=sorted(person.roles))
     with desk.database.change(event) as change:
-        hub_name = people.keep_person(change, person, desk.clock.now())
+        hub_name = people.keep_person(change, person, now)
+        if correspondents.get(change.connection, subject).address != newcomer.email:
+            correspondents.set_address(change, subject, newcomer.email, now)
+        confirm(desk, change, subject, now)
     return _known(person, hub_name)
 
 
@@ -118,7 +140,7 @@ def open_session(desk: Desk, hub_name: str) -> tuple[str, StoredSession]:
     now = desk.clock.now()
     with desk.database.read() as connection:
         person = people.by_hub_name(connection, hub_name)
-        roles = None if person is None else _present_roles(connection, person)
+        roles = None if person is None else _present_roles(connection, person, now)
     if person is None or roles is None or hub_user_name(*person.subject.key) != hub_name:
         raise TREError(Reason.LoginFailed, "This person may not sign in here.", remedy="Ask an operator.")
     secret = new_secret()
@@ -137,9 +159,9 @@ def open_session(desk: Desk, hub_name: str) -> tuple[str, StoredSession]:
     return secret, session
 
 
-def _present_roles(connection: Connection, person: KnownPerson) -> frozenset[Role] | None:
+def _present_roles(connection: Connection, person: KnownPerson, now: datetime) -> frozenset[Role] | None:
     if person.subject.issuer != LOCAL_ISSUER:
-        return person.roles
+        return person.roles if is_in_force(person.barred, person.confirmed_until, now) else None
     account = people.account(connection, person.subject.id)
     return None if account is None or account.disabled_at is not None else account.roles
 

@@ -7,7 +7,7 @@ with the pages it leads to.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tre.domain.people import Person
 from tre.system.settings import Settings
@@ -44,6 +44,10 @@ class Site:
     settings: Settings
     navigation: tuple[NavigationItem, ...] = ()
     public_navigation: tuple[NavigationItem, ...] = ()
+
+    def published_at(self, origin: str) -> Site:
+        """The same for pages that stand at another origin."""
+        return replace(self, public_url=f"{origin}/")
 
     def shell_url(self, workspace: str) -> str:
         """Where a workspace is opened."""

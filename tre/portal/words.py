@@ -29,13 +29,23 @@ _WAIT = "Nothing needs to be done; this page shows when it changes."
 
 R = Reason
 WORDS: dict[Reason, Words] = {
+    R.AccountDisabled: Words("This account is disabled. Files in the home are kept.", _ASK),
     R.AddressInUse: Words("Another program uses an address that is needed.", _ASK),
+    R.AddressRefused: Words(
+        "The mail server refuses the address of a recipient.", "Check the address; an operator can change it."
+    ),
     R.AlreadyExists: Words("There is one of that name already.", "Choose another name."),
+    R.AlreadyVoted: Words("You have voted on this already.", "A vote is cast once and stays as it is."),
+    R.ApplicationIncomplete: Words("The application is not complete.", "Complete what is listed, then hand it in."),
+    R.ApplicationNotFound: Words("There is no such application for you.", "Ask its author."),
     R.AuditBroken: Words("The audit log does not verify, so nothing new is granted.", _ASK),
+    R.AwaitingApplicant: Words("It waits for its author.", "Complete it, then hand it in."),
     R.AwaitingAuthor: Words("The author has to go on.", "Complete the request and submit it."),
     R.AwaitingChecker: Words("An output checker has to look at it.", _WAIT),
+    R.AwaitingCommittee: Words("It waits for the committee.", _WAIT),
     R.AwaitingConfirmation: Words("Somebody has to type the number of people.", "A data manager looks at the dry run."),
     R.AwaitingHold: Words("Files that are to be erased are held under lock for a while.", _WAIT),
+    R.AwaitingPlan: Words("What it would give is being counted.", _WAIT),
     R.AwaitingRelease: Words("It is approved and will be released shortly.", _WAIT),
     R.BadInput: Words("Something that was given is not right.", "Correct it and try again."),
     R.BudgetExhausted: Words("The hourly budget of data to the browser is used up.", "Wait until it has come back."),
@@ -44,8 +54,10 @@ WORDS: dict[Reason, Words] = {
     R.CheckMissing: Words("A check that is required did not run.", _ASK),
     R.CheckerFailed: Words("The checking program failed, so nothing is released.", _ASK),
     R.ClockOutOfStep: Words("The machine's clock is out of step, so nothing new is granted.", _ASK),
+    R.CommitteeDecided: Words("The committee has decided."),
     R.ConfirmationWrong: Words("What you typed to confirm does not match.", "Type it exactly as shown."),
     R.Conflict: Words("Somebody else changed this in the meantime.", "Load the page again and repeat what you did."),
+    R.ConflictOfInterest: Words("This concerns you, so you take no part in it.", "Other members decide."),
     R.ContentChanged: Words(
         "The files are no longer the ones that were looked at.", "Copy them anew and submit again. " + _ASK
     ),
@@ -71,6 +83,9 @@ WORDS: dict[Reason, Words] = {
     R.GrantRevoked: Words("The approval was withdrawn.", "Its lead can ask the committee why, and what happens next."),
     R.GrantSuspended: Words("The project is suspended for now. Files in your home are kept.", _WAIT),
     R.HomeFull: Words("Your home has no room left.", "Delete what you no longer need."),
+    R.IdentityStale: Words(
+        "Your organisation's sign-in has not confirmed this person lately.", "Sign in again. " + _ASK
+    ),
     R.ImportNotFound: Words("There is no such import request.", "Go back to the list of requests."),
     R.IsolationFailed: Words("The workspace could not be proven sealed, so it was stopped.", _ASK),
     R.IsolationUnavailable: Words("This machine cannot seal workspaces, so none is started.", _ASK),
@@ -78,14 +93,24 @@ WORDS: dict[Reason, Words] = {
     R.LegalBasisEnded: Words("The law that allowed this use of the data no longer does.", _RENEWAL),
     R.LoginFailed: Words("The sign-in did not succeed.", "Try again."),
     R.LoginRequired: Words("You are not signed in.", "Sign in, then try again."),
+    R.MailRefused: Words("The mail server did not take a letter. It is tried again.", _ASK),
+    R.MailUnavailable: Words("The mail server cannot be reached. Letters are kept and sent later.", _ASK),
     R.MemberNotFound: Words("This person is not known here.", "Check the name."),
     R.MemberNotSeen: Words("This person has not signed in yet.", "It shows here when they do."),
     R.MemberRemoved: Words("The approval no longer names this person.", _COMMITTEE),
     R.MemberSuspended: Words("This person's access is suspended for now. Files in the home are kept.", _WAIT),
     R.NotAMember: Words("The approval does not name you.", "Ask the lead of the project to have you added."),
     R.NotPermitted: Words("You may not do this.", "Go back to your projects."),
+    R.NotVouchedFor: Words(
+        "Your organisation's sign-in does not vouch for this person any more.",
+        "Sign in again; if that is refused, ask your organisation.",
+    ),
     R.NotYetValid: Words("The approval begins at a later date.", _WAIT),
     R.ObjectNotFound: Words("There is no such thing, or not any more.", "Look again at what there is now."),
+    R.OrganisationStandingMissing: Words(
+        "The organisation lacks an agreement or accreditation that is required, or it has ended.",
+        "Ask the people who run this service which, and have it renewed.",
+    ),
     R.OrganisationSuspended: Words("All projects of the organisation are suspended for now.", _WAIT),
     R.PlanNotCovered: Words(
         "The data differ from what the committee approved.", "The committee has to approve the data as they are now."
@@ -103,6 +128,8 @@ WORDS: dict[Reason, Words] = {
     R.ReleaseNotFound: Words("The data set has no such release.", _ASK),
     R.Requested: Words("It was asked for."),
     R.RuntimeFailed: Words("The workspace ended by itself.", "Open it again. " + _ASK),
+    R.SeatEnded: Words("The term in the committee is over, or has not begun.", "Ask the chair."),
+    R.SeatNotFound: Words("There is no such seat in the committee.", "See the page of members."),
     R.SecondFactorRequired: Words("A second factor is needed to sign in.", "Turn it on at your organisation."),
     R.ServiceUnavailable: Words("A part of the service does not answer.", "Try again in a minute. " + _ASK),
     R.SetupIncomplete: Words("The service is not completely set up.", _ASK),
@@ -110,12 +137,17 @@ WORDS: dict[Reason, Words] = {
     R.SliceNotFound: Words("There is no such slice.", _ASK),
     R.SliceSuspended: Words("A part of the data is suspended for now.", "Open it again: it opens without that part."),
     R.SourceStale: Words("The system that keeps approvals has not answered for too long.", _WAIT),
+    R.StandingMissing: Words(
+        "Training, accreditation or an agreement that is required is missing, or has ended.",
+        "Your account page says which. Have it renewed, then tell the people who run this service.",
+    ),
     R.StartTimeout: Words("The workspace did not start in time.", "Open it once more. " + _ASK),
     R.StateForbids: Words("This is not possible in its present state.", "Load the page again to see what is."),
     R.StorageFailed: Words("The storage could not do what was asked.", _ASK),
     R.StorageFull: Words("The storage is full.", _ASK),
     R.StreamStale: Words("The gateway has lost touch with the record and lets nobody in.", _WAIT),
     R.UnknownKey: Words("Something was given that is not known here.", "Correct it and try again."),
+    R.VoteClosed: Words("There is nothing to vote on now.", "Look at the application again."),
 }
 
 GRANT_PHASES: dict[GrantPhase, Words] = {

@@ -16,9 +16,8 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from tre.domain.errors import Reason, TREError
 from tre.domain.slices.cover import HEADERS_TABLE
-from tre.domain.slices.plan import SlicePlan
+from tre.domain.slices.plan import check_buildable
 from tre.domain.slices.spec import DirectoryLayout, Headers
 from tre.slices import copies, documents
 from tre.slices.contents import FILES, ROWS, check_contents
@@ -52,25 +51,6 @@ class BuildOrder:
     dataset: DatasetPlaces
     owner: Ownership
     about: Description
-
-
-def check_buildable(plan: SlicePlan) -> None:
-    """Raise `TREError(EmptySlice)` or `TREError(PrivacyNotMet)` for a plan that must not be built."""
-    if plan.counts.instances == 0:
-        raise TREError(
-            Reason.EmptySlice,
-            "The plan holds no image.",
-            why="Nothing matches the specification, or it names no images at all.",
-            remedy="Look at the plan's rejections: `tre slice plan SPEC`.",
-        )
-    if plan.k_report is not None and plan.k_report.refuses:
-        report = plan.k_report
-        raise TREError(
-            Reason.PrivacyNotMet,
-            f"Not every patient shares these attributes with at least {report.k - 1} others.",  # how many is not said
-            why=f"The specification demands k = {report.k} over {', '.join(report.asked.over)}.",
-            remedy="Ask for coarser columns or fewer of them, or let the committee decide on another k.",
-        )
 
 
 def build(order: BuildOrder, watcher: Watcher = SILENT) -> str:

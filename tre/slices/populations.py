@@ -30,10 +30,12 @@ Shares = Annotated[dict[Line, Annotated[int, Field(strict=True, ge=0, le=1000)]]
 
 
 class DisclosureTerms(Record):
-    """What a disclosure policy says: small numbers, the reference, and how often one person may preview."""
+    """What a disclosure policy says: small numbers, the reference, whether the public reads which hospitals data come
+    from, and how often one person may preview."""
 
     small_numbers: SmallNumbers = SmallNumbers()
     population: ResourceName | None = None
+    publish_sites: bool = False
     previews_per_hour: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 60
 
 

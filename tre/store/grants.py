@@ -6,7 +6,7 @@ are added and lifted, never overwritten; an organisation's suspension touches ea
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -19,7 +19,9 @@ from tre.domain.grants.states import ENDED_PHASES, GRANT_TRANSITIONS, GrantPhase
 from tre.domain.model import Line, Record, parse_record
 from tre.domain.names import slice_id
 from tre.domain.people import Subject
+from tre.store import register
 from tre.store.database import Change, new_id
+from tre.store.members import with_members
 from tre.store.spans import Span
 from tre.store.tables.grants import grant_slices, grants, suspensions
 
@@ -71,6 +73,13 @@ def ever_active(connection: Connection, name: str | None = None) -> list[GrantRe
     if name is not None:
         query = query.where(grants.c.name == name)
     rows = connection.execute(query.order_by(grants.c.name))
+    return [GrantRecord.model_validate(dict(row._mapping)) for row in rows]
+
+
+def told_among(connection: Connection, names: Sequence[str]) -> list[GrantRecord]:
+    """Those of these grants that were ever in force, as `ever_active` gives them, by name."""
+    query = select(*(grants.c[column] for column in _PUBLIC)).where(grants.c.activated_at.is_not(None))
+    rows = connection.execute(query.where(grants.c.name.in_(list(names))).order_by(grants.c.name))
     return [GrantRecord.model_validate(dict(row._mapping)) for row in rows]
 
 
@@ -135,6 +144,7 @@ def apply(change: Change, name: str, spec: AccessGrantSpec, source: str, now: da
         .values(spec=plain, generation=row.generation + 1, evidence_verified=False, applied_at=now, warned_minutes=None)
     )  # a new end is announced anew
     _write_slices(change, name, spec, {item["name"]: item for item in row.spec["slices"]})
+    register.change_spec(change, name, spec)
     return int(row.generation) + 1
 
 
@@ -179,7 +189,8 @@ def set_evidence(change: Change, name: str, *, verified: bool) -> None:
 
 def set_phase(change: Change, name: str, target: GrantPhase, now: datetime) -> None:
     """Move a grant along its table. Raises `TREError(StateForbids)`, `TREError(GrantNotFound)`."""
-    source = require(change.connection, name).phase
+    found = require(change.connection, name)
+    source = found.phase
     GRANT_TRANSITIONS.check(source, target)
     values: dict[str, Any] = {"phase": target}
     if target is GrantPhase.Active and source is GrantPhase.Pending:
@@ -187,6 +198,10 @@ def set_phase(change: Change, name: str, target: GrantPhase, now: datetime) -> N
     if target is GrantPhase.Closed:
         values["closed_at"] = now
     change.connection.execute(update(grants).where(grants.c.name == name).values(**values))
+    if "activated_at" in values:
+        register.tell(change, name, found.spec, now)
+    else:
+        register.change_phase(change, name, target, now)
 
 
 def set_conditions(change: Change, name: str, found: list[dict[str, Any]]) -> None:
@@ -266,6 +281,13 @@ def of_organisation(connection: Connection, organisation: str) -> list[str]:
     return [row.name for row in rows if row.spec["project"]["organisation"]["id"] == organisation]
 
 
+def organisations(connection: Connection) -> dict[str, str]:
+    """Every organisation that a grant names, by identifier, with what it was called last."""
+    rows = connection.execute(select(grants.c.spec).order_by(grants.c.applied_at))
+    found = {one["id"]: str(one["name"]) for one in (row.spec["project"]["organisation"] for row in rows)}
+    return dict(sorted(found.items(), key=lambda item: (item[1], item[0])))
+
+
 def _suspension(row: Any) -> StoredSuspension:
     return StoredSuspension(
         id=row["id"],
@@ -280,7 +302,7 @@ def _suspension(row: Any) -> StoredSuspension:
 
 def _record(connection: Connection, row: Any) -> GrantRecord:
     bare = bare_record(row)
-    return with_suspensions(bare, stored_suspensions(connection, bare))
+    return with_members(connection, [with_suspensions(bare, stored_suspensions(connection, bare))])[0]
 
 
 def bare_record(row: Any) -> GrantRecord:
@@ -302,7 +324,7 @@ def bare_record(row: Any) -> GrantRecord:
 
 
 def with_suspensions(bare: GrantRecord, stored: Iterable[StoredSuspension]) -> GrantRecord:
-    """The whole record: the suspensions written in the grant itself, then those recorded since."""
+    """The record with every suspension: those written in the grant itself, then those recorded since."""
     found = (*bare.spec.suspensions, *(Suspension.model_validate(s.model_dump(exclude={"id"})) for s in stored))
     return bare.model_copy(update={"suspensions": found}) if found else bare
 

@@ -22,6 +22,7 @@ from tre.domain.workspaces.models import Workspace
 from tre.store import grant_slices, workspaces
 from tre.store.grant_slices import StoredSlice
 from tre.store.grants import StoredSuspension, bare_record, suspensions_among, with_suspensions
+from tre.store.members import with_members
 from tre.store.spans import Span
 from tre.store.tables.grants import grants
 
@@ -103,7 +104,8 @@ def _records(connection: Connection, rows: Sequence[Any]) -> tuple[dict[str, Gra
             unreadable.append(row["name"])
         else:
             records[bare.name] = with_suspensions(bare, [one for of, one in stored if _touches(of, one, bare)])
-    return records, tuple(unreadable)
+    whole = with_members(connection, list(records.values()))
+    return {grant.name: grant for grant in whole}, tuple(unreadable)
 
 
 def _touches(of: str | None, one: StoredSuspension, grant: GrantRecord) -> bool:

@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from tre.domain.errors import Reason, TREError
+from tre.domain.identity import is_in_force
 from tre.domain.model import Line, Record, UtcTime
 from tre.domain.names import hub_user_name
 from tre.domain.people import LOCAL_ISSUER, Person, Role, Subject
@@ -46,6 +47,9 @@ class KnownPerson(Record):
     hub_name: Line
     roles: frozenset[Role]
     seen_at: UtcTime | None = None
+    barred: Reason | None = None
+    fresh_until: UtcTime | None = None
+    confirmed_until: UtcTime | None = None
 
 
 class StoredSession(Record):
@@ -138,8 +142,15 @@ def set_password(change: Change, name: str, hashed: str) -> None:
 
 
 def disable_account(change: Change, name: str, now: datetime) -> None:
-    """Keep an account from signing in. Raises `TREError(MemberNotFound)`."""
+    """Keep an account from signing in, and its person from everything. Raises `TREError(MemberNotFound)`."""
     _update_account(change, name, disabled_at=now)
+    bar(change, Subject(issuer=LOCAL_ISSUER, id=name), Reason.AccountDisabled)
+
+
+def enable_account(change: Change, name: str) -> None:
+    """Let an account sign in again. Raises `TREError(MemberNotFound)`."""
+    _update_account(change, name, disabled_at=None)
+    _update_person(change, Subject(issuer=LOCAL_ISSUER, id=name), barred=None)
 
 
 def _update_account(change: Change, name: str, **values: Any) -> None:
@@ -187,6 +198,23 @@ def keep_person(change: Change, person: Person, seen_at: datetime | None) -> str
     return hub_name
 
 
+def bar(change: Change, subject: Subject, why: Reason) -> None:
+    """Keep a person out, whatever they signed in to before, until they are let in again."""
+    _update_person(change, subject, barred=why)
+
+
+def confirm(
+    change: Change, subject: Subject, *, fresh_until: datetime | None, confirmed_until: datetime | None
+) -> None:
+    """The provider vouches for a person: what kept them out before is over, and its word counts so long."""
+    _update_person(change, subject, barred=None, fresh_until=fresh_until, confirmed_until=confirmed_until)
+
+
+def _update_person(change: Change, subject: Subject, **values: Any) -> None:
+    same = (people.c.issuer == subject.issuer) & (people.c.subject == subject.id)
+    change.connection.execute(update(people).where(same).values(**values))
+
+
 # Sessions.
 
 
@@ -206,9 +234,13 @@ def open_session(change: Change, session: StoredSession) -> None:
 
 
 def session(connection: Connection, identifier: str, now: datetime) -> StoredSession | None:
-    """The session in force with this id."""
+    """The session in force with this id: neither over nor revoked, and of a person who is not kept out."""
     row = connection.execute(select(sessions).where(sessions.c.id == identifier, *_in_force(now))).one_or_none()
-    return None if row is None else _session(row._mapping)
+    found = None if row is None else _session(row._mapping)
+    person = None if found is None else by_subject(connection, found.subject)
+    if person is not None and not is_in_force(person.barred, person.confirmed_until, now):
+        return None
+    return found
 
 
 def sessions_of(connection: Connection, subject: Subject, now: datetime) -> list[StoredSession]:
@@ -317,6 +349,9 @@ def _person(row: Any) -> KnownPerson:
         hub_name=row["hub_name"],
         roles=row["roles"],
         seen_at=row["seen_at"],
+        barred=row["barred"],
+        fresh_until=row["fresh_until"],
+        confirmed_until=row["confirmed_until"],
     )
 
 

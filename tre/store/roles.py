@@ -60,6 +60,22 @@ _EXPORTS = (
     "export_consents",
 )
 _IMPORTS = ("import_requests", "import_files")
+_APPLICATIONS: Rights = {"applications": _KEEP, "application_people": _ALL}
+_COMMITTEE: Rights = {
+    "committee_seats": _KEEP,
+    "committee_votes": _ADD,
+    "committee_recusals": _ADD,
+    "committee_decisions": _READ,
+    "committee_emergencies": _KEEP,
+}
+"""What people bring about: who may write a vote can vote; nobody but the controller adds a decision."""
+_COUNTED: Rights = {
+    "committee_seats": _READ,
+    "committee_votes": _READ,
+    "committee_recusals": _READ,
+    "committee_decisions": _ADD,
+    "committee_emergencies": _READ,
+}
 _BESIDE: Rights = {
     "export_attempts": _ADD,
     "export_links": _KEEP,
@@ -68,19 +84,31 @@ _BESIDE: Rights = {
 }
 _DATA: Rights = dict.fromkeys(("datasets", "releases", "retirements", "plans", "slices", "withdrawals"), _READ)
 _OPTOUTS: Rights = {"withdrawal_batches": _KEEP, "withdrawal_people": "SELECT, INSERT, DELETE"}
+_TELLS = "SELECT, INSERT (source, channel, received_at, body, digest, state, reason, message, kind)"
+"""What may say that a source told something: whether it was so, and what comes of it, the controller finds out."""
+
+_ACCOUNT: Rights = {"account_items": _KEEP, "account_published": "SELECT, INSERT, DELETE"}
 _DESK: Rights = {
     "quarantine": "SELECT, UPDATE",
     "retirements": _ADD,
     "grants": "SELECT, UPDATE",
     "suspensions": _KEEP,
     "grant_slices": _READ,
+    "register_projects": "SELECT, UPDATE",
     "workspaces": _KEEP,
     "workspace_uids": _READ,
     "jobs": _KEEP,
     "people": _KEEP,
+    "standings": _KEEP,
+    "standing_rules": _READ,
     **dict.fromkeys((*_EXPORTS, *_IMPORTS), _ALL),
     **_BESIDE,
     **_OPTOUTS,
+    **_APPLICATIONS,
+    **_COMMITTEE,
+    **_ACCOUNT,
+    "correspondents": _KEEP,
+    "letters": _READ,
 }
 
 RIGHTS: dict[Role, Rights] = {
@@ -96,13 +124,24 @@ RIGHTS: dict[Role, Rights] = {
         "grants": _KEEP,  # it also takes in a cluster's resources, as the operator does files
         "suspensions": _READ,
         "grant_slices": _KEEP,
+        "register_projects": _KEEP,
         "workspaces": _KEEP,
         "workspace_uids": _KEEP,
         "jobs": _KEEP,
         "people": _READ,
+        "accounts": "SELECT (name, disabled_at)",  # nobody writes to an account that was disabled
+        "standings": "SELECT, UPDATE (warned_days)",
+        "standing_rules": _KEEP,
         "sessions": "SELECT (id, issuer, subject, expires_at, revoked_at)",
+        "sources": _KEEP,
+        "source_messages": "SELECT, UPDATE",
+        "source_grants": _KEEP,
+        "correspondents": _READ,
+        **dict.fromkeys(("letters", "letter_reading"), _ALL),
         **dict.fromkeys((*_EXPORTS, *_IMPORTS), _ALL),
         **_BESIDE,
+        **_APPLICATIONS,
+        **_COUNTED,
     },
     Role.portal: _WRITER
     | _READS_LOG
@@ -110,6 +149,7 @@ RIGHTS: dict[Role, Rights] = {
     | _DESK
     | {
         "audit_events": f"SELECT, {_SAY}",
+        "source_messages": _TELLS,
         "accounts": _READ,
         "sessions": _ALL,
         "tickets": _ALL,
@@ -123,6 +163,7 @@ RIGHTS: dict[Role, Rights] = {
         "retirements": _READ,
         "plans": _ADD,
         "slices": _ALL,
+        "register_slices": _KEEP,
         "withdrawals": _ADD,
         "quarantine": _ALL,
         **_OPTOUTS,
@@ -145,6 +186,12 @@ RIGHTS: dict[Role, Rights] = {
         "quarantine": _ALL,
         "grants": _KEEP,
         "grant_slices": _KEEP,
+        "register_projects": _KEEP,
+        "register_slices": _KEEP,
+        "sources": _READ,
+        "source_messages": _TELLS,
+        "source_grants": _READ,
+        "letters": "SELECT, UPDATE",  # to have them tried again
         "accounts": _KEEP,
         "sessions": "SELECT, UPDATE",
         "leases": _READ,
@@ -152,16 +199,26 @@ RIGHTS: dict[Role, Rights] = {
     Role.public: {
         "alembic_version": _READ,
         "audit_events": "SELECT (number, at, kind, object)",
+        "audit_checkpoints": _READ,
         "datasets": "SELECT",
+        "releases": "SELECT (dataset, name, counts, created_at)",
+        "register_projects": _READ,
+        "register_slices": _READ,
         "grants": "SELECT (name, generation, spec, phase, evidence_verified, activated_at, revoked_at)",
         "grant_slices": _READ,
         "export_requests": "SELECT (id, grant, state, exceptions)",
         "export_files": "SELECT (request, kind)",
         "withdrawal_batches": "SELECT (dataset, state, people, accepted_at)",
+        "account_items": "SELECT (id, kind, state, received_at, acknowledged_at, closed_at, due_at, refusal)",
+        "account_published": _READ,
     },
 }
 
-_NUMBERED = {"audit_events": "audit_events_number_seq", "login_failures": "login_failures_id_seq"}
+_NUMBERED = {
+    "audit_events": "audit_events_number_seq",
+    "login_failures": "login_failures_id_seq",
+    "source_messages": "source_messages_number_seq",
+}
 """Tables whose rows the server numbers: who adds one needs the sequence too."""
 
 

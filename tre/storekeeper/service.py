@@ -31,6 +31,7 @@ from tre.domain.errors import Reason, TREError
 from tre.domain.events import program
 from tre.domain.model import Line, Record, parse_record
 from tre.domain.optouts.states import AT_WORK, BatchState
+from tre.domain.slices.plan import Digest
 from tre.domain.slices.previews import KIND as PREVIEW
 from tre.domain.slices.previews import PreviewRequest
 from tre.domain.slices.shown import as_shown
@@ -75,9 +76,10 @@ class AddRequest(Record):
 
 
 class PlanRequest(Record):
-    """A specification to plan."""
+    """A specification to plan, and the plan that people saw before: whether it covers the present one is told then."""
 
     spec: SliceSpec
+    signed: Digest | None = None
 
 
 class RemoveRequest(Record):
@@ -106,7 +108,9 @@ def _add(office: Office, payload: Mapping[str, Any], watcher: Watcher) -> dict[s
 def _plan(office: Office, payload: Mapping[str, Any], watcher: Watcher) -> dict[str, Any]:
     asked = parse_record(PlanRequest, payload, source="job")
     rule = disclosure_of(asked.spec.dataset, office.layout.root).small_numbers
-    return as_shown(slices.make_plan(office, asked.spec, watcher), rule)  # the exact plan stays with the storekeeper
+    found = slices.make_plan(office, asked.spec, watcher)
+    covered = {} if asked.signed is None else {"covered": slices.is_covered(office, asked.signed, found)}
+    return as_shown(found, rule) | covered  # the exact plan stays with the storekeeper
 
 
 def _preview(office: Office, payload: Mapping[str, Any], _watcher: Watcher) -> dict[str, Any]:

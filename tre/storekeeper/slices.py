@@ -19,10 +19,11 @@ from tre.airlock.sliceindex.keeping import IndexStore
 from tre.domain.datasets import BuiltSlice, Release, SliceId
 from tre.domain.errors import Reason, TREError
 from tre.domain.model import Line, Record
-from tre.domain.slices.plan import Digest, SlicePlan
+from tre.domain.register.slices import public_slice
+from tre.domain.slices.plan import Digest, SlicePlan, check_buildable
 from tre.domain.slices.spec import SliceSpec
 from tre.domain.withdrawals import DenySet, WithdrawalLevel
-from tre.slices.build import BuildOrder, build, check_buildable, remove, rewrite, sweep
+from tre.slices.build import BuildOrder, build, remove, rewrite, sweep
 from tre.slices.changes import carried, extended
 from tre.slices.cohorts import Cohort, kept_list, sampling_key, settled
 from tre.slices.contents import check_plan_covers, plan_and_keep
@@ -35,7 +36,8 @@ from tre.slices.verify import Recorded, Verified, verify
 from tre.slices.watch import SILENT, Watcher
 from tre.slices.withdraw import PLACING, held, holdings, prune, unlink
 from tre.store import datasets as store
-from tre.store import jobs
+from tre.store import jobs, register
+from tre.store.database import Change
 from tre.store.optouts import levels_of
 from tre.store.retirements import require_offered
 from tre.storekeeper.indexing import Indexed, forget_pictures, index_slice
@@ -70,6 +72,19 @@ def make_plan(office: Office, spec: SliceSpec, watcher: Watcher = SILENT) -> Sli
     with office.database.read() as connection:
         require_offered(connection, spec.dataset, spec.release)
     return _plan(office, spec, watcher).plan
+
+
+def is_covered(office: Office, signed: str, plan: SlicePlan) -> bool:
+    """Whether an earlier plan covers a later one, so that what was decided on it still holds."""
+    with office.database.read() as connection:
+        denied = store.deny_set(connection, plan.spec.dataset)
+    try:
+        _check_signed(office, signed, _Planned(plan, denied))
+    except TREError as error:
+        if error.reason is not Reason.PlanNotCovered:
+            raise
+        return False
+    return True
 
 
 def settle(office: Office, spec: SliceSpec, base: Path) -> SliceSpec:
@@ -156,7 +171,7 @@ def build_slice(office: Office, request: BuildRequest, watcher: Watcher = SILENT
         places = office.dataset(request.spec.dataset)
         content = build(BuildOrder(office.slices, places, office.owner(group), about), watcher)
         indexed = index_slice(office, request.slice_id, planned.plan, watcher)
-        return _recorded(office, request, _built(about, content, group), indexed)
+        return _recorded(office, request, about, _built(about, content, group), indexed)
 
 
 def _check_signed(office: Office, digest: str, planned: _Planned) -> None:
@@ -202,7 +217,9 @@ def _built(about: Description, content: str, group: int) -> BuiltSlice:
     )
 
 
-def _recorded(office: Office, request: BuildRequest, built: BuiltSlice, indexed: Indexed) -> BuiltSlice:
+def _recorded(
+    office: Office, request: BuildRequest, about: Description, built: BuiltSlice, indexed: Indexed
+) -> BuiltSlice:
     said = (
         built.as_plain()
         | {"index": indexed.as_plain(), "placed": _placed(office, built).as_plain()}
@@ -211,7 +228,15 @@ def _recorded(office: Office, request: BuildRequest, built: BuiltSlice, indexed:
     event = office.event("slice.built", f"slice/{built.slice_id}", **said)
     with office.database.change(event) as change:
         store.keep_slice(change, built)
+        _tell(office, change, about)
     return built
+
+
+def _tell(office: Office, change: Change, about: Description) -> None:
+    """Keep what the public register tells of a slice as it is now."""
+    dataset = about.plan.spec.dataset
+    told = public_slice(about.plan, about.rule, sites=disclosure_of(dataset, office.layout.root).publish_sites)
+    register.keep_slice(change, about.slice_id, dataset, told, about.built_at)
 
 
 def without_withdrawn(office: Office, built: BuiltSlice, plan: SlicePlan, watcher: Watcher = SILENT) -> BuiltSlice:
@@ -250,6 +275,7 @@ def without_withdrawn(office: Office, built: BuiltSlice, plan: SlicePlan, watche
     said = changed.as_plain() | {"index": indexed.as_plain(), "removed": removed}
     with office.database.change(office.event("slice.changed", f"slice/{built.slice_id}", **said)) as change:
         store.keep_slice(change, changed)
+        _tell(office, change, about)
     return changed
 
 

@@ -31,6 +31,9 @@ OAUTH_SECRET = "hub-oauth-secret"  # noqa: S105 - a file name
 COOKIE_SECRET = "hub-cookie-secret"  # noqa: S105 - a file name
 """Signs and encrypts the Hub's own cookies."""
 
+TOKENS_KEY = "hub-tokens-key"
+"""Encrypts what the Hub keeps of sign-ins at the identity provider."""
+
 OIDC_CLIENT_SECRET = "oidc-client-secret"  # noqa: S105 - a file name
 """What the identity provider gave the operator; this module never makes it."""
 
@@ -39,12 +42,13 @@ KEY_READERS: Mapping[str, frozenset[str]] = MappingProxyType(
         CONTROLLER_TOKEN: frozenset({"hub", "controller"}),
         OAUTH_SECRET: frozenset({"hub", "portal"}),
         COOKIE_SECRET: frozenset({"hub"}),
+        TOKENS_KEY: frozenset({"hub"}),
         OIDC_CLIENT_SECRET: frozenset({"hub"}),
     }
 )
 """Which services read which file: what whoever starts them has to see to."""
 
-MADE_HERE = (CONTROLLER_TOKEN, OAUTH_SECRET, COOKIE_SECRET)
+MADE_HERE = (CONTROLLER_TOKEN, OAUTH_SECRET, COOKIE_SECRET, TOKENS_KEY)
 _BYTES = 32
 _HEX = re.compile(r"[0-9a-f]{64}")
 _READABLE_BY_ALL = 0o007

@@ -142,6 +142,8 @@ def arrange(layout: Layout, settings: Settings) -> None:
     hand_over(layout, settings, owners.uid("gateway"))
     for name, service in SECRETS.items():
         own_secret(layout.keys / name, owners.uid(service))
+    if settings.mail is not None and (password := layout.root / settings.mail.password_file).is_file():
+        own_secret(password, owners.uid("controller"))
 
 
 def arrange_volumes(layout: Layout, settings: Settings) -> None:
@@ -205,6 +207,7 @@ def _arrange_run(layout: Layout, owners: Owners) -> None:
         "portal": owners.uid("gateway"),
         "public": owners.uid("gateway"),
         "portal-internal": owners.group("inner_circle"),
+        "portal-intake": owners.uid("public"),
         "hub": owners.group("hub_callers"),
     }
     for service, group in callers.items():

@@ -39,6 +39,21 @@ class Layout:
         return self.keys / "practice-signing.key"
 
     @property
+    def committee_key(self) -> Path:
+        """This service's own private key, the controller's alone: what the committee decided here is signed with it."""
+        return self.keys / "committee-signing.key"
+
+    @property
+    def source_key(self) -> Path:
+        """This service's own private key, the controller's alone: what sources elsewhere state is signed with it."""
+        return self.keys / "source-signing.key"
+
+    @property
+    def source_secrets(self) -> Path:
+        """`NAME.key`: by which the controller asks a source elsewhere."""
+        return self.keys / "sources"
+
+    @property
     def door_certificate(self) -> Path:
         """What the gateway shows to the doors of pods, on a cluster; doors believe no other."""
         return self.keys / "gateway-door.crt"

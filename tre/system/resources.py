@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
+import tre
 from tre.domain.errors import Reason, TREError
 from tre.domain.model import Record, all_keys, own_errors, problems_of
 from tre.system.yamlfile import YamlFile, load_yaml, only_document, parse_yaml
@@ -45,6 +46,20 @@ class Located(Generic[T]):
     def problem(self, location: tuple[str | int, ...], expected: str) -> str:
         """One problem as it is listed."""
         return f"{self.place(*location)}: {expected}"
+
+
+def policy_file(root: Path, name: Path) -> Path | None:
+    """Where a policy stands: the site's own under its root, else the one that comes with the launcher."""
+    package = Path(tre.__file__).parent
+    return next((found for place in (root, package, package.parent) if (found := place / name).is_file()), None)
+
+
+def own_or_shipped(root: Path, name: Path) -> Path:
+    """The same where there must be one. Raises `TREError(PolicyMissing)` where there is none."""
+    found = policy_file(root, name)
+    if found is None:
+        raise TREError(Reason.PolicyMissing, f"There is no {name}.", remedy=f"Write it to {root / name}.")
+    return found
 
 
 def read_record(kind: type[T], path: Path, *, default: T | None = None) -> T:

@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tests.assets.airlock import leaks
+from tests.support.databases import sqlite_with_tables
 from tests.support.factories import access_grant
 from tests.unit.airlock.releases import Releases
 from tests.unit.domain.exports.world import AUTHOR, WORDS, World
@@ -25,8 +26,6 @@ from tre.domain.exports import authoring
 from tre.domain.exports.models import CheckedFile, CheckRun, FileGroup, RequestFile
 from tre.domain.grants.states import GrantPhase
 from tre.store import exports, grants
-from tre.store.database import Database
-from tre.store.migrate import migrate
 from tre.system.clock import SystemClock
 from tre.system.layout import Layout
 
@@ -173,8 +172,7 @@ def root(tmp_path: Path) -> Path:
     layout = Layout(made)
     layout.database.parent.mkdir(parents=True)
     (made / "tre.yaml").write_text("{}\n")
-    database = Database.sqlite(layout.database)
-    migrate(database)
+    database = sqlite_with_tables(layout.database)
     world = World(rules=POLICY)
     now = SystemClock().now()
     world.now = now

@@ -6,15 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.databases import sqlite_with_tables
 from tests.support.factories import access_grant
 from tests.unit.domain.exports.world import World
 from tre.airlock.asking import _mounted
 from tre.domain.errors import Reason
 from tre.domain.events import program
 from tre.store import exports, grant_slices, grants
-from tre.store.database import Database
 from tre.store.grant_slices import SliceState
-from tre.store.migrate import migrate
 
 
 @pytest.mark.parametrize(
@@ -29,8 +28,7 @@ from tre.store.migrate import migrate
 def test_slices_that_were_built_and_are_there_are_named(
     tmp_path: Path, state: SliceState, digest: str | None, named: bool
 ) -> None:
-    database = Database.sqlite(tmp_path / "tre.sqlite")
-    migrate(database)
+    database = sqlite_with_tables(tmp_path / "tre.sqlite")
     world = World()
     event = exports.event_of("created", world.request, program("controller"), world.now)
     with database.change(event) as change:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.support.databases import sqlite_with_tables
 from tests.support.factories import access_grant
 from tests.unit.domain.exports.world import AUTHOR, CHECKERS, WORDS, World
 from tre.airlock.bundle import verify_bundle
@@ -32,8 +33,7 @@ from tre.domain.exports import authoring
 from tre.domain.exports.models import ExportRequest, FileGroup, Release, RequestFile
 from tre.domain.exports.states import ExportState
 from tre.store import exports, grants
-from tre.store.database import Database, new_id
-from tre.store.migrate import migrate
+from tre.store.database import new_id
 from tre.system.layout import Layout
 
 BOX = "w-aaaaaaaaaaaa"
@@ -45,8 +45,7 @@ class Site:
     def __init__(self, root: Path) -> None:
         self.layout = Layout(root)
         (self.layout.outboxes / BOX).mkdir(parents=True)
-        self.database = Database.sqlite(root / "tre.sqlite")
-        migrate(self.database)
+        self.database = sqlite_with_tables(root / "tre.sqlite")
         self.world = World(rules=load_policy("default", [shipped_directory()]))
         self.clock = ManualClock(self.world.now)
         self.signer = generate("tre.example.org/audit")

@@ -15,12 +15,19 @@ import structlog
 from typer.testing import CliRunner
 
 from tests.unit.slices.conftest import Maker
+from tre.cli import common
 from tre.cli.main import app
 from tre.store.tables.base import metadata
 from tre.system.layout import Layout
 
 PASSWORD = "correct horse battery"
 PARTS = ("why: ", "what to do: ")
+
+
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The console takes the width that it was made with, by whichever test came first: tables are not to be cut."""
+    monkeypatch.setattr(common.out, "_width", 200)
 
 
 class Typed:

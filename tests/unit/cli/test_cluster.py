@@ -18,6 +18,7 @@ import pytest
 from cryptography import x509
 
 from tests.support.databases import Postgres, name_of
+from tests.support.factories import access_grant
 from tre.audit.keys import PRIVATE_KEY_FILE, PUBLIC_KEY_FILE, load_private, load_public
 from tre.cli import cluster_pod
 from tre.cli.cluster_keys import ADMINISTRATOR, FRONT, SECRET, SPECS, Maker, Secrets
@@ -28,6 +29,8 @@ from tre.cluster.memory import MemoryCluster
 from tre.cluster.protocol import Key
 from tre.domain.errors import Reason, TREError
 from tre.gateway.sessions import read_session_key
+from tre.sources.signed import is_evidence_good, load_signers, sign_decision
+from tre.sources.signing_keys import read_private
 from tre.store.database import Database
 from tre.store.migrate import head_revision
 from tre.store.postgres import password_path
@@ -179,6 +182,22 @@ def test_a_root_is_laid_out_as_on_one_machine(tmp_path: Path) -> None:
         "hub-cookie-secret",
         "manifest-signers",
     ]
+
+
+def test_what_the_committee_decides_counts_where_its_key_is_given(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "root")
+    layout.root.mkdir()
+    given = mounted(tmp_path / "etc")
+    for name, data in Maker("tre.example.org", datetime.now(UTC)).decisions().items():
+        (given.directory / "keys" / name).write_bytes(data)
+    lay_out(layout, given)
+    (layout.keys / "grant-signers" / "committee.pub").unlink()  # no key, as it is mounted here
+    key = read_private(layout.committee_key)
+    assert mode(layout.committee_key) == 0o600
+    grant = sign_decision(access_grant(), "sha256:" + "d" * 64, key)
+    assert is_evidence_good(grant, load_signers(layout.keys / "grant-signers"))
+    readers = {file: who for spec in SPECS for file, who in spec.files.items() if file.startswith("committee-")}
+    assert readers == {"committee-signing.key": {"controller"}, "committee-signing.pub": {"controller", "shell"}}
 
 
 def test_the_databases_address_is_put_in_by_the_pod(tmp_path: Path) -> None:

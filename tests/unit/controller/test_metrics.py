@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 
+from tests.support.factories import ALICE
 from tests.unit.controller.conftest import World
 from tre.controller.metrics import RecordNumbers
 from tre.domain.errors import Reason
+from tre.domain.letters.models import Letter
 from tre.domain.workspaces.states import Wanted, WorkspacePhase
+from tre.store import letters
 
 
 def counted(name: str, **labels: str) -> float:
@@ -19,7 +22,7 @@ def counted(name: str, **labels: str) -> float:
 
 def in_record(world: World, name: str, **labels: Any) -> float | None:
     registry = CollectorRegistry()
-    registry.register(RecordNumbers(world.database))
+    registry.register(RecordNumbers(world.database, world.clock))
     return registry.get_sample_value(name, labels)
 
 
@@ -72,7 +75,27 @@ def test_no_name_is_in_the_numbers(world: World) -> None:
     world.apply()
     world.run()
     registry = CollectorRegistry()
-    registry.register(RecordNumbers(world.database))
+    registry.register(RecordNumbers(world.database, world.clock))
     text = (generate_latest(registry) + generate_latest()).decode()
     for name in ("alice", "nccid-00123", world.workspace(world.want()).name):
         assert name not in text
+
+
+def test_the_age_of_the_oldest_letter_that_should_have_gone(world: World) -> None:
+    assert in_record(world, "tre_letters_oldest_seconds") == 0
+    letter = Letter(
+        id="ab" * 16,
+        event="cd" * 16,
+        recipient=ALICE,
+        subject="Project p is open",
+        text="It is open.",
+        page="/",
+        at=world.clock.now(),
+        next_at=world.clock.now(),
+    )
+    with world.database.change(world.event("letters.written", "letters/all")) as change:
+        letters.add(change, [letter], world.clock.now())
+    world.clock.advance(90)
+    assert in_record(world, "tre_letters_oldest_seconds") == 90
+    assert in_record(world, "tre_letters", state="Waiting") == 1
+    assert in_record(world, "tre_letters", state="Abandoned") == 0

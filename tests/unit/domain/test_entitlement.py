@@ -84,6 +84,10 @@ def test_strangers_learn_nothing_but_that_they_are_strangers(stranger: Subject) 
         assert is_entitled(grant_record(**changes), stranger, NOON).reason is Reason.NotAMember
 
 
+def test_the_first_moment_is_one_of_access() -> None:
+    assert is_entitled(grant_record(), ALICE, START)
+
+
 def test_confirmation_in_time_keeps_access() -> None:
     assert is_entitled(grant_record(confirmed_until=NOON + timedelta(seconds=1)), ALICE, NOON)
 

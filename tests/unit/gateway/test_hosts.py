@@ -19,6 +19,7 @@ W = "w-abcdefgh2345"
         ("enter.tre.localhost", Place(Door.enter, "enter.tre.localhost")),
         ("hub.tre.localhost", Place(Door.hub, "hub.tre.localhost")),
         ("preview.tre.localhost", Place(Door.preview, "preview.tre.localhost")),
+        ("sources.tre.localhost", Place(Door.sources, "sources.tre.localhost")),
         (f"{W}.open.tre.localhost:8000", Place(Door.shell, f"{W}.open.tre.localhost", W)),
         (f"{W}.lab.tre.localhost", Place(Door.lab, f"{W}.lab.tre.localhost", W)),
     ],

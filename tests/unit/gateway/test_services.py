@@ -127,6 +127,17 @@ async def test_previews_know_no_cookies_and_may_be_framed_by_their_own_policy(wo
     assert (await world.request("POST", "/", {"Host": world.host("preview")}, data=b"q" * 1025))[0] == 413
 
 
+async def test_sources_elsewhere_know_no_cookies_and_bring_their_secret(world: World) -> None:
+    await world.serve_unix(world.layout.socket("portal"), web.Server(_cookie_setter))
+    sent = {"Host": world.host("sources"), "Cookie": "a=1", "X-TRE-Source-Secret": "s"}
+    status, headers, body = await world.request("PUT", "/rems/rems/events", sent, data=b"{}")
+    told = json.loads(body)["headers"]
+    assert (status, "Set-Cookie" in headers, "cookie" in told) == (200, False, False)
+    assert told["x-tre-source-secret"] == "s"
+    large = await world.request("PUT", "/", {"Host": world.host("sources")}, data=io.BytesIO(b"q" * (2**20 + 1)))
+    assert large[0] == 413
+
+
 async def test_strangers_are_misdirected(world: World) -> None:
     assert (await world.request("GET", "/", {"Host": "evil.example"}))[0] == 421
 

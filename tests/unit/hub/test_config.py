@@ -182,3 +182,51 @@ def test_the_program_says_what_is_missing(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert "Run `tre init` first" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_of_a_sign_in_nothing_is_kept_unless_it_is_asked_for(layout: Layout) -> None:
+    write_client_secret(layout)
+    for settings in (Settings(), with_provider()):
+        config = hub_config(settings, layout)
+        assert config.Authenticator.enable_auth_state is False
+        assert config.Authenticator.auth_refresh_age == 0
+        assert "ask_again_seconds" not in config.OidcAuthenticator
+    local = Settings(oidc=with_provider(recheck={}, endSessionUrl="https://idp.example/end").oidc)
+    assert hub_config(local, layout).Authenticator.enable_auth_state is False  # local accounts have no provider
+
+
+def test_asking_again_takes_tokens_and_a_key_of_its_own(layout: Layout) -> None:
+    write_client_secret(layout)
+    config = hub_config(with_provider(recheck={"everySeconds": 60}), layout)
+    assert config.Authenticator.enable_auth_state is True
+    assert config.CryptKeeper["keys"] == [bytes.fromhex(keys.read_key(layout, keys.TOKENS_KEY))]
+    oidc = config.OidcAuthenticator
+    assert (oidc.ask_again_seconds, oidc.scope[-1]) == (60.0, "offline_access")
+    assert oidc.extra_authorize_params == {"prompt": "consent"}
+    bound = hub_config(with_provider(recheck={"offlineAccess": False}, requireMfa=True), layout).OidcAuthenticator
+    assert "offline_access" not in bound.scope
+    assert bound.extra_authorize_params == {"acr_values": "https://refeds.org/profile/mfa"}
+    assert "end_session_url" not in bound
+
+
+def test_signing_out_at_the_provider_is_over_tls(layout: Layout) -> None:
+    write_client_secret(layout)
+    config = hub_config(with_provider(endSessionUrl="https://idp.example/end"), layout)
+    assert config.Authenticator.enable_auth_state is True
+    assert config.OidcAuthenticator.end_session_url == "https://idp.example/end"
+    assert config.OidcAuthenticator.signed_out_url == "http://hub.tre.localhost:8000/hub/logout"
+    with pytest.raises(TREError):
+        hub_config(with_provider(endSessionUrl="http://idp.example/end"), layout)
+
+
+@pytest.mark.parametrize(("every", "stale", "good"), [(600, 1200, True), (600, 1199, False), (0, 60, False)])
+def test_one_answer_that_was_missed_ends_nobodys_work(every: int, stale: int, good: bool) -> None:
+    recheck = {"everySeconds": every, "staleSeconds": stale}
+    if good:
+        found = with_provider(recheck=recheck).oidc
+        assert found is not None
+        assert found.recheck is not None
+        assert found.recheck.fresh_seconds == 2 * every
+    else:
+        with pytest.raises(ValueError, match=r"everySeconds"):
+            with_provider(recheck=recheck)

@@ -135,3 +135,24 @@ def test_a_screen_name_is_always_one_short_line(name: Any, other: Any) -> None:
     assert shown == shown.strip()
     assert shown.isprintable()
     assert "never@example.org" not in shown
+
+
+@pytest.mark.parametrize(
+    ("userinfo", "claims", "found"),
+    [
+        ({"email": "ada@example.org", "email_verified": True}, {}, "ada@example.org"),
+        ({}, {"email": "ada@example.org", "email_verified": True}, "ada@example.org"),
+        ({"email": "ada@example.org"}, {"email_verified": True}, None),
+        ({"email": "ada@example.org", "email_verified": "true"}, {}, None),
+        ({"email": "ada@example.org", "email_verified": False}, {}, None),
+        ({"email": "mallory@example.org"}, {"email": "ada@example.org", "email_verified": True}, None),
+        ({"email": "a@b.org\nBcc: c@d.org", "email_verified": True}, {}, None),
+        ({"email": ["ada@example.org"], "email_verified": True}, {}, None),
+        ({}, {}, None),
+    ],
+)
+def test_an_address_counts_where_the_same_answer_says_it_was_verified(
+    userinfo: dict[str, Any], claims: dict[str, Any], found: str | None
+) -> None:
+    person = read_person({"sub": "ada"} | claims, {"sub": "ada"} | userinfo, "groups", EXPECTED)
+    assert person.email == found

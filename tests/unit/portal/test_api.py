@@ -127,6 +127,7 @@ def _send(world: World, case: schemathesis.Case) -> httpx.Response:
     return asyncio.run(send())
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("who", ["olga", "alice"])
 def test_its_own_schema_finds_no_crash(world: World, who: str) -> None:
     app = desk_app(world.desk, world.live)

@@ -18,6 +18,7 @@ from aiohttp import web
 from argon2 import PasswordHasher
 from starlette.types import ASGIApp
 
+from tests.support.databases import sqlite_with_tables
 from tests.support.factories import NOON, START, spec_plain
 from tre.domain.clock import ManualClock
 from tre.domain.errors import Reason
@@ -28,7 +29,7 @@ from tre.domain.names import hub_user_name
 from tre.domain.people import Role, Subject
 from tre.domain.workspaces.models import Workspace, WorkspacePlan
 from tre.domain.workspaces.states import StartStep, Wanted, WorkspacePhase
-from tre.portal.applications import internal_app, portal_switch, public_switch
+from tre.portal.applications import intake_app, internal_app, portal_switch, public_switch
 from tre.portal.context import Desk
 from tre.portal.live import Live
 from tre.portal.passwords import PasswordChecker
@@ -37,9 +38,8 @@ from tre.portal.seals import Sealer, fingerprint
 from tre.portal.sessions import DESK_COOKIE
 from tre.portal.signing_in import open_session
 from tre.store import grant_slices, grants, people, workspaces
-from tre.store.database import Database, new_id
+from tre.store.database import new_id
 from tre.store.grant_slices import SliceState
-from tre.store.migrate import migrate
 from tre.store.people import Account, StoredSession
 from tre.system.layout import Layout
 from tre.system.settings import load_settings
@@ -74,8 +74,7 @@ class World:
         self.layout = Layout(root)
         self.layout.database.parent.mkdir(parents=True, exist_ok=True)
         self.settings = load_settings(root)
-        self.database = Database.sqlite(self.layout.database)
-        migrate(self.database)
+        self.database = sqlite_with_tables(self.layout.database)
         self.clock = ManualClock(NOON)
         self.desk = Desk(
             settings=self.settings,
@@ -90,6 +89,7 @@ class World:
         self.live = Live(self.database)
         self.portal: ASGIApp = portal_switch(self.desk, self.live)
         self.internal: ASGIApp = internal_app(self.desk)
+        self.intake: ASGIApp = intake_app(self.desk)
         self.public: ASGIApp = public_switch(self.desk)
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ from tre.sources.signed import (
     PRACTICE,
     PRACTICE_SIGNERS,
     SOURCE,
+    Kind,
     _signed,
     check_evidence,
     is_evidence_good,
@@ -59,7 +60,7 @@ def named(name: str, *datasets: str) -> AccessGrant:
 
 def forged(grant: AccessGrant, source: str, context: bytes, **evidence: Any) -> AccessGrant:
     """Evidence that the tools would not make."""
-    made = _signed(grant, MANAGER, source, context)
+    made = _signed(grant, MANAGER, Kind(source, context, "", ""))
     assert made.spec.approval.evidence is not None
     changed = made.spec.approval.evidence.model_copy(update=evidence)
     approval = made.spec.approval.model_copy(update={"evidence": changed})

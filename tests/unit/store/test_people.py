@@ -67,12 +67,50 @@ class TestAccounts:
             assert people.password_hash(change.connection, "nobody") is None
             assert people.all_accounts(change.connection)[0].disabled_at == NOON
 
-    @pytest.mark.parametrize("act", ["set_password", "disable_account"])
+    def test_who_is_disabled_is_kept_out_until_enabled(self, database: Database) -> None:
+        with database.change(event()) as change:
+            people.add_account(change, account(), "hash")
+            people.add_account(change, account("bob"), "hash")
+            people.open_session(change, stored())
+            people.disable_account(change, "alice", NOON)
+        with database.read() as connection:
+            alice, bob = people.by_subject(connection, ALICE), people.by_subject(connection, BOB)
+            assert alice is not None
+            assert bob is not None
+            assert (alice.barred, bob.barred) == (Reason.AccountDisabled, None)
+            assert people.session(connection, "s1", NOON) is None  # though nobody revoked it
+        with database.change(event()) as change:
+            people.enable_account(change, "alice")
+        with database.read() as connection:
+            assert people.password_hash(connection, "alice") == "hash"
+            alice = people.by_subject(connection, ALICE)
+            assert alice is not None
+            assert alice.barred is None
+            assert people.session(connection, "s1", NOON) is not None
+
+    @pytest.mark.parametrize("act", ["set_password", "disable_account", "enable_account"])
     def test_unknown_accounts(self, database: Database, act: str) -> None:
-        value: Any = "hash" if act == "set_password" else NOON
+        values: dict[str, tuple[Any, ...]] = {"set_password": ("hash",), "disable_account": (NOON,)}
         with pytest.raises(TREError) as refused, database.change(event()) as change:
-            getattr(people, act)(change, "nobody", value)
+            getattr(people, act)(change, "nobody", *values.get(act, ()))
         assert refused.value.reason is Reason.MemberNotFound
+
+
+def test_a_session_lasts_no_longer_than_the_providers_word(database: Database) -> None:
+    ada = Subject(issuer="https://idp", id="ada")
+    with database.change(event()) as change:
+        people.keep_person(change, Person(subject=ada, display_name="Ada"), NOON)
+        people.open_session(change, stored(subject=ada))
+    soon = NOON + timedelta(minutes=10)
+    with database.change(event()) as change:
+        assert people.session(change.connection, "s1", soon) is not None  # nobody has to confirm
+        people.confirm(change, ada, fresh_until=NOON, confirmed_until=soon)
+        assert people.session(change.connection, "s1", soon - timedelta(microseconds=1)) is not None
+        assert people.session(change.connection, "s1", soon) is None
+        people.bar(change, ada, Reason.NotVouchedFor)
+        assert people.session(change.connection, "s1", NOON) is None
+        people.confirm(change, ada, fresh_until=soon, confirmed_until=LATER)
+        assert people.session(change.connection, "s1", soon) is not None
 
 
 def test_a_person_is_kept_and_kept_up_to_date(database: Database) -> None:

@@ -14,9 +14,10 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 from tests.support.databases import Postgres, name_of
 from tests.support.factories import ALICE, NOON, access_grant, quarantined_file, suspension
 from tests.support.postgres import PREFIX
+from tests.unit.domain.publicaccount.test_account import an_item
 from tests.unit.store.conftest import an_event
 from tre.audit.lease import Lease
-from tre.audit.records import status
+from tre.audit.records import last_checkpoint, status
 from tre.domain.clock import ManualClock
 from tre.domain.datasets import Dataset
 from tre.domain.errors import Reason, TREError
@@ -25,17 +26,35 @@ from tre.domain.optouts.batches import Batch, Counted
 from tre.domain.optouts.lists import ListKind
 from tre.domain.optouts.states import BatchState
 from tre.domain.people import Person, Role, Subject
+from tre.domain.publicaccount import acts
+from tre.domain.publicaccount.states import ItemKind, RefusalClass
 from tre.domain.quarantine import Decision, QuarantineState, decision_event
 from tre.domain.withdrawals import WithdrawalLevel
 from tre.domain.workspaces.states import Wanted
+from tre.portal.register_views import Known, dataset_page, project_page
 from tre.portal.routes import public
-from tre.store import datasets, events, grants, jobs, optouts, people, quarantine, roles, workspaces
+from tre.portal.routes.register import total_values
+from tre.register.reading import entries
+from tre.store import (
+    datasets,
+    events,
+    grants,
+    jobs,
+    optouts,
+    people,
+    publicaccount,
+    quarantine,
+    register,
+    roles,
+    workspaces,
+)
 from tre.store.changes import ChangeFeed
 from tre.store.database import Database, new_id
 from tre.store.jobs import JobRequest
 from tre.store.migrate import migrate
 from tre.store.people import Account, NewTicket, StoredSession
 from tre.store.quarantine import QuarantineSearch
+from tre.store.register import ProjectSearch
 from tre.store.schema import require_current
 from tre.store.tables import metadata
 
@@ -175,9 +194,43 @@ def test_the_public_pages_read_what_they_show(owner: Database, sign_in: Callable
     with sign_in("public").read() as connection:
         shown = public.published(connection)
         assert [grant.name for grant in shown] == [NAME]
-        assert public._project(connection, public._one(connection, NAME)).outputs_released == 0
+        assert public.project_told(connection, public._one(connection, NAME), Known(connection)).outputs_released == 0
         assert len(public.history(connection, shown[0])) == 1
         assert [one.name for one in datasets.all_datasets(connection)] == ["demo"]
+        assert publicaccount.clocks(connection, ItemKind.enquiry) == []
+        assert publicaccount.in_force(connection, ItemKind.enquiry) == []
+        assert [one.name for one in register.find(connection, ProjectSearch(text="university")).projects] == [NAME]
+        assert [one.project_id_text for one in entries(connection)] == [NAME]
+        assert register.newest(connection, 5)[0].name == NAME
+        assert total_values(connection)["totals"].running == 1
+        assert project_page(connection, shown[0], Known(connection)).outputs.asked == 0
+        assert dataset_page(connection, datasets.require(connection, "demo")).projects == 0
+        assert last_checkpoint(connection) is None
+
+
+def test_the_portal_publishes_and_takes_down(sign_in: Callable[[str], Database]) -> None:
+    portal = sign_in("portal")
+    item = an_item(ItemKind.comment)
+    with portal.change(an_event()) as change:
+        publicaccount.create(change, item)
+        shown = publicaccount.save(change, item, acts.publish(item, NOON), NOON)
+        publicaccount.save(change, shown, acts.refuse(shown, RefusalClass.personal, NOON), NOON)
+    with sign_in("public").read() as connection:
+        (clock,) = publicaccount.clocks(connection, ItemKind.comment)
+        assert (clock.refusal, publicaccount.wordings(connection, ItemKind.comment)) == ("personal", [])
+
+
+def test_whoever_ends_a_project_tells_the_register(sign_in: Callable[[str], Database]) -> None:
+    with sign_in("portal").change(an_event()) as change:
+        grants.revoke(change, NAME, "over", NOON)
+    with sign_in("public").read() as connection:
+        assert register.totals(connection).running == 0
+    with sign_in("controller").change(an_event()) as change:
+        grants.set_phase(change, NAME, GrantPhase.Closed, NOON)
+        grants.apply(change, "new", access_grant("new").spec, "signed", NOON)
+        grants.set_phase(change, "new", GrantPhase.Active, NOON)
+    with sign_in("public").read() as connection:
+        assert register.totals(connection) == register.Totals(projects=2, running=1, commercial=0)
 
 
 def refused(database: Database, statement: str) -> bool:
@@ -240,18 +293,27 @@ def test_nobody_chooses_an_events_number(sign_in: Callable[[str], Database], rol
 FORBIDDEN = {
     "public": (
         *(f'INSERT INTO "{table}" DEFAULT VALUES' for table in metadata.tables),
-        *(f'SELECT * FROM "{t}"' for t in ("accounts", "sessions", "tickets", "people", "jobs", "workspaces")),
+        *(
+            f'SELECT * FROM "{t}"'
+            for t in ("accounts", "sessions", "tickets", "people", "correspondents", "letters", "jobs", "workspaces")
+        ),
         "SELECT detail FROM audit_events",
         "SELECT actor_id FROM audit_events",
         "SELECT revoked_reason FROM grants",
         "SELECT reason FROM suspensions",
         "SELECT path FROM export_files",
+        "SELECT body FROM plans",
+        "SELECT index_digest FROM releases",
         "SELECT message FROM export_findings",
+        "SELECT body FROM account_items",
+        "SELECT digest FROM account_items",
         "LOCK TABLE writing_turn IN EXCLUSIVE MODE",
         "UPDATE grants SET phase = 'Active'",
     ),
     "portal": (
         "INSERT INTO grants DEFAULT VALUES",
+        "INSERT INTO register_projects DEFAULT VALUES",
+        "UPDATE register_slices SET told = '{}'",
         "DELETE FROM grants",
         "UPDATE grant_slices SET state = 'Ready'",
         "UPDATE accounts SET password_hash = ''",

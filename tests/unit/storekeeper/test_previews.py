@@ -65,3 +65,23 @@ def test_a_sample_needs_the_secret_and_a_list_its_digest(house: House) -> None:
     listed = look(house, "local:carol", patients={"list": {"file": "/etc/passwd"}})
     assert listed.error is not None
     assert "by its digest" in listed.error["what"]
+
+
+def test_a_later_plan_says_whether_what_people_saw_covers_it(house: House) -> None:
+    house.add()
+    spec = house.spec().as_plain()
+    first = do_now(house, ask(house, "slice.plan", {"spec": spec})).result
+    assert first is not None
+    assert "covered" not in first
+
+    def again(signed: str, **changes: Any) -> Any:
+        asked = {"spec": house.spec(**changes).as_plain(), "signed": signed}
+        result = do_now(house, ask(house, "slice.plan", asked)).result
+        assert result is not None
+        return result["covered"]
+
+    assert again(first["planDigest"])
+    house.withdraw("Covid2")
+    assert again(first["planDigest"]), "opt-outs need no new vote"
+    assert not again(first["planDigest"], headers="sidecar")
+    assert not again("sha256:" + "0" * 64)

@@ -11,6 +11,7 @@ from tre.domain.canonical import canonical_bytes
 from tre.domain.datasets import BuiltSlice
 from tre.domain.errors import Reason, TREError
 from tre.store import datasets as store
+from tre.store import register
 from tre.storekeeper.slices import BuildRequest, build_slice, make_plan, remove_slice, verify_slice
 
 
@@ -49,6 +50,27 @@ def test_a_slice_is_built_recorded_and_verified(house: House) -> None:
     assert verify_slice(house.office, SLICE).differences == ()
     assert house.kinds()[-1] == "slice.built"
     canonical_bytes(built.as_plain())
+
+
+def test_the_register_tells_of_a_slice_as_it_is_now(house: House) -> None:
+    house.add()
+    build(house)
+    with house.office.database.read() as connection:
+        before = register.told_of(connection, [SLICE])[SLICE]
+    assert before.people == "*"  # three people: too few to tell
+    assert "sex" in before.columns
+    assert before.dimension("site") is None
+    policy = house.layout.root / "policies" / "datasets" / "demo.yaml"
+    policy.parent.mkdir(parents=True)
+    head = "apiVersion: tre.research/v1alpha1\nkind: DisclosurePolicy\nmetadata: {name: demo}\n"
+    policy.write_text(f"{head}spec: {{smallNumbers: {{suppressBelow: 1, roundTo: 1}}, publishSites: true}}\n")
+    house.withdraw("Covid2")
+    build(house)
+    with house.office.database.read() as connection:
+        after = register.told_of(connection, [SLICE])[SLICE]
+    assert isinstance(after.people, int)
+    assert (after.opted_out, after.small) == (1, 1)
+    assert after.dimension("site") is not None
 
 
 def test_building_what_stands_changes_nothing(house: House) -> None:

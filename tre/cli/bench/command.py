@@ -10,7 +10,21 @@ from typing import Annotated
 import typer
 
 from tre.cli import common
-from tre.cli.bench import airlock, cluster, controller, gate, gateway, ingest, plan, revoke, slices, start, withdraw
+from tre.cli.bench import (
+    airlock,
+    cluster,
+    controller,
+    gate,
+    gateway,
+    ingest,
+    plan,
+    register,
+    revoke,
+    slices,
+    sources,
+    start,
+    withdraw,
+)
 from tre.cli.bench.figures import Figure, described, machine, rows
 from tre.cli.common import JsonOption, command
 from tre.demodata.releases import ReleaseSpec
@@ -22,7 +36,9 @@ BENCHES: dict[str, tuple[str, Callable[[], list[Figure]]]] = {
     "gateway": ("what the only door costs, beside configurable-http-proxy", gateway.bench),
     "ingest": ("a delivery taken in, beside a loop over pydicom's headers", ingest.bench),
     "plan": ("a slice's plan as a release grows, beside DuckDB's own scan", plan.bench),
+    "register": ("the public pages of 10,000 projects: lists, one page, all files", register.bench),
     "revoke": ("revocation to death, seen by an observer that shares no code", revoke.bench),
+    "sources": ("a revocation told by REMS to access ended, through every service", sources.bench),
     "withdraw": ("one patient out of twenty live slices, beside plain unlinking", withdraw.bench),
     "slices": ("building a slice in its three layouts, beside cp -al and rsync --link-dest", slices.bench),
 }

@@ -11,6 +11,7 @@ from typing import Any
 
 from tre.cli import common
 from tre.cli.demonstration.airlock import Airlock
+from tre.cli.demonstration.committee import Committee
 from tre.cli.demonstration.optout import OptOut
 from tre.cli.demonstration.stage import ACCOUNTS, DATASETS, PASSWORD, Stage, demand
 from tre.cli.trial.browser import Browser, sign_in
@@ -78,16 +79,19 @@ class Journey:
             say(", ".join(stage.json("status")))
 
     def approve(self) -> str:
-        """Plan, sign, apply."""
-        with self.stage.step("Approve: the committee sees the plan, signs it, and the grant is applied") as say:
+        """Plan, ask, vote; what was decided comes into force by itself."""
+        with self.stage.step(
+            "Ask and decide: the application is planned, and four members vote, a patient last"
+        ) as say:
             plan = self.stage.json("slice", "plan", str(EXAMPLES / "slices" / "chest-xray.yaml"))
             self.plan_digest = plan["planDigest"]
-            name = self.grant(datetime(2036, 10, 31, tzinfo=UTC))
+            name = Committee(self.stage, EXAMPLES / "application.yaml").decide(self.plan_digest)
+            self.stage.wait_for(lambda: self.phase(name) == "Active", 60, f"{name} did not become active")
             say(f"{name}: {plan['patients']} patients, {plan['instances']} images, {self.plan_digest[:19]}…")
         return name
 
     def grant(self, end: datetime) -> str:
-        """Put a further grant into force; return its name once it is active."""
+        """Put a further grant into force from a signed file; return its name once it is active."""
         name = f"nccid-{len(self.stage.json('grant', 'list')) + 1:05d}"
         self.apply(name, end)
         self.stage.wait_for(lambda: self.phase(name) == "Active", 60, f"{name} did not become active")

@@ -37,6 +37,7 @@ from tre.sources.signed import sign
 from tre.store import grants
 from tre.store.people import Account
 from tre.storekeeper import slices
+from tre.system.installation import Owners, own_secret
 from tre.system.paths import CHECKOUT
 from tre.system.settings import load_settings
 
@@ -73,7 +74,7 @@ class World:
         self.settings = load_settings(self.root)
         self.here = Installation.open(self.root)
         self._add_accounts()
-        self._template = self._planned()
+        self.template = self._planned()
 
     def _add_accounts(self) -> None:
         hashed, now = hash_password(self.password), self.here.clock.now()
@@ -115,15 +116,19 @@ class World:
 
     def grant(self, name: str, **changes: Any) -> str:
         """Put a grant into force, the example's but for these changes, and wait until it is active."""
-        metadata = self._template.metadata.model_copy(update={"name": name})
-        spec = AccessGrantSpec.model_validate(self._template.spec.model_dump(by_alias=True) | changes)
+        metadata = self.template.metadata.model_copy(update={"name": name})
+        spec = AccessGrantSpec.model_validate(self.template.spec.model_dump(by_alias=True) | changes)
         signed = sign(
-            self._template.model_copy(update={"metadata": metadata, "spec": spec}),
+            self.template.model_copy(update={"metadata": metadata, "spec": spec}),
             load_key(self.here.layout.grant_key),
         )
         grants_command.put_into_force(self.here, [signed], {name: True})
         self.wait_for(lambda: self._phase(name) == "Active", f"{name} did not become active")
         return name
+
+    def give_to_the_controller(self, path: Path) -> None:
+        """Let the controller alone read a file, as `tre init` does with secrets."""
+        own_secret(path, Owners.of(self.settings).uid("controller"))
 
     def _phase(self, name: str) -> str:
         with self.here.database.read() as connection:

@@ -28,6 +28,20 @@ BY_ADDRESS = 60
 """An address may stand for a whole department behind one router."""
 
 
+UNKNOWN_ADDRESS = "unknown"
+
+
+def forwarded_address(forwarded: str) -> str:
+    """Where a request came from, in the gateway's words: the last entry of `X-Forwarded-For`.
+
+    Only the gateway reaches the sockets behind it and it adds its entry last, so whatever a client wrote comes before.
+    """
+    try:
+        return str(ipaddress.ip_address(forwarded.rpartition(",")[2].strip()))
+    except ValueError:
+        return UNKNOWN_ADDRESS
+
+
 def name_key(name: str) -> str:
     """What attempts on a name are counted under: a hash, since people type passwords into the wrong field."""
     return f"name/{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()}"

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tre.domain.duties import DUTIES, Duty, Part, conflict
 from tre.domain.errors import Reason, TREError, passes
 from tre.domain.grants.models import GrantRecord
 from tre.domain.grants.states import ENDED_PHASES, GRANT_TRANSITIONS, GrantPhase
@@ -109,11 +110,12 @@ def check_resume(person: Person, grant: GrantRecord) -> None:
 
 def check_impartial(person: Person, grant: GrantRecord) -> None:
     """Whoever gives access back is not among those who get it. Raises `TREError(NotPermitted)`."""
-    if is_member(person, grant):
+    members = [member.subject for member in grant.spec.members]
+    if conflict(Duty.lift_suspension, person.subject, {Part.member: members}) is not None:
         raise _refuse(
-            "You cannot lift this suspension.",
+            DUTIES[Duty.lift_suspension].refused,
             f"You are a member of the project {grant.name}.",
-            "Another operator must do it.",
+            DUTIES[Duty.lift_suspension].remedy,
         )
 
 

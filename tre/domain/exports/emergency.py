@@ -12,6 +12,7 @@ Threat: a rule that people go round in the database because it leaves no way out
 
 from __future__ import annotations
 
+from tre.domain.duties import Duty
 from tre.domain.errors import Reason, TREError
 from tre.domain.exports.exceptions import check_consents
 from tre.domain.exports.models import Confirmation, Emergency, ExportRequest
@@ -62,7 +63,7 @@ def check_second(person: Person, request: ExportRequest, situation: Situation) -
     _check_stuck(request, situation)
     if asked is None:
         raise TREError(Reason.StateForbids, "Nobody has asked for this release.")
-    if asked.checker.key == person.subject.key:
+    if not situation.grant.keeps_apart(Duty.second_release, person.subject, request.author, (asked.checker,)):
         raise TREError(
             Reason.NotPermitted, "You cannot second your own request.", why="Two people answer for it, not one twice."
         )

@@ -11,6 +11,7 @@ Threat: two checkers who let single people's records out between themselves.
 
 from __future__ import annotations
 
+from tre.domain.duties import Duty
 from tre.domain.errors import Reason, TREError, passes
 from tre.domain.exports.catalogue import key_of
 from tre.domain.exports.conduct import STEWARDED, Need
@@ -61,14 +62,17 @@ def _reviews(subject: Subject, request: ExportRequest) -> bool:
     return review is not None and not review.void and any(not vote.kept for vote in review.votes)
 
 
+def _is_steward(person: Subject, request: ExportRequest, situation: Situation) -> bool:
+    reviewer = (person,) if _reviews(person, request) else ()
+    return situation.grant.keeps_apart(Duty.consent_to_export, person, request.author, reviewer)
+
+
 def consents_on(finding: Finding, request: ExportRequest, situation: Situation) -> tuple[Consent, ...]:
     """The words on a finding that count now: by people outside who review nothing in this turn."""
     return tuple(
         consent
         for consent in request.consents
-        if consent.finding == finding.id
-        and is_independent(consent.by, request, situation.grant)
-        and not _reviews(consent.by, request)
+        if consent.finding == finding.id and _is_steward(consent.by, request, situation)
     )
 
 
@@ -104,7 +108,7 @@ def check_steward(person: Person, request: ExportRequest, situation: Situation) 
             "This exception is not yours to decide.",
             why="It takes a data manager who stands outside the project.",
         )
-    if _reviews(person.subject, request):
+    if not _is_steward(person.subject, request, situation):
         raise TREError(
             Reason.NotPermitted,
             "This exception is not yours to decide.",

@@ -9,6 +9,7 @@ Does not guarantee: that the request's state allows the act now: that is `polici
 
 from __future__ import annotations
 
+from tre.domain.duties import Duty
 from tre.domain.errors import Reason, TREError, passes
 from tre.domain.exports.models import ExportRequest
 from tre.domain.exports.situation import GrantFacts
@@ -27,7 +28,7 @@ def is_author(person: Subject, request: ExportRequest) -> bool:
 
 def is_independent(person: Subject, request: ExportRequest, grant: GrantFacts) -> bool:
     """Whether a person stands outside: a human, not the author, not in the project."""
-    return grant.is_outside(person, request.author)
+    return grant.keeps_apart(Duty.check_export, person, request.author)
 
 
 def check_view(person: Person, request: ExportRequest, grant: GrantFacts) -> None:

@@ -12,10 +12,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from tre.domain.duties import Duty
 from tre.domain.errors import Reason, TREError, passes
 from tre.domain.exports.audience import is_told
 from tre.domain.exports.exceptions import blocking, check_consents
-from tre.domain.exports.models import Choice, ExportRequest, FileGroup, Finding, RequestFile, Review, Vote
+from tre.domain.exports.models import Choice, Emergency, ExportRequest, FileGroup, Finding, RequestFile, Review, Vote
 from tre.domain.exports.permissions import is_independent
 from tre.domain.exports.rules import AirlockPolicy
 from tre.domain.exports.severity import Severity
@@ -203,7 +204,7 @@ def check_emergency_votes(request: ExportRequest, situation: Situation) -> None:
         and run is not None
         and review is not None
         and (asked.turn, asked.run) == (request.turn, run.id)
-        and (asked.operator is None or _is_another(asked.operator, request, situation.grant))
+        and (asked.operator is None or _is_another(asked.operator, asked, request, situation.grant))
         and bool(request.outputs)
         and all(approves(request, file, review.vote_on(file.path)) for file in request.outputs)
     )
@@ -216,9 +217,8 @@ def check_emergency_votes(request: ExportRequest, situation: Situation) -> None:
         )
 
 
-def _is_another(operator: Subject, request: ExportRequest, grant: GrantFacts) -> bool:
-    asked = request.emergency
-    return asked is not None and operator.key != asked.checker.key and is_independent(operator, request, grant)
+def _is_another(operator: Subject, asked: Emergency, request: ExportRequest, grant: GrantFacts) -> bool:
+    return grant.keeps_apart(Duty.second_release, operator, request.author, (asked.checker,))
 
 
 def check_confirmation(request: ExportRequest, typed: str) -> None:

@@ -6,13 +6,14 @@ vote was cast counts at once. Nothing here is kept.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from tre.domain.duties import Duty, Part, is_apart
 from tre.domain.errors import Reason
-from tre.domain.events import SYSTEM_ISSUER
 from tre.domain.exports.rules import AirlockPolicy
 from tre.domain.model import Line, Record, UtcTime
 from tre.domain.people import Subject
@@ -42,9 +43,9 @@ class GrantFacts(Record):
         """Whether a person is in the project."""
         return any(member.key == subject.key for member in self.members)
 
-    def is_outside(self, person: Subject, author: Subject) -> bool:
-        """Whether a person stands outside of what an author asks: a human, not the author, not in the project."""
-        return person.issuer != SYSTEM_ISSUER and person.key != author.key and not self.is_member(person)
+    def keeps_apart(self, duty: Duty, person: Subject, author: Subject, checkers: Iterable[Subject] = ()) -> bool:
+        """Whether a person stands apart from whom a duty about this author's request must be kept from."""
+        return is_apart(duty, person, {Part.author: (author,), Part.member: self.members, Part.checker: checkers})
 
 
 class Situation(Record):

@@ -13,7 +13,7 @@ Source: Data Use Ontology (EBISPOT/DUO, duo.csv).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from tre.domain.grants.models import AccessGrantSpec, Project
@@ -53,13 +53,18 @@ class Unmet(NamedTuple):
 
 def unmet(spec: AccessGrantSpec) -> Iterator[Unmet]:
     """Every condition of a grant that its own facts contradict, or for which they are silent."""
-    for number, code in enumerate(spec.conditions):
+    return unmet_codes(spec.conditions, spec.project)
+
+
+def unmet_codes(codes: Sequence[str], project: Project) -> Iterator[Unmet]:
+    """Every one of these codes that a project's facts contradict, or for which they are silent."""
+    for number, code in enumerate(codes):
         if code in BY_MAKE or code in BY_PERSON:
             continue
         check = _CHECKS.get(code)
         if check is None:
             yield Unmet(number, f"{code} is no condition that is known here, so nobody would hold it")
-        elif expected := check(spec.project):
+        elif expected := check(project):
             yield Unmet(number, f"{code}: {expected}")
 
 

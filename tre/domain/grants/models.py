@@ -16,11 +16,14 @@ from pydantic import AfterValidator, Field, model_validator
 from tre.domain import names
 from tre.domain.canonical import digest
 from tre.domain.errors import TREError
+from tre.domain.grants.register import RegisterDetails
 from tre.domain.grants.states import GrantPhase
+from tre.domain.identity import MemberFacts
 from tre.domain.model import Code, Line, Record, UtcTime
 from tre.domain.people import Subject
 from tre.domain.quantities import parse_hourly_bytes
 from tre.domain.slices.spec import SliceSpec
+from tre.domain.standing.models import Required
 
 API_VERSION = "tre.research/v1alpha1"
 LAY_SUMMARY_WORDS = 250
@@ -204,6 +207,7 @@ class AccessGrantSpec(Record):
     workspace: WorkspaceTerms = WorkspaceTerms()
     export: ExportTerms = ExportTerms()
     suspensions: tuple[Suspension, ...] = ()
+    register_details: Annotated[RegisterDetails | None, Field(alias="register")] = None
 
     @model_validator(mode="after")
     def _consistent(self) -> AccessGrantSpec:
@@ -290,7 +294,8 @@ class GrantRecord(Record):
 
     `suspensions` holds every suspension that touches this grant, its organisation's included.
     `activated_at` is set once, when evidence, plan and slices were all in order. `confirmed_until` is the moment up
-    to which a remote source vouches for the grant; `None` where the evidence itself is the source.
+    to which a remote source vouches for the grant; `None` where the evidence itself is the source. `people` holds what
+    is known of members, `organisation_required` what the project's organisation must hold.
     """
 
     name: ResourceName
@@ -303,3 +308,9 @@ class GrantRecord(Record):
     revoked_at: UtcTime | None = None
     revoked_reason: Line = ""
     confirmed_until: UtcTime | None = None
+    people: tuple[MemberFacts, ...] = ()
+    organisation_required: tuple[Required, ...] = ()
+
+    def facts(self, subject: Subject) -> MemberFacts:
+        """What is known of one member; nothing is to be said of somebody whom `people` does not name."""
+        return next((one for one in self.people if one.subject.key == subject.key), MemberFacts(subject=subject))

@@ -15,6 +15,9 @@ from tre.domain.people import Subject
 WARNINGS = (timedelta(days=7), timedelta(days=1), timedelta(hours=1), timedelta(minutes=10))
 """How long before the effective end people are warned."""
 
+EARLY_WARNINGS = (timedelta(days=30), timedelta(days=14))
+"""How long before it they are told by mail already, of an approval that was in force by then."""
+
 
 class End(NamedTuple):
     """A moment at which access ends, and the reason that will be shown."""
@@ -64,3 +67,12 @@ def due_warnings(end: datetime, now: datetime) -> tuple[timedelta, ...]:
     if now >= end:
         return ()
     return tuple(warning for warning in WARNINGS if now >= end - warning)
+
+
+def due_announcements(grant: GrantRecord, now: datetime) -> tuple[timedelta, ...]:
+    """Which warnings of a grant are due by now, the early ones too; none before it was in force."""
+    begun, end = grant.activated_at, effective_end(grant.spec).at
+    if begun is None:
+        return ()
+    early = tuple(warning for warning in EARLY_WARNINGS if begun <= end - warning <= now < end)
+    return (*early, *due_warnings(end, now))

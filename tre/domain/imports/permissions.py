@@ -5,6 +5,7 @@ Guarantees: the author and the project never decide about what comes in for them
 
 from __future__ import annotations
 
+from tre.domain.duties import Duty
 from tre.domain.errors import Reason, TREError, passes
 from tre.domain.exports.situation import GrantFacts
 from tre.domain.imports.models import ImportRequest
@@ -17,7 +18,7 @@ def _refuse(what: str, why: str) -> TREError:
 
 def is_independent(person: Subject, request: ImportRequest, grant: GrantFacts) -> bool:
     """Whether a person stands outside: a human, not the author, not in the project."""
-    return grant.is_outside(person, request.author)
+    return grant.keeps_apart(Duty.screen_import, person, request.author)
 
 
 def check_view(person: Person, request: ImportRequest, grant: GrantFacts) -> None:

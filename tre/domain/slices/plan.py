@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from tre.domain.canonical import digest
+from tre.domain.errors import Reason, TREError
 from tre.domain.model import Line, Record
 from tre.domain.slices.derivations import Derivation
 from tre.domain.slices.spec import DirectoryLayout, Headers, OnFail, SliceSpec
@@ -194,3 +195,22 @@ class SlicePlan(Record):
     def spec(self) -> SliceSpec:
         """What was asked."""
         return self.identity.spec
+
+
+def check_buildable(plan: SlicePlan) -> None:
+    """Raise `TREError(EmptySlice)` or `TREError(PrivacyNotMet)` for a plan that must not be built."""
+    if plan.counts.instances == 0:
+        raise TREError(
+            Reason.EmptySlice,
+            "The plan holds no image.",
+            why="Nothing matches the specification, or it names no images at all.",
+            remedy="Look at the plan's rejections: `tre slice plan SPEC`.",
+        )
+    if plan.k_report is not None and plan.k_report.refuses:
+        report = plan.k_report
+        raise TREError(
+            Reason.PrivacyNotMet,
+            f"Not every patient shares these attributes with at least {report.k - 1} others.",  # how many is not said
+            why=f"The specification demands k = {report.k} over {', '.join(report.asked.over)}.",
+            remedy="Ask for coarser columns or fewer of them, or let the committee decide on another k.",
+        )

@@ -11,10 +11,12 @@ from typing import Annotated, Any
 
 import aiohttp
 from fastapi import APIRouter, Query, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from tre.domain.desk import permissions
 from tre.domain.workspaces.states import ALIVE_PHASES, WorkspacePhase
+from tre.portal.letter_actions import letter_health
 from tre.portal.pages import render
 from tre.portal.sessions import CurrentDesk, CurrentVisitor
 from tre.portal.site import NavigationItem
@@ -145,7 +147,8 @@ async def health(request: Request, desk: CurrentDesk, who: CurrentVisitor) -> Re
     """Every service with a socket, asked now."""
     permissions.check_operate(who.person)
     found = await asyncio.gather(*(_ask(name, desk.layout.socket(name)) for name in SERVICES))
-    return render(request, "operate_health.html", services=found, now=desk.clock.now())
+    letters = await run_in_threadpool(letter_health, desk)
+    return render(request, "operate_health.html", services=found, letters=letters, now=desk.clock.now())
 
 
 def _complaint(body: bytes) -> str:

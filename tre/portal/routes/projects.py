@@ -9,13 +9,14 @@ from starlette.responses import RedirectResponse, Response
 
 from tre.domain.desk import permissions
 from tre.portal import actions
+from tre.portal.account_views import outcome_due_of
 from tre.portal.histories import history_lines
 from tre.portal.pages import render
 from tre.portal.sessions import CurrentDesk, CurrentVisitor, Form, take_ticket
 from tre.portal.site import NavigationItem
 from tre.portal.views import own_projects, project_view
 from tre.portal.words import EVENTS
-from tre.store import events
+from tre.store import events, publicaccount
 
 router = APIRouter()
 NAVIGATION = (NavigationItem("My projects", "/"),)
@@ -54,7 +55,8 @@ def project(request: Request, desk: CurrentDesk, who: CurrentVisitor, name: str)
             own = events.EventSearch(object=f"workspace/{view.workspace.workspace.name}", limit=events.MAX_PAGE)
             history = sorted([*history, *events.search(connection, own)], key=lambda e: -e.number)
         lines = history_lines(connection, history, EVENTS)[:HISTORY]
-    return render(request, "project.html", view=view, history=lines, now=desk.clock.now())
+        due = outcome_due_of(desk, grant, publicaccount.reported(connection, name))
+    return render(request, "project.html", view=view, history=lines, outcome_due=due, now=desk.clock.now())
 
 
 @router.post("/projects/{name}/open")

@@ -35,6 +35,7 @@ from tre.domain.grants.states import ENDED_PHASES
 from tre.domain.model import parse_record
 from tre.domain.workspaces.states import ALIVE_PHASES
 from tre.sources.admission import admit
+from tre.sources.renewal import check_later, has_ended, replaced
 from tre.sources.verified import VerifiedEvidence
 from tre.store import grant_sources, workspaces
 from tre.store import grants as store
@@ -200,10 +201,10 @@ class GrantDoor:
                 self._reconfirm(before, name, confirmed_at)
                 return
             if before.phase in ENDED_PHASES:
-                raise _has_ended(name)
+                raise has_ended(name)
             if int(metadata["generation"]) <= origin.generation:
                 raise TREError(Reason.StreamStale, f"The resource {name!r} is older than what is in force.")
-            _check_later(before, grant)
+            check_later(before, grant)
         self._put(grant, item, confirmed_at, None if origin is None else origin.digest)
 
     def _put(self, grant: AccessGrant, item: Object, confirmed_at: datetime, in_force: str | None) -> None:
@@ -212,7 +213,7 @@ class GrantDoor:
         content = digest(grant.signed_content())
         with self._terms.database.read() as connection:
             if content != in_force and grant_sources.was_in_force(connection, name, content):
-                raise _replaced(name)
+                raise replaced(name)
             for problem in self._terms.checks(connection, grant):
                 raise problem
         self._terms.check_leading()
@@ -269,29 +270,6 @@ def _parsed(item: Object) -> AccessGrant:
 
 def _refused(error: TREError) -> Condition:
     return Condition("Accepted", False, error.reason, str(error))
-
-
-def _check_later(before: GrantRecord, grant: AccessGrant) -> None:
-    if grant.spec.approval.approved_at < before.spec.approval.approved_at:
-        raise _replaced(before.name)
-
-
-def _replaced(name: str) -> TREError:
-    return TREError(
-        Reason.StateForbids,
-        f"The grant {name!r} was approved anew after what its resource says now.",
-        why="Content that was replaced does not come back by its old signature.",
-        remedy="Have the approving body approve and sign it again, with a later approvedAt.",
-    )
-
-
-def _has_ended(name: str) -> TREError:
-    return TREError(
-        Reason.StateForbids,
-        f"The grant {name!r} has ended.",
-        why="What has ended stays ended.",
-        remedy="A new approval needs a grant of a new name.",
-    )
 
 
 def _made_anew(name: str) -> TREError:

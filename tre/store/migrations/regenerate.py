@@ -36,10 +36,16 @@ from __future__ import annotations
 revision = "0001"
 down_revision = None
 
+TABLES = (
+{calls}
+)
+"""Those that others refer to first."""
+
 
 def upgrade() -> None:
-    """Create every table, those that others refer to first."""
-{calls}
+    """Create every table."""
+    for create in TABLES:
+        create()
 '''
 
 _GROUP = '''"""The tables of `{group}` as revision 0001 creates them. Made by `tre.store.migrations.regenerate`."""
@@ -67,8 +73,9 @@ def initial_revision() -> dict[str, str]:
     for name, body in _table_bodies():
         group = _groups()[name]
         groups.setdefault(group, []).append(_function(name, body))
-        calls.append(f"    {group}.{name}()")
-    imports = f"from tre.store.migrations.initial import {', '.join(sorted(groups))}"
+        calls.append(f"    {group}.{name},")
+    listed = "".join(f"    {group},\n" for group in sorted(groups))
+    imports = f"from tre.store.migrations.initial import (\n{listed})"
     files = {"versions/0001_initial.py": _REVISION.format(imports=imports, calls="\n".join(calls))}
     files["initial/__init__.py"] = '"""The tables as revision 0001 creates them, by group."""\n'
     for group, functions in groups.items():

@@ -1,6 +1,39 @@
 """All tables in one metadata object, which the migrations are checked against."""
 
-from tre.store.tables import airlock, audit, data, grants, imports, jobs, optouts, people, workspaces
+from tre.store.tables import (
+    airlock,
+    audit,
+    committee,
+    data,
+    grants,
+    imports,
+    jobs,
+    letters,
+    optouts,
+    people,
+    publicaccount,
+    register,
+    sources,
+    standing,
+    workspaces,
+)
 from tre.store.tables.base import metadata
 
-__all__ = ["airlock", "audit", "data", "grants", "imports", "jobs", "metadata", "optouts", "people", "workspaces"]
+__all__ = [
+    "airlock",
+    "audit",
+    "committee",
+    "data",
+    "grants",
+    "imports",
+    "jobs",
+    "letters",
+    "metadata",
+    "optouts",
+    "people",
+    "publicaccount",
+    "register",
+    "sources",
+    "standing",
+    "workspaces",
+]

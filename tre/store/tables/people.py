@@ -27,8 +27,12 @@ people = Table(
     Column("hub_name", words(40), nullable=False, unique=True),
     Column("roles", JSON, nullable=False),
     Column("seen_at", Moment),
+    Column("barred", words(40)),
+    Column("fresh_until", Moment),
+    Column("confirmed_until", Moment),
 )
-"""Everybody who may meet the Hub: who they are there, and the roles they last signed in with."""
+"""Everybody who may meet the Hub: who they are there, the roles that their account or their provider last gave them,
+why they are kept out (a reason), and how long the provider's last word counts."""
 
 sessions = Table(
     "sessions",

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.factories import NOON
-from tre.domain.desk.attempts import WINDOW, address_key, name_key, pair_key, retry_after
+from tre.domain.desk.attempts import (
+    UNKNOWN_ADDRESS,
+    WINDOW,
+    address_key,
+    forwarded_address,
+    name_key,
+    pair_key,
+    retry_after,
+)
 
 
 def test_below_the_limit_nobody_waits() -> None:
@@ -58,3 +66,9 @@ def test_names_are_not_written_down() -> None:
     assert "hunter2" not in name_key("hunter2")
     assert name_key("a") != name_key("A")
     assert len(name_key("x" * 10_000)) <= 300
+
+
+def test_the_gateways_word_about_an_address_is_the_last() -> None:
+    assert forwarded_address("10.0.0.1, 192.0.2.7") == "192.0.2.7"
+    for claim in ("", "192.0.2.7, evil", "192.0.2.7,"):
+        assert forwarded_address(claim) == UNKNOWN_ADDRESS

@@ -10,6 +10,7 @@ from tests.support.factories import ALICE, BOB, END, LEGAL_END, NOON, grant_reco
 from tre.domain.errors import Reason
 from tre.domain.grants.models import SuspensionScope
 from tre.domain.grants.policies import (
+    due_announcements,
     due_warnings,
     effective_end,
     suspended_slices,
@@ -70,3 +71,16 @@ def test_warnings_come_due(before: timedelta, count: int) -> None:
 
 def test_nobody_is_warned_of_what_is_over() -> None:
     assert due_warnings(END, END) == ()
+
+
+@pytest.mark.parametrize(
+    ("active", "before", "count"),
+    [(60, 31, 0), (60, 30, 1), (60, 14, 2), (60, 7, 3), (60, 0, 0), (29, 20, 0), (29, 14, 1), (10, 7, 1)],
+)
+def test_early_warnings_are_for_approvals_that_were_in_force_by_then(active: int, before: int, count: int) -> None:
+    grant = grant_record(activated_at=END - timedelta(days=active))
+    assert len(due_announcements(grant, END - timedelta(days=before))) == count
+
+
+def test_what_was_never_in_force_announces_no_end() -> None:
+    assert due_announcements(grant_record(activated_at=None), END - timedelta(hours=1)) == ()

@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from tre.domain.errors import Reason, TREError
 from tre.domain.slices.plan import (
     CellReport,
     KReport,
     PlanIdentity,
     SlicePlan,
     TablePlan,
+    check_buildable,
 )
 from tre.domain.slices.spec import OnFail, SliceSpec
 
@@ -103,3 +105,17 @@ def test_a_report_refuses_only_where_it_fails_and_is_told_to(on_fail: OnFail, be
     report = KReport(k=5, on_fail=on_fail, asked=cells)
     assert report.met == (below == 0)
     assert report.refuses == (below == 1 and on_fail is OnFail.refuse)
+
+
+def test_an_empty_plan_and_one_that_refuses_are_not_built() -> None:
+    full = {"instances": 3}
+    cells = CellReport(over=("sex",), cells=2, smallest_cell=4, patients_unique=0, patients_below_k=1)
+    for changes, reason in (
+        ({}, Reason.EmptySlice),
+        ({"counts": full, "k_report": KReport(k=5, on_fail=OnFail.refuse, asked=cells)}, Reason.PrivacyNotMet),
+    ):
+        with pytest.raises(TREError) as caught:
+            check_buildable(make_plan(**changes))
+        assert caught.value.reason is reason
+    check_buildable(make_plan(counts=full))
+    check_buildable(make_plan(counts=full, k_report=KReport(k=5, on_fail=OnFail.report, asked=cells)))

@@ -49,6 +49,9 @@ def people() -> None:
         sa.Column("hub_name", words(40), nullable=False),
         sa.Column("roles", sa.JSON(), nullable=False),
         sa.Column("seen_at", MOMENT, nullable=True),
+        sa.Column("barred", words(40), nullable=True),
+        sa.Column("fresh_until", MOMENT, nullable=True),
+        sa.Column("confirmed_until", MOMENT, nullable=True),
         sa.PrimaryKeyConstraint("issuer", "subject", name=op.f("pk_people")),
         sa.UniqueConstraint("hub_name", name=op.f("uq_people_hub_name")),
     )

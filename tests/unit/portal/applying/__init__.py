@@ -1,0 +1,1 @@
+"""Applying at the desk."""

@@ -1,0 +1,341 @@
+"""`tre committee`: seats, votes, decisions.
+
+Does not guarantee: that a member stood behind a vote that was typed here. Whoever may use the command line may name
+anybody; the record says of each vote from where it came (`session`).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from tre.cli import common
+from tre.cli.arguments import AsOption, check_reason, person_of, subject_of
+from tre.cli.common import Installation, JsonOption, RootOption, command
+from tre.domain.applications.states import ApplicationState
+from tre.domain.committee.models import Choice, Seat, VoteText
+from tre.domain.committee.signed import SignedDecision
+from tre.domain.committee.tally import tally
+from tre.domain.committee.voting import Act
+from tre.domain.errors import Reason, TREError
+from tre.domain.model import parse_record
+from tre.domain.people import Role
+from tre.sources.committee_policy import load_committee
+from tre.sources.decisions import check_record
+from tre.sources.signed import COMMITTEE, GRANT_SIGNERS, KINDS, key_id, load_signers
+from tre.store import applications
+from tre.store import committee as store
+from tre.system.layout import Layout
+from tre.system.resources import read_record
+from tre.system.settings import root_from
+
+app = typer.Typer(help="The committee: who sits in it, votes, what it decided.", no_args_is_help=True)
+seats = typer.Typer(help="Seats: give one, end one, note a member's interests.", no_args_is_help=True)
+decisions = typer.Typer(help="Decisions: the signed records.", no_args_is_help=True)
+app.add_typer(seats, name="seat")
+app.add_typer(decisions, name="decision")
+
+Application = Annotated[str, typer.Argument(metavar="APPLICATION", help="The application's identifier.")]
+Because = Annotated[str, typer.Option("--reason", help="Why; people will read it.")]
+
+
+def _act(here: Installation, who: str) -> Act:
+    """A member acts through whoever is at the keyboard."""
+    person = person_of(who, here.settings).model_copy(update={"roles": frozenset({Role.committee})})
+    return Act(person, f"command line of {common.operator().id}", here.clock.now())
+
+
+@app.command("list")
+@command
+def list_seats(root: RootOption = None, as_json: JsonOption = False) -> None:
+    """Every seat there ever was, and whether its term runs now."""
+    here = Installation.open(root)
+    with here.database.read() as connection:
+        found = store.seats(connection)
+    now = here.clock.now()
+    if as_json:
+        common.print_json([{**one.as_plain(), "inForce": one.in_force(now)} for one in found])
+        return
+    rows = [
+        (one.id, one.constituency, one.name, str(one.subject), "chair" if one.chair else "", common.when(one.last))
+        for one in found
+    ]
+    common.print_table("", ("seat", "constituency", "name", "subject", "", "until"), rows)
+
+
+@seats.command("add")
+@command
+def add_seat(
+    member: Annotated[str, typer.Argument(metavar="ISSUER:ID", help="Who sits there, for example local:pat.")],
+    constituency: Annotated[str, typer.Option(help="clinician, academic, commissioner, patient, or another of yours.")],
+    name: Annotated[str, typer.Option(help="The member's name, as people read it.")],
+    organisation: Annotated[str, typer.Option(help="Where the member works, or the group they speak for.")],
+    until: Annotated[datetime, typer.Option(help="The end of the term (UTC).")],
+    since: Annotated[datetime | None, typer.Option(help="Its beginning (UTC) [now].")] = None,
+    organisation_id: Annotated[str, typer.Option(help="The organisation's identifier, as applications give it.")] = "",
+    interest: Annotated[list[str] | None, typer.Option(help="A declared interest; repeatable.")] = None,
+    chair: Annotated[bool, typer.Option("--chair", help="The member may close votes.")] = False,
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a person a seat for a term."""
+    here = Installation.open(root)
+    typed = {
+        "id": store.new_seat_id(),
+        "subject": subject_of(member, here.settings),
+        "name": name,
+        "constituency": constituency,
+        "organisation": organisation,
+        "organisationId": organisation_id,
+        "chair": chair,
+        "begins": here.clock.now() if since is None else _utc(since),
+        "ends": _utc(until),
+        "interests": interest or [],
+    }
+    seat = parse_record(Seat, typed, source="what was typed")
+    terms = load_committee(here.layout.root).spec
+    event = here.event("seat.added", f"seat/{seat.id}", constituency=seat.constituency, member=str(seat.subject))
+    with here.database.change(event) as change:
+        store.add_seat(change, seat, terms)
+    if as_json:
+        common.print_json(seat.as_plain())
+        return
+    common.out.print(f"{seat.id}: {seat.name} sits for {constituency} until {common.when(seat.ends)}", highlight=False)
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+@seats.command("end")
+@command
+def end_seat(
+    seat: Annotated[str, typer.Argument(help="The seat's identifier.")], reason: Because, root: RootOption = None
+) -> None:
+    """End a term now; votes that the member cast on what is not decided yet count no more."""
+    here = Installation.open(root)
+    said = check_reason(reason)
+    with here.database.change(here.event("seat.ended", f"seat/{seat}", reason=said)) as change:
+        ended = store.end_seat(change, seat, said, here.clock.now())
+    common.out.print(f"{ended.id}: the term of {ended.name} has ended", highlight=False)
+
+
+@seats.command("declare")
+@command
+def declare(
+    seat: Annotated[str, typer.Argument(help="The seat's identifier.")],
+    interest: Annotated[list[str] | None, typer.Option(help="An organisation or a person; repeatable.")] = None,
+    root: RootOption = None,
+) -> None:
+    """Note a member's interests in place of those noted before; without any, there are none."""
+    here = Installation.open(root)
+    with here.database.change(here.event("seat.interests-declared", f"seat/{seat}")) as change:
+        noted = store.declare(change, seat, interest or [])
+    common.out.print(f"{noted.id}: {len(noted.interests)} interests", highlight=False)
+
+
+@app.command("vote")
+@command
+def vote(
+    application: Application,
+    person: AsOption,
+    choice: Annotated[Choice, typer.Option(help="What the member says.")],
+    reasons: Annotated[str, typer.Option(help="Why.")],
+    criterion: Annotated[list[str] | None, typer.Option(help="A criterion that is met; repeatable.")] = None,
+    condition: Annotated[list[str] | None, typer.Option(help="A condition as DUO code; repeatable.")] = None,
+    condition_text: Annotated[list[str] | None, typer.Option(help="A condition in words; repeatable.")] = None,
+    question: Annotated[list[str] | None, typer.Option(help="A question to the applicant; repeatable.")] = None,
+    root: RootOption = None,
+) -> None:
+    """Cast a member's vote on an application as it is now."""
+    here = Installation.open(root)
+    typed: dict[str, Any] = {
+        "choice": choice,
+        "reasons": reasons,
+        "criteria": criterion or [],
+        "conditions": condition or [],
+        "conditionTexts": condition_text or [],
+        "questions": question or [],
+    }
+    text = parse_record(VoteText, typed, source="the vote")
+    act, terms = _act(here, person), load_committee(here.layout.root).spec
+    with here.database.read() as connection:
+        matter = applications.require(connection, application).matter or ""
+    with here.database.change(store.event_of("committee.voted", f"application/{application}", act)) as change:
+        cast = store.cast(change, application, text, matter, terms, act)
+    common.out.print(f"{cast.voter} for {cast.constituency}: {cast.choice}", highlight=False)
+
+
+@app.command("recuse")
+@command
+def recuse(application: Application, person: AsOption, reason: Because, root: RootOption = None) -> None:
+    """Have a member stand aside in one application."""
+    here = Installation.open(root)
+    act, said = _act(here, person), check_reason(reason)
+    with here.database.change(store.event_of("committee.recused", f"application/{application}", act)) as change:
+        store.recuse(change, application, said, act)
+    common.out.print(f"{act.person.subject} takes no part in {application}", highlight=False)
+
+
+@app.command("close")
+@command
+def close(application: Application, person: AsOption, root: RootOption = None) -> None:
+    """Close a vote for the chair: it is counted without those who have not voted. Quorum is needed."""
+    here = Installation.open(root)
+    act, terms = _act(here, person), load_committee(here.layout.root).spec
+    with here.database.change(store.event_of("committee.closed", f"application/{application}", act)) as change:
+        store.close(change, application, terms, act)
+    common.out.print(f"the vote on {application} is closed", highlight=False)
+
+
+@app.command("stop")
+@command
+def stop(
+    grant: Annotated[str, typer.Argument(help="The running grant's name.")],
+    person: AsOption,
+    reason: Because,
+    root: RootOption = None,
+) -> None:
+    """Cast a member's emergency vote: enough of them suspend the whole grant at once."""
+    here = Installation.open(root)
+    act, said, policy = _act(here, person), check_reason(reason), load_committee(here.layout.root)
+    with here.database.change(store.event_of("grant.stop-voted", f"grant/{grant}", act, reason=said)) as change:
+        identifier = store.stop(change, grant, said, policy, act)
+    stopped = f"suspended; lift it with: tre grant resume {identifier}" if identifier else "more votes are needed"
+    common.out.print(f"{grant}: {stopped}", highlight=False)
+
+
+@decisions.command("show")
+@command
+def show_decision(
+    name: Annotated[str, typer.Argument(help="An application, a grant, or a decision's digest.")],
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The signed record of the latest decision; with --json it is what `tre committee verify` reads."""
+    here = Installation.open(root)
+    with here.database.read() as connection:
+        found = store.require_decision(connection, name)
+    if as_json:
+        common.print_json(found.as_plain())
+        return
+    _print_decision(found)
+
+
+def _print_decision(found: SignedDecision) -> None:
+    record = found.record
+    common.out.print(f"[bold]{record.outcome}[/]  {record.title}", highlight=False)
+    common.out.print(f"{record.why} {common.when(record.decided_at)}, {record.body}", markup=False, highlight=False)
+    rows = [(one.constituency, str(one.voter), one.choice, one.reasons) for one in record.votes]
+    common.print_table("votes", ("constituency", "member", "vote", "reasons"), rows)
+    aside = [(one.constituency, str(one.member), one.why) for one in record.stood_aside]
+    common.print_table("stood aside", ("constituency", "member", "why"), aside)
+    for text in (*record.conditions, *record.condition_texts):
+        common.out.print(f"condition: {text}", markup=False, highlight=False)
+    common.out.print(f"plan {record.plan_digest}\ndecision {record.digest()}", highlight=False)
+
+
+@app.command("verify")
+@command
+def verify(
+    file: Annotated[Path, typer.Argument(help="A decision, as `tre committee decision show --json` prints it.")],
+    key: Annotated[Path | None, typer.Option(help="The signer's public key in PEM form [those of this root].")] = None,
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a decision's signature and count its votes again; with --key, no installation is needed."""
+    found = read_record(SignedDecision, file)
+    keys = _key_of(key) if key else load_signers(Layout(root_from(root)).keys / GRANT_SIGNERS)
+    check_record(found, keys)
+    record = found.record
+    if as_json:
+        said = {"outcome": record.outcome, "application": record.application, "decision": record.digest()}
+        common.print_json({**said, "grant": record.grant, "key": found.key, "good": True})
+        return
+    common.out.print(f"good: {record.application} was {record.outcome}: {record.why}", highlight=False)
+
+
+def _key_of(path: Path) -> dict[str, Ed25519PublicKey]:
+    try:
+        key = serialization.load_pem_public_key(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise _no_key(path, f"{error.strerror}." if isinstance(error, OSError) else "It is not in PEM form.") from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise _no_key(path, "It is a key of another kind than Ed25519.")
+    return {KINDS[COMMITTEE].mark + key_id(key): key}
+
+
+def _no_key(path: Path, why: str) -> TREError:
+    return TREError(
+        Reason.BadInput,
+        f"{path} is no public key.",
+        why=why,
+        remedy="Ask the site for its file keys/committee-signers/*.pub.",
+    )
+
+
+@app.command("agenda")
+@command
+def agenda(root: RootOption = None, as_json: JsonOption = False) -> None:
+    """What the committee has before it: what is due when, who takes no part, and what each vote still lacks."""
+    here = Installation.open(root)
+    terms, now = load_committee(here.layout.root).spec, here.clock.now()
+    with here.database.read() as connection:
+        names = [one.id for one in applications.handed_in(connection, [ApplicationState.InReview])]
+        found = [(applications.require(connection, name), store.ballot(connection, name)) for name in names]
+    items: list[dict[str, Any]] = []
+    for application, ballot in sorted(found, key=lambda one: (one[0].deadline or now, one[0].id)):
+        counted = tally(application, ballot, terms, now)
+        items.append(
+            {
+                "application": application.id,
+                "title": application.title,
+                "lane": application.lane,
+                "due": application.deadline,
+                "late": application.late,
+                "waiting": [seat.name for seat in counted.waiting],
+                "aside": [seat.name for seat, _ in counted.recused],
+                "lacking": list(counted.lacking),
+            }
+        )
+    if as_json:
+        common.print_json(items)
+        return
+    rows = [
+        (one["application"], common.when(one["due"]), ", ".join(one["waiting"]), ", ".join(one["aside"]), one["title"])
+        for one in items
+    ]
+    common.print_table("", ("application", "due", "has to vote", "takes no part", "title"), rows)
+
+
+@app.command("minutes")
+@command
+def minutes(
+    since: Annotated[datetime, typer.Option(help="From this time on (UTC).")],
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What the committee decided from a moment on: outcome, votes, who stood aside."""
+    here = Installation.open(root)
+    with here.database.read() as connection:
+        found = store.decided_since(connection, _utc(since))
+    if as_json:
+        common.print_json([one.as_plain() for one in found])
+        return
+    rows = [
+        (
+            common.when(one.record.decided_at),
+            one.record.application,
+            one.record.outcome,
+            one.record.why,
+            ", ".join(str(aside.member) for aside in one.record.stood_aside),
+            one.record.title,
+        )
+        for one in found
+    ]
+    common.print_table("", ("decided", "application", "outcome", "votes", "stood aside", "title"), rows)

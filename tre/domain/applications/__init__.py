@@ -1,0 +1,1 @@
+"""Applications: what a named person asks of a committee."""

@@ -1,0 +1,1 @@
+"""Letters: what people are told by mail, and when."""

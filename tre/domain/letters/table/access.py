@@ -1,0 +1,145 @@
+"""Letters about access: projects that open, are suspended and end, and workspaces that ended by themselves."""
+
+from __future__ import annotations
+
+from tre.domain.errors import Reason
+from tre.domain.letters.topics import Relation, Topic
+
+_R = Relation
+_MEMBERS, _LEAD, _OPERATORS = (_R.members,), (_R.lead,), (_R.operators,)
+_PROJECT, _GRANT = "/projects/{name}", "/grants/{name}"
+
+_DAYS = frozenset(days * 24 * 60 for days in (1, 7, 14, 30))
+"""The warnings that are told by mail, in minutes before the end; those of the last day are shown in the workspace."""
+
+GRANTS = (
+    Topic(
+        "grant.activated",
+        _MEMBERS,
+        "Project {name} is open",
+        "You have access to project {name} until {ends}.",
+        _PROJECT,
+    ),
+    Topic(
+        "grant.suspended",
+        (*_MEMBERS, *_OPERATORS),
+        "Project {name} is suspended",
+        "Access to project {name} is suspended. Workspaces were ended; nothing in them is lost.",
+        _PROJECT,
+        always=True,
+    ),
+    Topic(
+        "grant.end-announced",
+        _MEMBERS,
+        "Access to project {name} ends on {day}",
+        "Access to project {name} ends on {ends}. Ask for what is to leave in time for its review.",
+        _PROJECT,
+        acts=True,
+        always=True,
+        where=("minutes", _DAYS),
+    ),
+    Topic(
+        "grant.expired",
+        _MEMBERS,
+        "Access to project {name} has ended",
+        "The approval of project {name} came to its end.",
+        _PROJECT,
+        always=True,
+    ),
+    Topic(
+        "grant.revoked",
+        (*_MEMBERS, *_OPERATORS),
+        "The approval of project {name} was withdrawn",
+        "Nobody has access to project {name} any more.",
+        _PROJECT,
+        always=True,
+    ),
+    Topic(
+        "grant.closed",
+        _LEAD,
+        "Project {name} was closed",
+        "Workspaces, data and homes of project {name} are gone, and the certificate of it is written.",
+        _PROJECT,
+    ),
+    Topic(
+        "grant.evidence-lost",
+        (*_OPERATORS, _R.committee),
+        "The approval of project {name} cannot be verified",
+        "What proves the approval does not hold any more. Nobody has access meanwhile.",
+        _GRANT,
+        acts=True,
+    ),
+    Topic(
+        "grant.unconfirmed",
+        _OPERATORS,
+        "Project {name} was not confirmed by its source",
+        "The source that vouches for project {name} does not confirm it any more.",
+        _GRANT,
+        acts=True,
+    ),
+    Topic(
+        "grant.drawn-much",
+        _OPERATORS,
+        "Much was drawn out of workspaces of project {name}",
+        "More left the workspaces through browsers than is usual.",
+        _GRANT,
+        acts=True,
+    ),
+    Topic(
+        "suspension.added",
+        _MEMBERS,
+        "A part of project {name} is suspended",
+        "A slice of the data of project {name} was suspended. Workspaces go on without it.",
+        _PROJECT,
+        always=True,
+        where=("scope", frozenset({"slice"})),
+    ),
+    Topic(
+        "suspension.added",
+        (_R.named,),
+        "Your access to project {name} is suspended",
+        "Your access to project {name} is suspended. The project goes on without you.",
+        _PROJECT,
+        always=True,
+        where=("scope", frozenset({"member"})),
+    ),
+    Topic(
+        "suspension.added",
+        _MEMBERS,
+        "Access to your projects is suspended",
+        "Every project of your organisation is suspended.",
+        "/",
+        always=True,
+        where=("scope", frozenset({"organisation"})),
+    ),
+)
+
+_ENDED_FOR = frozenset(
+    reason.value
+    for reason in (
+        Reason.DataWithdrawn,
+        Reason.HomeFull,
+        Reason.IsolationFailed,
+        Reason.MemberRemoved,
+        Reason.MemberSuspended,
+        Reason.OrganisationSuspended,
+        Reason.PolicyChanged,
+        Reason.RuntimeFailed,
+        Reason.SliceSuspended,
+        Reason.SourceStale,
+        Reason.StartTimeout,
+        Reason.StorageFull,
+    )
+)
+"""Ends of a run that nobody asked for and that no letter about the project tells of."""
+
+WORKSPACES = (
+    Topic(
+        "workspace.stopping",
+        (_R.owner,),
+        "Your workspace in project {grant} was ended",
+        "Your workspace in project {grant} was ended. Its page says why, and whether it can be started again.",
+        "/workspaces/{name}",
+        where=("reason", _ENDED_FOR),
+    ),
+)

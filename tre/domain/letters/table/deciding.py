@@ -1,0 +1,107 @@
+"""Letters about applications and what they rest on: votes that are due, decisions, sources, what people must hold.
+
+Guarantees: nobody is told that a vote was cast, nor how.
+"""
+
+from __future__ import annotations
+
+from tre.domain.letters.topics import Relation, Topic
+
+_R = Relation
+_AUTHOR, _COMMITTEE, _OPERATORS = (_R.author,), (_R.committee,), (_R.operators,)
+_MATTER, _OWN = "/committee/{name}", "/applications/{name}"
+
+APPLICATIONS = (
+    Topic(
+        "application.taken-up",
+        _COMMITTEE,
+        "Application {name} waits for votes",
+        "An application is complete and was counted. It waits for the committee.",
+        _MATTER,
+        acts=True,
+    ),
+    Topic(
+        "application.plan-changed",
+        _COMMITTEE,
+        "Application {name} has to be voted on anew",
+        "What an application would give has changed, so votes on it do not count any more.",
+        _MATTER,
+        acts=True,
+    ),
+    Topic(
+        "application.overdue",
+        _COMMITTEE,
+        "Application {name} waits for longer than it should",
+        "An application waits for votes beyond the committee's own time.",
+        _MATTER,
+        acts=True,
+    ),
+    Topic(
+        "application.given-back",
+        _AUTHOR,
+        "Application {name} came back to you",
+        "Your application cannot be put to the committee as it is. Its page says why.",
+        _OWN,
+        acts=True,
+    ),
+    Topic(
+        "application.deferred",
+        _AUTHOR,
+        "Application {name}: the committee has questions",
+        "The committee gave your application back with questions.",
+        _OWN,
+        acts=True,
+    ),
+    Topic(
+        "application.approved",
+        _AUTHOR,
+        "Application {name} was approved",
+        "The committee approved your application.",
+        _OWN,
+    ),
+    Topic(
+        "application.declined",
+        _AUTHOR,
+        "Application {name} was declined",
+        "The committee declined your application. Its page says why.",
+        _OWN,
+    ),
+)
+SOURCES = (
+    Topic(
+        "source.failed",
+        _OPERATORS,
+        "A source of approvals does not answer",
+        "A source that vouches for projects cannot be heard. Nothing new comes from it meanwhile.",
+        "/operate/health",
+        acts=True,
+    ),
+    Topic(
+        "source.message-refused",
+        _OPERATORS,
+        "A source of approvals said something that does not count",
+        "A message of a source that vouches for projects was refused.",
+        "/operate/health",
+        acts=True,
+    ),
+)
+STANDING = (
+    Topic(
+        "standing.end-announced",
+        (_R.named, _R.lead),
+        "Something that your access rests on comes to its end",
+        "A training, an accreditation or an agreement comes to its end. Access that rests on it ends with it.",
+        "/account",
+        acts=True,
+        always=True,
+    ),
+    Topic(
+        "standing.ended",
+        (_R.named, _R.lead),
+        "Something that your access rests on was ended",
+        "A training, an accreditation or an agreement was ended. Access that rests on it ends with it.",
+        "/account",
+        acts=True,
+        always=True,
+    ),
+)
