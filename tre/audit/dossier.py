@@ -7,16 +7,19 @@ an event that holds the statement's digest, and its proof is enclosed. So a file
 after that is found by whoever has the log's public key from elsewhere. Made and read in bounded memory for the size of
 one grant.
 
-Does not guarantee: that an event's words are true, nor that nothing happened after it was made. It holds no file that
-left, no comment and no finding: those may quote data.
+Does not guarantee: that an event's words are true, that nothing happened after it was made, or that whoever
+made it put everything in: that shows beside the whole log only (`tre audit export`). The signature of the
+approval's own evidence is for whoever has its signer's key (`tre.sources.signed`). It holds no file that left,
+no comment and no finding: those may quote data.
 
-Threat: an operator who shows an inspector a kinder story than the record's.
+Threat: a story that is made kinder between whoever wrote it down and the inspector.
 """
 
 from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -213,13 +216,18 @@ def _json(value: Any) -> bytes:
 
 # Checking one.
 
+_NO_ARCHIVE = (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What the library raises for a file that cannot be read, was cut or changed, is encrypted, or packed in a way that is
+unknown to it."""
+
 
 def is_dossier(path: Path) -> bool:
     """Whether a file looks like one."""
-    if not zipfile.is_zipfile(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return STATEMENT in archive.namelist()
+    except _NO_ARCHIVE:
         return False
-    with zipfile.ZipFile(path) as archive:
-        return STATEMENT in archive.namelist()
 
 
 def verify(path: Path, keys: Sequence[PublicKey]) -> Verified:
@@ -264,7 +272,7 @@ def _read(path: Path) -> dict[str, bytes]:
             if len(set(names)) != len(names):
                 raise _broken("It holds two files of one name.", "Which of them counts cannot be said.")
             return {item.filename: archive.read(item) for item in listed}
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError) as error:
+    except _NO_ARCHIVE as error:
         raise _not_one(path) from error
 
 

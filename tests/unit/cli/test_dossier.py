@@ -230,3 +230,23 @@ def test_an_unknown_grant_and_a_file_that_is_there_are_refused(site: Site) -> No
     site.file.write_bytes(b"mine")
     assert "AlreadyExists" in site.tre("audit", "dossier", NAME, str(site.file), exit_code=1)
     assert site.file.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("cut", ["in the middle", "packed bytes", "the list of files"])
+def test_a_damaged_file_is_no_dossier_and_no_accident(site: Site, tmp_path: Path, cut: str) -> None:
+    site.tre("audit", "dossier", NAME, str(site.file))
+    data = bytearray(site.file.read_bytes())
+    with zipfile.ZipFile(site.file) as archive:
+        first, listed = archive.infolist()[0], archive.start_dir
+    match cut:
+        case "in the middle":
+            data = data[: len(data) // 2]
+        case "packed bytes":
+            begins = first.header_offset + 30 + len(first.filename)
+            data[begins : begins + 8] = b"\xff" * 8
+        case _:
+            data[listed : listed + 4] = b"none"
+    damaged = tmp_path / "damaged.zip"
+    damaged.write_bytes(data)
+    said = site.inspected(damaged, exit_code=1)
+    assert "BadInput" in said

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from tests.support.mail_server import pair_in
 from tests.support.sources import rems_source
 from tre.cli.trial.rems import KEY, SmallRems, small_rems
 from tre.domain.errors import Reason, TREError
@@ -23,20 +27,22 @@ def rems() -> Iterator[SmallRems]:
 
 
 @contextmanager
-def answering(raw: bytes) -> Iterator[str]:
-    """A server that answers one connection with these bytes and hangs up."""
+def answering(raw: bytes, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """A server that answers one connection with these bytes and hangs up; over TLS with a certificate of its own."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve() -> None:
             connection, _ = listening.accept()
-            with connection:
-                connection.recv(65536)
-                connection.sendall(raw)
+            with connection, contextlib.suppress(ssl.SSLError):  # who does not trust it, says so and goes
+                spoken = connection if tls is None else tls.wrap_socket(connection, server_side=True)
+                with spoken:
+                    spoken.recv(65536)
+                    spoken.sendall(raw)
 
         thread = threading.Thread(target=serve)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}/x"
+            yield f"{'http' if tls is None else 'https'}://127.0.0.1:{listening.getsockname()[1]}/x"
         finally:
             thread.join()
 
@@ -98,9 +104,20 @@ def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "CALL_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-        refused(lambda: fetch(f"http://127.0.0.1:{port}/"))
-    refused(lambda: fetch(f"http://127.0.0.1:{port}/"))
+        assert "timed out" in refused(lambda: fetch(f"http://127.0.0.1:{port}/"))
+    assert "refused" in refused(lambda: fetch(f"http://127.0.0.1:{port}/"))
 
 
-def test_tls_is_verified(rems: SmallRems) -> None:
-    refused(lambda: fetch(rems.address.replace("http:", "https:")))
+def test_tls_is_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused from a server that nobody vouches for; the same one is heard once its certificate is trusted."""
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n[10]"
+    pair = pair_in(tmp_path)
+    with answering(answer, pair.context) as address:
+        assert "certificate verify failed" in refused(lambda: fetch(address))
+    monkeypatch.setenv("SSL_CERT_FILE", str(pair.certificate))
+    with answering(answer, pair.context) as address:
+        assert fetch(address) == [10]
+
+
+def test_a_server_without_tls_is_not_asked_by_https(rems: SmallRems) -> None:
+    assert "wrong version number" in refused(lambda: fetch(rems.address.replace("http:", "https:")))
