@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -50,7 +52,7 @@ async def test_rems_is_answered_whatever_the_controller_does(world: World, elsew
     assert elsewhere.event("approved", 2) == 200
     await until(lambda: elsewhere.lets_in(grant, "alice"), 90)
     controller = world.service("controller")
-    os.kill(controller, signal.SIGSTOP)
+    _stop_between_writes(world, controller)
     try:
         begun = time.monotonic()
         assert elsewhere.event("revoked", 2) == 200
@@ -69,6 +71,22 @@ def test_what_is_pushed_is_asked_for_and_not_believed(world: World, elsewhere: E
     shown = _tre(world, "source", "show", "rems", "--json")
     assert '"kind": "added"' in shown
     assert '"99 ' not in shown
+
+
+def _stop_between_writes(world: World, controller: int) -> None:
+    """Stop a program where it holds no lock on the record: stopped amid a write, it would hold everybody up."""
+
+    def stopped() -> bool:
+        os.kill(controller, signal.SIGSTOP)
+        with contextlib.closing(sqlite3.connect(world.here.layout.database, timeout=0.2)) as record:
+            try:
+                record.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                os.kill(controller, signal.SIGCONT)
+                return False
+        return True
+
+    world.wait_for(stopped, "the controller never let go of the record")
 
 
 def _phase(world: World, grant: str) -> str:
