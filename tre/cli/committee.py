@@ -28,7 +28,7 @@ from tre.domain.people import Role
 from tre.sources.committee_policy import load_committee
 from tre.sources.decisions import check_record
 from tre.sources.signed import COMMITTEE, GRANT_SIGNERS, KINDS, key_id, load_signers
-from tre.store import applications
+from tre.store import applications, committee_told
 from tre.store import committee as store
 from tre.system.layout import Layout
 from tre.system.resources import read_record
@@ -244,6 +244,23 @@ def _print_decision(found: SignedDecision) -> None:
     for text in (*record.conditions, *record.condition_texts):
         common.out.print(f"condition: {text}", markup=False, highlight=False)
     common.out.print(f"plan {record.plan_digest}\ndecision {record.digest()}", highlight=False)
+
+
+@decisions.command("withhold")
+@command
+def withhold(
+    name: Annotated[str, typer.Argument(help="An application, a grant, or a decision's digest.")],
+    reason: Because,
+    root: RootOption = None,
+) -> None:
+    """Take title and words of a decision from the public pages; the reason stands there, the signed record stays."""
+    here, said = Installation.open(root), check_reason(reason)
+    with here.database.read() as connection:
+        digest = store.require_decision(connection, name).record.digest()
+    event = here.event("committee.words-withheld", f"decision/{digest}", reason=said)
+    with here.database.change(event) as change:
+        told = committee_told.withhold(change, digest, said)
+    common.out.print(f"{told.application}: its words are public no more", highlight=False)
 
 
 @app.command("verify")

@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from tre.domain.committee.decision import DecisionRecord
-from tre.domain.committee.published import PublicDecision, PublicSeat
+from tre.domain.committee.published import PublicDecision, PublicSeat, without_words
 from tre.domain.committee.tally import Outcome
+from tre.domain.errors import Reason, TREError
 from tre.store.database import Change
 from tre.store.tables.committee import committee_seats
 from tre.store.tables.register import register_decisions as decisions
@@ -28,6 +29,24 @@ def tell(change: Change, record: DecisionRecord, told: PublicDecision) -> None:
     """Let the public read of a decision."""
     values = {"digest": record.digest(), "outcome": told.outcome.value, "grant": record.grant}
     change.connection.execute(insert(decisions).values(**values, decided_at=told.decided_at, told=told.as_plain()))
+
+
+def withhold(change: Change, digest: str, why: str) -> PublicDecision:
+    """Take a decision's words from what the public reads; the signed record keeps them.
+
+    Raises `TREError(ObjectNotFound)` for one that is not told.
+    """
+    row = change.connection.execute(select(decisions.c.told).where(decisions.c.digest == digest)).scalar()
+    if row is None:
+        raise TREError(
+            Reason.ObjectNotFound,
+            "The public reads nothing of this decision.",
+            why="Only what was approved or declined is told.",
+            remedy="See `tre committee minutes`.",
+        )
+    told = without_words(PublicDecision.model_validate(row), why)
+    change.connection.execute(update(decisions).where(decisions.c.digest == digest).values(told=told.as_plain()))
+    return told
 
 
 def seats(connection: Connection) -> list[PublicSeat]:

@@ -189,6 +189,7 @@ RIGHTS: dict[Role, Rights] = {
         "grant_slices": _KEEP,
         "register_projects": _KEEP,
         "register_slices": _KEEP,
+        "register_decisions": "SELECT, UPDATE (told)",  # to withhold words
         "sources": _READ,
         "source_messages": _TELLS,
         "source_grants": _READ,

@@ -144,6 +144,12 @@ def test_words_for_the_public_are_typed_and_shown(place: Place) -> None:
     shown = place.done("committee", "decision", "show", name).shown
     assert "for the public: Too much (clara)." in shown
     assert "for the public: patient members: Too much (pat)." in shown
+    withheld = ["committee", "decision", "withhold", name, "--reason"]
+    assert "control characters" in place.refused(*withheld, "a\nb").shown
+    assert "public no more" in place.done(*withheld, "It named a person.").shown
+    assert "Too much (pat)." in place.done("committee", "decision", "show", name).shown
+    nothing = place.refused("committee", "decision", "withhold", "a-nothing", "--reason", "x")
+    assert "There is no decision" in nothing.shown
 
 
 def test_questions_are_answered_and_a_chair_closes(place: Place) -> None:

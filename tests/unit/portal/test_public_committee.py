@@ -15,11 +15,12 @@ from tests.unit.portal.committee_world import PATIENT_REASON, REASON, TITLE, fur
 from tests.unit.portal.register_world import furnish
 from tests.unit.portal.test_register_pages import get
 from tests.unit.portal.world import GRANT, World
+from tre.domain.errors import Reason, TREError
 from tre.domain.publicaccount.models import Incident, IncidentType
 from tre.domain.readability import PUBLIC_AGE, reading_age
 from tre.portal import account_words, committee_public
 from tre.portal.applications import public_switch
-from tre.store import publicaccount
+from tre.store import committee_told, publicaccount
 from tre.store.database import Database
 
 SCRIPT = "<script>alert(1)</script>"
@@ -37,9 +38,9 @@ async def test_who_sits_for_whom_until_when_and_what_they_declared(world: World)
     furnish_committee(world)
     page = await words_of(world, "/committee")
     for said in (
-        "Clinicians: one vote at least; for a small change of a project that runs: no vote is needed",
-        "Patients and the public: one vote at least",
-        "All in all: 4 votes at least, and 2 for a small change",
+        "Clinicians: one vote at least\nAcademics",
+        "All in all: 4 votes at least",
+        "It is 2 votes at least, and of them:\nPatients and the public: one vote at least\nA yes",
         "Member clara, chair",
         "Trust of pat",
         "A fund for hearts",
@@ -70,7 +71,7 @@ async def test_the_rules_are_those_of_the_sites_own_policy(world: World) -> None
     shutil.copy("policies/committee.yaml", own)
     written = own.read_text().replace("patient: {title: Patients and the public, quorum: 1}", "patient: {title: Those")
     own.write_text(written.replace("{title: Those", "{title: Those whom it concerns, quorum: 2}"))
-    assert "Those whom it concerns: 2 votes at least; for a small change" in await words_of(world, "/committee")
+    assert "Those whom it concerns: 2 votes at least" in await words_of(world, "/committee")
     text = own.read_text()
     own.write_text(text[: text.index("  fastLane:")] + "  fastLane: null\n")
     page = await words_of(world, "/committee")
@@ -111,7 +112,7 @@ async def test_many_declined_stand_in_the_json(world: World, monkeypatch: pytest
 
     monkeypatch.setattr(public_committee, "MOST_SHOWN", 1)
     page = await words_of(world, "/declined")
-    assert "1 older ones stand in" in page
+    assert ": 1 older." in page
     assert TITLE not in page
     assert len((await get(world, "/declined.json")).json()["declined"]) == 2
 
@@ -143,6 +144,22 @@ async def test_what_members_said_stands_on_the_projects_page(world: World) -> No
     assert [one["patients"] for one in told["decisions"]] == [["Go on."], ["We want to read what comes of it."]]
     other = (await get(world, "/projects.json")).json()
     assert told in other
+
+
+async def test_what_names_somebody_is_withheld_and_says_so(world: World) -> None:
+    furnish(world)
+    furnish_committee(world, grant="told")
+    with world.database.change(world.event()) as change:
+        for digest in change.connection.exec_driver_sql("SELECT digest FROM register_decisions").scalars().all():
+            committee_told.withhold(change, digest, "It named a person.")
+    for path in ("/declined", "/totals", "/projects/told", "/declined.json", "/projects/told.json"):
+        page = (await get(world, path)).text
+        assert "It named a person." in page, path
+        for gone in (TITLE, REASON, PATIENT_REASON, "The question is worth it."):
+            assert gone not in page, path
+    with pytest.raises(TREError) as caught, world.database.change(world.event()) as change:
+        committee_told.withhold(change, "sha256:nothing", "It named a person.")
+    assert caught.value.reason is Reason.ObjectNotFound
 
 
 async def test_an_incident_has_a_kind_and_names_a_project_of_the_register(world: World) -> None:

@@ -376,9 +376,21 @@ def test_the_public_process_reads_what_is_told_and_nothing_else(backend: Backend
     ):
         with pytest.raises(Exception, match="permission denied"), public.read() as connection:
             forbidden(connection)
+    digest = declined_digest(owner)
+    with backend.as_role(owner, "operator").change(event()) as change:
+        assert committee_told.withhold(change, digest, "It named a person.").withheld
+    for role in (portal, public, controller):
+        with pytest.raises(Exception, match=r"permission denied|read-only"), role.change(event()) as change:
+            committee_told.withhold(change, digest, "Again.")
     for role in (portal, public):
         with pytest.raises(Exception, match=r"permission denied|read-only"):
             decline_told(role, found)
+
+
+def declined_digest(database: Database) -> str:
+    with database.read() as connection:
+        (digest,) = connection.exec_driver_sql("SELECT digest FROM register_decisions").scalars()
+    return str(digest)
 
 
 def decline_told(database: Database, found: Application) -> None:

@@ -50,7 +50,8 @@ class PublicSeat(Record):
 class PublicDecision(Record):
     """A decision as anybody reads of it.
 
-    `sector` and `commercial` say what kind of organisation asked; `change` that a project ran already.
+    `sector` and `commercial` say what kind of organisation asked; `change` that a project ran already; `withheld` why
+    its words are not shown any more.
     """
 
     application: Line
@@ -63,6 +64,7 @@ class PublicDecision(Record):
     decided_at: UtcTime
     reasons: tuple[str, ...] = ()
     patients: tuple[str, ...] = ()
+    withheld: Line = ""
 
     @property
     def has_words(self) -> bool:
@@ -87,3 +89,8 @@ def published(record: DecisionRecord, application: Application) -> PublicDecisio
         reasons=record.public_reasons,
         patients=record.patient_reasons,
     )
+
+
+def without_words(told: PublicDecision, why: str) -> PublicDecision:
+    """The same without what people wrote, and why: a text that names somebody was found too late."""
+    return PublicDecision.model_validate({**dict(told), "title": "", "reasons": (), "patients": (), "withheld": why})

@@ -8,7 +8,7 @@ from tests.support.applications import POLICY, SEATS, TERMS, in_review, seat, su
 from tests.support.factories import NOON
 from tre.domain.applications.models import Application
 from tre.domain.committee.decision import Decided, decided
-from tre.domain.committee.published import PublicDecision, PublicSeat, published
+from tre.domain.committee.published import PublicDecision, PublicSeat, published, without_words
 from tre.domain.committee.tally import Ballot, Outcome, tally
 
 WORDS = {"clara": "Zebras first.", "adam": "All is well.", "connie": None, "pat": "We want to hear of it."}
@@ -63,6 +63,14 @@ def test_a_vote_that_does_not_count_tells_nothing() -> None:
     shown = published(decision.record, decision.application)
     assert shown is not None
     assert not shown.has_words
+
+
+def test_words_that_name_somebody_are_withheld_with_the_reason() -> None:
+    found = told("decline")
+    assert found is not None
+    shown = without_words(found, "It named a person.")
+    assert (shown.title, shown.has_words, shown.withheld) == ("", False, "It named a person.")
+    assert (shown.application, shown.decided_at) == (found.application, found.decided_at)
 
 
 def test_a_seat_is_told_without_its_account() -> None:
