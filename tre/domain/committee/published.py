@@ -4,7 +4,8 @@ Guarantees: no account, no vote and no voter is named; of who was declined it sa
 which one; reasons are those that members wrote for the public, patient members' apart. What goes back with questions
 is not told: it is not decided yet.
 
-Does not guarantee: that nobody can guess who wrote a text. Where one patient member votes, everybody knows.
+Does not guarantee: that nobody can guess who wrote a text: where one patient member votes, everybody knows; nor who
+asked for a change of a running project, whose title stands in the register.
 
 Threat: a list of the declined that shames somebody by name; a page that shows how a named person voted.
 """

@@ -191,7 +191,7 @@ def vote_step(terms: CommitteeTerms) -> Step:
             Field("criteria", "What holds", Kind.ticks, "Tick what you found to be so.", choices=criteria),
             Field("choice", "Your vote", Kind.pick, choices=choices),
             Field("reasons", "Your reasons", Kind.text, "They become part of the signed record.", 5000),
-            Field("forThePublic", "Your reasons for the public", Kind.text, FOR_THE_PUBLIC, 1000),
+            Field("forThePublic", "What the public reads of it", Kind.text, FOR_THE_PUBLIC, 1000),
             Field(
                 "conditions", "Conditions of use", Kind.ticks, "With an approval under conditions.", choices=CONDITIONS
             ),

@@ -120,8 +120,8 @@ async def test_a_vote_is_cast_once_and_bound_to_what_was_shown(world: World, des
         ({"choice": "defer"}, "questions to the applicant are due with defer"),
         ({"choice": "perhaps"}, "Your vote: one of these is due"),
         ({"questions": "Why?"}, "questions to the applicant are due with defer"),
-        ({"forThePublic": "See https://a.example"}, "Your reasons for the public: no links"),
-        ({"forThePublic": "x" * 1001}, "Your reasons for the public: at most 1000"),
+        ({"forThePublic": "See https://a.example"}, "What the public reads of it: no links"),
+        ({"forThePublic": "x" * 1001}, "What the public reads of it: at most 1000"),
         ({"forThePublic": SCRIPT}, "markup is not allowed"),
     ],
 )
@@ -152,6 +152,10 @@ async def test_who_hands_in_is_told_what_is_published(world: World, desk: Commit
     page = words_of(await world.browser("alice").get(f"/applications/{desk.draft()}"))
     assert "What the committee decides is public" in page
     assert "without your name and without your organisation's" in page
+    assert "The title of a change" not in page
+    varies = desk.draft()
+    desk.change(varies, lambda found: found.changed(varies=GRANT))
+    assert "The title of a change" in words_of(await world.browser("alice").get(f"/applications/{varies}"))
     members = words_of(await world.browser("pat").get("/committee/members"))
     assert "They are public, like your name" in members
 
