@@ -97,7 +97,7 @@ class Keeper:
         if self._signed_elsewhere and before is not None:
             check_later(before, grant)
         with self.terms.database.read() as connection:
-            if self._signed_elsewhere and grant_sources.was_in_force(connection, name, content):
+            if self._signed_elsewhere and before is not None and grant_sources.was_in_force(connection, name, content):
                 raise replaced(name)
             for problem in self.terms.checks(connection, grant):
                 raise problem

@@ -44,13 +44,22 @@ def source_of(connection: Connection, name: str) -> str | None:
 
 def origin_of(connection: Connection, name: str) -> Origin | None:
     """The resource that was last put into force under this name."""
-    detail = connection.execute(
+    return _origin(_last_applied(connection, name))
+
+
+def digest_in_force(connection: Connection, name: str) -> str | None:
+    """The digest of the content that was last put into force under this name, from wherever it came."""
+    detail = _last_applied(connection, name)
+    return str(detail["digest"]) if isinstance(detail, dict) and "digest" in detail else None
+
+
+def _last_applied(connection: Connection, name: str) -> object:
+    return connection.execute(
         select(audit_events.c.detail)
         .where(audit_events.c.object == f"grant/{name}", audit_events.c.kind == APPLIED)
         .order_by(audit_events.c.number.desc())
         .limit(1)
     ).scalar()
-    return _origin(detail)
 
 
 def origins(connection: Connection, span: Span | None = None) -> dict[str, Origin]:
