@@ -136,6 +136,7 @@ WORDS: dict[Reason, Words] = {
     R.SignatureInvalid: Words("A signature does not fit.", _ASK),
     R.SliceNotFound: Words("There is no such slice.", _ASK),
     R.SliceSuspended: Words("A part of the data is suspended for now.", "Open it again: it opens without that part."),
+    R.SourceRemoved: Words("The system that keeps approvals is not asked any more.", _ASK),
     R.SourceStale: Words("The system that keeps approvals has not answered for too long.", _WAIT),
     R.StandingMissing: Words(
         "Training, accreditation or an agreement that is required is missing, or has ended.",

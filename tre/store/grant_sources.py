@@ -19,6 +19,9 @@ from tre.store.tables.audit import audit_events
 from tre.store.tables.grants import grants
 
 APPLIED = "grant.applied"
+FOLLOWED = ("rems", "directory")
+"""What names of sources that a policy names begin with."""
+
 _MANY = 500
 
 
@@ -78,6 +81,12 @@ def was_in_force(connection: Connection, name: str, digest: str) -> bool:
         select(audit_events.c.detail).where(audit_events.c.object == f"grant/{name}", audit_events.c.kind == APPLIED)
     ).scalars()
     return any(isinstance(detail, dict) and detail.get("digest") == digest for detail in details)
+
+
+def following(connection: Connection) -> list[str]:
+    """Sources of a policy, REMS and directories, that have grants which have not ended."""
+    query = select(grants.c.source).distinct().where(grants.c.phase.not_in(sorted(ENDED_PHASES)))
+    return sorted(one for one in connection.execute(query).scalars() if one.partition(":")[0] in FOLLOWED)
 
 
 def open_grants(connection: Connection, source: str) -> dict[str, datetime | None]:

@@ -77,6 +77,14 @@ SOURCES = (
         acts=True,
     ),
     Topic(
+        "source.removed",
+        _OPERATORS,
+        "A source of approvals stands no longer in the policy",
+        "Nothing vouches for its grants any more. Access by them ends when its last word is too old.",
+        "/operate/health",
+        acts=True,
+    ),
+    Topic(
         "source.message-refused",
         _OPERATORS,
         "A source of approvals said something that does not count",
