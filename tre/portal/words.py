@@ -264,6 +264,8 @@ EVENTS = {
     "grant.drawn-much": "Much was drawn out of its workspaces in a short time",
     "suspension.added": "A suspension was added",
     "suspension.lifted": "A suspension was lifted",
+    "outcome.due": "The project was asked what came of it",
+    "outcome.reminded": "The project was reminded to tell what came of it",
     "slice.build-asked": "Preparing the data began",
     "slice.ready": "The data were ready",
     "slice.failed": "The data could not be prepared",
