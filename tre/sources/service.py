@@ -23,7 +23,7 @@ from tre.domain.sources.policy import NO_SOURCES, SourcePolicy
 from tre.sources.directory import Directory
 from tre.sources.keeper import Keeper, KeeperTerms
 from tre.sources.policyfile import PolicyFile
-from tre.sources.removed import tell_removed
+from tre.sources.removed import believe_no_longer, tell_removed
 from tre.sources.rems.source import Beside, Rems, in_a_thread
 from tre.store.changes import ChangeFeed
 from tre.system.layout import Layout
@@ -98,6 +98,7 @@ class Sources:
         now = self._terms.clock.now()
         if not self._said and now >= self._missed_at:  # a policy that cannot be read takes no source out
             tell_removed(self._terms, self._policy)
+            believe_no_longer(self._terms, self._policy)
             self._missed_at = now + MISSED
         return False
 

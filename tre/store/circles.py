@@ -134,6 +134,11 @@ def _application(connection: Connection, _event: Event, name: str, roles: People
     return Circle(around_it, found.state.value, safe_words(name=name))
 
 
+def _seat(connection: Connection, _event: Event, name: str, roles: People, _now: datetime) -> Circle:
+    holder = frozenset(seat.subject for seat in committee.seats(connection) if seat.id == name)
+    return Circle(roles | {Relation.named: holder}, words=safe_words(name=name))
+
+
 def _outcome(connection: Connection, _event: Event, name: str, roles: People, _now: datetime) -> Circle:
     """What came of a project concerns its members, whoever of them said it."""
     grant = grants.get(connection, publicaccount.about(connection, ItemKind.outcome, name))
@@ -159,5 +164,6 @@ FINDERS: Mapping[str, Finder] = {
     "person": _person,
     "application": _application,
     "outcome": _outcome,
+    "seat": _seat,
 }
 """By the first word of an object's name."""

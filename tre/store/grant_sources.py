@@ -107,6 +107,18 @@ def confirm(change: Change, names: Sequence[str], until: datetime) -> None:
         )
 
 
+def vouched_beyond(connection: Connection, source: str, until: datetime) -> list[str]:
+    """A source's grants that have not ended and that it vouches for beyond a moment, by name."""
+    return [name for name, moment in open_grants(connection, source).items() if moment is not None and moment > until]
+
+
+def shorten(change: Change, names: Sequence[str], until: datetime) -> None:
+    """Keep that the source vouches for these grants until then, and no longer."""
+    for start in range(0, len(names), _MANY):
+        part = grants.c.name.in_(names[start : start + _MANY]) & (grants.c.confirmed_until > until)
+        change.connection.execute(update(grants).where(part).values(confirmed_until=until))
+
+
 def unconfirm(change: Change, name: str, now: datetime) -> None:
     """Keep that the source no longer vouches for a grant."""
     change.connection.execute(update(grants).where(grants.c.name == name).values(confirmed_until=now))

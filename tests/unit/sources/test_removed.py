@@ -109,6 +109,32 @@ def test_access_that_lapsed_comes_back_with_the_log_only(running: World) -> None
     assert not running.verdict("alice", NAME)
 
 
+def test_a_source_that_is_believed_for_less_long_is_so_at_once(running: World) -> None:
+    running.use_directory(staleAfterHours=168)
+    running.pass_time(timedelta(hours=1))
+    assert until(running) - running.clock.now() > timedelta(hours=160)
+    (running.layout.root / "git" / ".tre-source").unlink()
+    running.write_policy(directories=[{"name": "git", "path": "git", "staleAfterHours": 2}])
+    running.settle(1, 0)
+    assert until(running) == running.clock.now() + timedelta(hours=2)
+    assert running.kinds().count("source.believed-less") == 1
+    running.pass_time(timedelta(hours=2))
+    assert running.verdict("alice", NAME).reason is Reason.SourceStale
+    assert running.kinds().count("source.believed-less") == 1
+
+
+def test_a_word_that_came_while_the_clock_was_wrong_holds_no_longer(running: World) -> None:
+    right = running.clock.now()
+    running.clock.jump(right + timedelta(days=90))
+    running.pass_time(timedelta(hours=1))
+    running.clock.jump(right)
+    assert until(running) > right + timedelta(days=80)
+    (running.layout.root / "git" / ".tre-source").unlink()
+    running.restart()
+    running.settle(1, 0)
+    assert until(running) == right + STALE
+
+
 def test_who_does_not_lead_writes_nothing(running: World) -> None:
     before = running.kinds()
     running.leading = TREError(Reason.LeadershipLost, "This controller does not lead.")

@@ -21,6 +21,7 @@ TOPICS: tuple[Topic, ...] = (
     *access.WORKSPACES,
     *data.DATA,
     *deciding.APPLICATIONS,
+    *deciding.COMMITTEE,
     *deciding.SOURCES,
     *deciding.STANDING,
     *publicly.PUBLIC,

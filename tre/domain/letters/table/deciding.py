@@ -1,6 +1,7 @@
 """Letters about applications and what they rest on: votes that are due, decisions, sources, what people must hold.
 
-Guarantees: nobody is told that a vote was cast, nor how.
+Guarantees: nobody is told that a vote on an application was cast, nor how. A vote to stop a running project is told,
+since it may need others beside it.
 """
 
 from __future__ import annotations
@@ -65,6 +66,31 @@ APPLICATIONS = (
         "Application {name} was declined",
         "The committee declined your application. Its page says why.",
         _OWN,
+    ),
+)
+COMMITTEE = (
+    Topic(
+        "grant.stop-voted",
+        (_R.committee, _R.operators),
+        "A vote to stop project {name}",
+        "A member of the committee votes to stop project {name} at once. It may take more of them: its page says so.",
+        "/grants/{name}",
+        acts=True,
+        always=True,
+    ),
+    Topic(
+        "seat.added",
+        (_R.named,),
+        "You have a seat in the committee",
+        "A seat in the committee was given to you. Its page says of what constituency, and until when.",
+        "/committee/members",
+    ),
+    Topic(
+        "seat.ended",
+        (_R.named,),
+        "Your seat in the committee has ended",
+        "Your term in the committee was ended.",
+        "/committee/members",
     ),
 )
 SOURCES = (
