@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -13,10 +11,11 @@ from rich.markup import escape
 from tre.cli import common
 from tre.cli.common import Installation, JsonOption, RootOption, command
 from tre.domain.errors import Reason, TREError
-from tre.domain.sources.policy import SECRET_HEADER, DirectorySource, RemsSource, secret_digest
+from tre.domain.sources.policy import SECRET_HEADER, RemsSource, secret_digest
 from tre.domain.sources.truth import allowed
 from tre.sources.policyfile import POLICY_FILE, PolicyFile
-from tre.sources.removed import SAID, removed
+from tre.sources.removed import SAID
+from tre.sources.summary import Removed, Source, known, state_of, why_of
 from tre.store import grant_sources
 from tre.store import sources as store
 from tre.store.sources import Channel, StoredMessage, StoredSource
@@ -24,21 +23,6 @@ from tre.store.sources import Channel, StoredMessage, StoredSource
 app = typer.Typer(help="Sources elsewhere: list, look at, ask now, make a secret.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The source's name in policies/sources.yaml.")]
-
-
-@dataclass(frozen=True)
-class Removed:
-    """A source that stands in the policy no more."""
-
-    id: str
-
-    @property
-    def name(self) -> str:
-        """What the policy called it."""
-        return self.id.partition(":")[2]
-
-
-Source = RemsSource | DirectorySource | Removed
 
 
 @app.command("list")
@@ -128,8 +112,7 @@ def make_secret(as_json: JsonOption = False) -> None:
 def _all(here: Installation) -> list[Source]:
     policy = PolicyFile(here.layout.root).read()
     with here.database.read() as connection:
-        gone = [Removed(identifier) for identifier in removed(connection, policy)]
-    return [*policy.spec.rems, *policy.spec.directories, *gone]
+        return known(connection, policy)
 
 
 def _shown(item: dict[str, Any]) -> str:
@@ -156,32 +139,14 @@ def _summary(here: Installation, source: Source) -> dict[str, Any]:
     return {
         "name": source.name,
         "kind": source.id.partition(":")[0],
-        "state": _state(stands, source, here.clock.now()).value,
-        "message": _why(stands, source),
+        "state": state_of(stands, source, here.clock.now()).value,
+        "message": why_of(stands, source),
         "heardAt": stands.heard_at,
         "triedAt": stands.tried_at,
         "grants": len(running),
         "waiting": waiting,
         "stated": _stated(stands, here),
     }
-
-
-def _why(stands: StoredSource, source: Source) -> str:
-    if isinstance(source, Removed):
-        return SAID
-    return "It is in the policy again, and was not heard yet." if _is_back(stands) else stands.message
-
-
-def _is_back(stands: StoredSource) -> bool:
-    return stands.reason is Reason.SourceRemoved
-
-
-def _state(stands: StoredSource, source: Source, now: datetime) -> Reason:
-    """What stands in the record, unless the policy or the clock says otherwise."""
-    if isinstance(source, Removed):
-        return Reason.SourceRemoved
-    stale = stands.heard_at is None or now - stands.heard_at >= source.staleness
-    return Reason.SourceStale if _is_back(stands) or (stale and stands.reason is Reason.Entitled) else stands.reason
 
 
 def _stated(stands: StoredSource, here: Installation) -> int:

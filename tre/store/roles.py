@@ -156,6 +156,7 @@ RIGHTS: dict[Role, Rights] = {
     | {
         "audit_events": f"SELECT, {_SAY}",
         "source_messages": _TELLS,
+        "sources": "SELECT (id, tried_at, heard_at, reason, message)",  # not whom they name
         "accounts": _READ,
         "sessions": _ALL,
         "tickets": _ALL,
