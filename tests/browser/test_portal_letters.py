@@ -9,18 +9,21 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+import yaml
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.portal_world import Installed, an_installation
 from tests.browser.test_portal_airlock import chromium
 from tests.browser.test_portal_pages import WIDTHS, context_of, overflow, shoot, sign_in, unreachable
+from tests.support.factories import access_grant
 from tests.unit.portal.world import subject
 from tre.domain.errors import Reason
 from tre.domain.letters.models import Letter, LetterState, Pace
 from tre.domain.letters.writing import letter_id
-from tre.store import correspondents, letters
+from tre.store import correspondents, grants, letters, sources
 from tre.store.letters import Outcome
+from tre.store.sources import StoredSource
 
 __all__ = ["chromium"]
 
@@ -110,3 +113,26 @@ def test_an_operator_sees_what_does_not_go_out(world: Installed, chromium: Brows
     expect(page.get_by_text("The mail server refuses the address of a recipient.")).to_be_visible()
     look(page, "health")
     page.context.close()
+
+
+def test_an_operator_sees_how_sources_of_approvals_stand(world: Installed, chromium: Browser) -> None:
+    now, path = world.clock.now(), world.layout.root / "policies" / "sources.yaml"
+    path.parent.mkdir(exist_ok=True)
+    head = {"apiVersion": "tre.research/v1alpha1", "kind": "SourcePolicy", "metadata": {"name": "sources"}}
+    directories = [{"name": name, "path": name} for name in ("approvals", "a-committee-beyond")]
+    path.write_text(yaml.safe_dump(head | {"spec": {"directories": directories}}))
+    good = StoredSource(id="directory:approvals", heard_at=now, reason=Reason.Entitled)
+    bad = StoredSource(
+        id="directory:a-committee-beyond", reason=Reason.BadInput, message=f"{'x' * 300} cannot be read."
+    )
+    with world.database.change(world.event("grant.applied", "grant/from-rems-7-x")) as change:
+        sources.keep(change, good)
+        sources.keep(change, bad)
+        grants.apply(change, "from-rems-7-x", access_grant("from-rems-7-x").spec, "rems:nccid", now)
+    page = context_of(chromium).new_page()
+    sign_in(world, page, "olga", "/operate/health")
+    expect(page.get_by_text("No longer in the policy")).to_be_visible()
+    expect(page.get_by_text("Heard", exact=True)).to_be_visible()
+    look(page, "sources")
+    page.context.close()
+    path.unlink()

@@ -120,9 +120,9 @@ class SourceWorld:
         found = self.grant(name)
         return found is not None and bool(is_entitled(found, subject, self.clock.now()))
 
-    def event(self, kind: str, subject: str) -> Event:
+    def event(self, kind: str, subject: str, **detail: Any) -> Event:
         """An event of the test's own."""
-        return Event(id=new_id(), at=self.clock.now(), actor=program("test"), kind=kind, object=subject)
+        return Event(id=new_id(), at=self.clock.now(), actor=program("test"), kind=kind, object=subject, detail=detail)
 
     def kinds(self) -> list[str]:
         """Kinds of all events so far."""

@@ -140,9 +140,9 @@ class World:
 
     # --- the record
 
-    def event(self, kind: str, subject: str) -> Event:
+    def event(self, kind: str, subject: str, **detail: Any) -> Event:
         """An event of the test's own."""
-        return Event(id=new_id(), at=self.clock.now(), actor=program("test"), kind=kind, object=subject)
+        return Event(id=new_id(), at=self.clock.now(), actor=program("test"), kind=kind, object=subject, detail=detail)
 
     def grant(self, name: str) -> GrantRecord | None:
         """A grant in the record."""

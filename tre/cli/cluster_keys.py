@@ -24,7 +24,7 @@ from tre.cluster.protocol import ClusterError, Key, Kind, Object
 from tre.domain.errors import Reason
 from tre.link.certificates import self_signed
 from tre.link.table import CALLERS, SOCKETS
-from tre.sources.signing_keys import COMMITTEE_KEY, COMMITTEE_PUBLIC, new_pair
+from tre.sources.signing_keys import COMMITTEE_KEY, COMMITTEE_PUBLIC, SOURCE_KEY, SOURCE_PUBLIC, new_pair
 from tre.store.roles import Role
 from tre.system.hub_keys import CONTROLLER_TOKEN, COOKIE_SECRET, OAUTH_SECRET, TOKENS_KEY
 from tre.system.installation import SECRETS
@@ -70,6 +70,10 @@ class Maker:
     def decisions(self) -> dict[str, bytes]:
         """The key that signs what the committee decided here, and its public half."""
         return dict(zip((COMMITTEE_KEY, COMMITTEE_PUBLIC), new_pair(), strict=True))
+
+    def stated(self) -> dict[str, bytes]:
+        """The key that signs what a source elsewhere states, and its public half."""
+        return dict(zip((SOURCE_KEY, SOURCE_PUBLIC), new_pair(), strict=True))
 
     def pair(self, name: str, certificate: str, key: str) -> dict[str, bytes]:
         """A certificate of its own."""
@@ -134,6 +138,11 @@ _COMMITTEE = SecretSpec(
     },
     Maker.decisions,
 )
+_SOURCES = SecretSpec(
+    "tre-source-signing",
+    {SOURCE_KEY: frozenset({"controller"}), SOURCE_PUBLIC: frozenset({"controller", SHELL})},
+    Maker.stated,
+)
 FRONT = SecretSpec(
     "tre-gateway-tls", {"tls.crt": frozenset({"gateway"}), "tls.key": frozenset({"gateway"})}, Maker.front
 )
@@ -149,6 +158,7 @@ SPECS: tuple[SecretSpec, ...] = (
     *(_one(file, readers) for file, readers in _HUB.items()),
     _AUDIT,
     _COMMITTEE,
+    _SOURCES,
     *(_database(role, (PREPARE, *_signing_in(role))) for role in Role),
     _database("administrator", (PREPARE, DATABASE)),
     *(_link(service) for service in LINKED),

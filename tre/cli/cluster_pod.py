@@ -22,8 +22,8 @@ from tre.audit.keys import PUBLIC_KEY_FILE
 from tre.cli.cluster_table import BECOMES, ON_CLUSTER
 from tre.cli.services import EXTRA, MODULES
 from tre.domain.errors import Reason, TREError
-from tre.sources.signed import COMMITTEE_SIGNERS, PRACTICE_SIGNERS
-from tre.sources.signing_keys import COMMITTEE_PUBLIC, OWN_SIGNER
+from tre.sources.signed import COMMITTEE_SIGNERS, PRACTICE_SIGNERS, SOURCE_SIGNERS
+from tre.sources.signing_keys import COMMITTEE_PUBLIC, OWN_SIGNER, SOURCE_PUBLIC
 from tre.system.files import make_directory, write_atomically
 from tre.system.layout import Layout
 from tre.system.processes import become_with, python
@@ -32,11 +32,19 @@ from tre.system.settings import SETTINGS_FILE, Settings, load_settings
 DATABASE_HOST = "DATABASE-HOST"
 """Stands in `databaseUrl` for the address of the chart's own small server, which the kubelet tells each pod."""
 
-_POLICIES = {"airlock-policies": "airlock", "dataset-policies": "datasets", "population-policies": "populations"}
+_POLICIES = {
+    "airlock-policies": "airlock",
+    "dataset-policies": "datasets",
+    "population-policies": "populations",
+    "source-templates": "sources",
+}
 """Folders of policies as the chart mounts them, and as they are called in a root."""
 
 _SIGNERS = ("grant-signers", "manifest-signers", PRACTICE_SIGNERS)
-_PUBLIC = frozenset({PUBLIC_KEY_FILE, COMMITTEE_PUBLIC, "tls.crt", "gateway-door.crt"})
+_OWN_SIGNERS = {COMMITTEE_PUBLIC: COMMITTEE_SIGNERS, SOURCE_PUBLIC: SOURCE_SIGNERS}
+"""Public keys of this installation's own, and the directory in which each counts."""
+
+_PUBLIC = frozenset({PUBLIC_KEY_FILE, *_OWN_SIGNERS, "tls.crt", "gateway-door.crt"})
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,7 @@ def lay_out(layout: Layout, given: Given) -> Settings:
     """Make the root. Raises `TREError(SetupIncomplete)` where the settings are missing, `TREError(BadInput)`."""
     text = _settings_text(given)
     write_atomically(layout.root / SETTINGS_FILE, text.encode(), mode=0o644, durable=False)
-    for name in ("cluster.yaml",):
+    for name in ("cluster.yaml", "mail-authorities.pem"):
         if (path := given.directory / "settings" / name).is_file():
             write_atomically(layout.root / name, path.read_bytes(), mode=0o644, durable=False)
     _copy(given.directory / "policies", layout.root / "policies")
@@ -60,16 +68,23 @@ def lay_out(layout: Layout, given: Given) -> Settings:
         _copy(given.directory / folder, layout.root / "policies" / kind)
     settings = load_settings(layout.root)
     make_directory(layout.keys, 0o711)
-    for path in _files(given.directory / "keys"):
+    _lay_out_keys(layout, given.directory)
+    return settings
+
+
+def _lay_out_keys(layout: Layout, given: Path) -> None:
+    for path in _files(given / "keys"):
         mode = 0o644 if path.name in _PUBLIC else 0o600
         write_atomically(layout.keys / path.name, path.read_bytes(), mode=mode, durable=False)
+    for path in _files(given / "keys" / layout.source_secrets.name):
+        make_directory(layout.source_secrets, 0o700)
+        write_atomically(layout.source_secrets / path.name, path.read_bytes(), mode=0o600, durable=False)
     for folder in _SIGNERS:
-        _copy(given.directory / folder, layout.keys / folder)
-    if (public := given.directory / "keys" / COMMITTEE_PUBLIC).is_file():  # what is decided here counts here
-        make_directory(layout.keys / COMMITTEE_SIGNERS, 0o755)
-        target = layout.keys / COMMITTEE_SIGNERS / OWN_SIGNER
-        write_atomically(target, public.read_bytes(), mode=0o644, durable=False)
-    return settings
+        _copy(given / folder, layout.keys / folder)
+    for name, folder in _OWN_SIGNERS.items():
+        if (public := given / "keys" / name).is_file():  # what is decided here, and stated to here, counts here
+            make_directory(layout.keys / folder, 0o755)
+            write_atomically(layout.keys / folder / OWN_SIGNER, public.read_bytes(), mode=0o644, durable=False)
 
 
 def _settings_text(given: Given) -> str:
@@ -112,7 +127,8 @@ def hand_over(layout: Layout, name: str, uid: int) -> None:
     for directory in own:
         make_directory(directory, 0o700 if directory.name == "hub" and directory.parent == layout.root else 0o711)
     if os.geteuid() == 0:
-        for path in (*own, layout.keys, *_files(layout.keys)):
+        secrets = [path for path in (layout.source_secrets,) if path.is_dir()]
+        for path in (*own, layout.keys, *_files(layout.keys), *secrets, *_files(layout.source_secrets)):
             os.chown(path, uid, uid)
 
 

@@ -16,6 +16,7 @@ from tre.cli.dossier import show_certificate
 from tre.cli.grant_checks import check_grants
 from tre.cli.keeping import write_kept
 from tre.cli.signing import KeyOption, OutputOption, load_key
+from tre.domain.canonical import digest
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import AccessGrant, GrantRecord, Suspension, SuspensionScope
 from tre.domain.grants.policies import effective_end
@@ -76,7 +77,12 @@ def apply_grants(
 def put_into_force(here: Installation, grants: list[AccessGrant], verified: dict[str, bool]) -> list[dict[str, Any]]:
     """Put grants into the record, in one transaction; `verified` says of each whether its evidence is good."""
     events = [
-        here.event("grant.applied", f"grant/{grant.metadata.name}", evidenceVerified=verified[grant.metadata.name])
+        here.event(
+            "grant.applied",
+            f"grant/{grant.metadata.name}",
+            evidenceVerified=verified[grant.metadata.name],
+            digest=digest(grant.signed_content()),
+        )
         for grant in grants
     ]
     results = []

@@ -11,9 +11,11 @@ from rich.markup import escape
 from tre.cli import common
 from tre.cli.common import Installation, JsonOption, RootOption, command
 from tre.domain.errors import Reason, TREError
-from tre.domain.sources.policy import SECRET_HEADER, DirectorySource, RemsSource, SourcePolicy, secret_digest
+from tre.domain.sources.policy import SECRET_HEADER, RemsSource, secret_digest
 from tre.domain.sources.truth import allowed
 from tre.sources.policyfile import POLICY_FILE, PolicyFile
+from tre.sources.removed import SAID
+from tre.sources.summary import Removed, Source, known, state_of, why_of
 from tre.store import grant_sources
 from tre.store import sources as store
 from tre.store.sources import Channel, StoredMessage, StoredSource
@@ -21,21 +23,19 @@ from tre.store.sources import Channel, StoredMessage, StoredSource
 app = typer.Typer(help="Sources elsewhere: list, look at, ask now, make a secret.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The source's name in policies/sources.yaml.")]
-Source = RemsSource | DirectorySource
 
 
 @app.command("list")
 @command
 def list_sources(root: RootOption = None, as_json: JsonOption = False) -> None:
-    """Every source of the policy, and how it stands."""
+    """Every source of the policy, how it stands, and those that were taken out while grants of theirs go on."""
     here = Installation.open(root)
-    policy = PolicyFile(here.layout.root).read()
-    found = [_summary(here, source) for source in _all(policy)]
+    found = [_summary(here, source) for source in _all(here)]
     if as_json:
         common.print_json(found)
         return
     rows = [
-        (item["name"], item["kind"], item["state"], common.when(item["heardAt"]), item["grants"], item["waiting"])
+        (item["name"], item["kind"], _shown(item), common.when(item["heardAt"]), item["grants"], item["waiting"])
         for item in found
     ]
     common.print_table("", ("source", "kind", "state", "heard", "grants", "waiting"), rows)
@@ -51,9 +51,9 @@ def show(name: Name, root: RootOption = None, as_json: JsonOption = False) -> No
     if as_json:
         common.print_json(found)
         return
-    common.out.print(f"[bold]{name}[/]  {source.id}, {found['state']}", highlight=False)
-    heard = common.when(found["heardAt"]) or "never"
-    common.out.print(f"heard {heard}; its word holds for {source.stale_after_hours} h", highlight=False)
+    common.out.print(f"[bold]{name}[/]  {source.id}, {_shown(found)}", highlight=False)
+    holds = "" if isinstance(source, Removed) else f"; its word holds for {source.stale_after_hours} h"
+    common.out.print(f"heard {common.when(found['heardAt']) or 'never'}{holds}", highlight=False)
     if found["message"]:
         common.out.print(escape(found["message"]), highlight=False)
     rows = [
@@ -74,6 +74,13 @@ def poll(name: Name, root: RootOption = None, as_json: JsonOption = False) -> No
     """Have a source asked now, without waiting for its time."""
     here = Installation.open(root)
     source = _named(here, name)
+    if isinstance(source, Removed):
+        raise TREError(
+            Reason.SourceRemoved,
+            f"The source {name!r} stands no longer in the policy.",
+            why="How it is asked stood there.",
+            remedy=SAID,
+        )
     if not isinstance(source, RemsSource):
         raise TREError(
             Reason.BadInput,
@@ -102,17 +109,23 @@ def make_secret(as_json: JsonOption = False) -> None:
     common.out.print(f"for the policy, as eventsSecret or entitlementsSecret: {digest}", highlight=False)
 
 
-def _all(policy: SourcePolicy) -> list[Source]:
-    return [*policy.spec.rems, *policy.spec.directories]
+def _all(here: Installation) -> list[Source]:
+    policy = PolicyFile(here.layout.root).read()
+    with here.database.read() as connection:
+        return known(connection, policy)
+
+
+def _shown(item: dict[str, Any]) -> str:
+    return "no longer in the policy" if item["state"] == Reason.SourceRemoved.value else str(item["state"])
 
 
 def _named(here: Installation, name: str) -> Source:
-    found = next((one for one in _all(PolicyFile(here.layout.root).read()) if one.name == name), None)
+    found = next((one for one in _all(here) if one.name == name), None)
     if found is None:
         raise TREError(
             Reason.ObjectNotFound,
             f"There is no source {name!r}.",
-            why=f"{here.layout.root / POLICY_FILE} names none of that name.",
+            why=f"{here.layout.root / POLICY_FILE} names none of that name, and no grant that goes on came from one.",
             remedy="See `tre source list`.",
         )
     return found
@@ -123,12 +136,11 @@ def _summary(here: Installation, source: Source) -> dict[str, Any]:
         stands = store.get(connection, source.id)
         waiting = store.backlog(connection, source.id)
         running = grant_sources.open_grants(connection, source.id)
-    stale = stands.heard_at is None or here.clock.now() - stands.heard_at >= source.staleness
     return {
         "name": source.name,
         "kind": source.id.partition(":")[0],
-        "state": Reason.SourceStale.value if stale and stands.reason is Reason.Entitled else stands.reason.value,
-        "message": stands.message,
+        "state": state_of(stands, source, here.clock.now()).value,
+        "message": why_of(stands, source),
         "heardAt": stands.heard_at,
         "triedAt": stands.tried_at,
         "grants": len(running),

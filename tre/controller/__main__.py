@@ -28,6 +28,7 @@ from tre.audit.lease import Lease
 from tre.audit.lock import FileLock, lock_path
 from tre.audit.sequencer import Sequencer, Terms
 from tre.audit.witness import FileWitness, witness_path
+from tre.controller.account_notices import AccountNotices
 from tre.controller.api import ControllerApi
 from tre.controller.checker_relay import CheckerRelay
 from tre.controller.cluster import open_cluster, source_of
@@ -114,6 +115,7 @@ class Controller:
         self.reconciler.handlers["import"] = imports.reconcile
         self.reconciler.handlers["application"] = ApplicationReconciler(self.context).reconcile
         self.reconciler.handlers["standing"] = StandingKeeper(self.context).reconcile
+        self.reconciler.handlers["public-account"] = AccountNotices(self.context).reconcile
         preflights = Preflights(self.context, self.spool)
         self.reconciler.background += [self.take_in_endings, self.relay.step, preflights.step, self.sequence]
         self.greeting = Greeting(self.context, self.publisher)

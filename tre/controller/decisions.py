@@ -28,6 +28,7 @@ from tre.domain.applications.acts import Way
 from tre.domain.applications.models import Application, Lane, PlannedSlice
 from tre.domain.applications.states import ApplicationState
 from tre.domain.applications.variations import Growth, classify
+from tre.domain.canonical import digest
 from tre.domain.committee.decision import Decided, decided
 from tre.domain.committee.grants import Approving, grant_of
 from tre.domain.committee.policy import CommitteePolicy
@@ -167,6 +168,7 @@ class ApplicationReconciler:
         signed = sign_decision(made.grant, made.record.digest(), key)
         name, now = signed.metadata.name, self._context.clock.now()
         about = {"evidenceVerified": True, "application": application.id, "decision": made.record.digest()}
+        about |= {"digest": digest(signed.signed_content())}
         change.record(self._context.event("grant.applied", f"grant/{name}", **about))
         admit(change, signed, COMMITTEE, now, verified=True)
 

@@ -201,7 +201,7 @@ class Reconciler:
                 changed += workspaces.ended_grants_of(connection, changed)
             if now >= self._next_full:
                 self._next_full = now + FULL_LOOK
-                changed += ["session/all", "standing/all"]
+                changed += ["session/all", "standing/all", "public-account/all"]
                 changed += [f"export/{item.id}" for item in exports.by_state(connection, UNFINISHED)]
                 changed += [f"import/{name}" for name in imports.unfinished(connection, now - REMEMBERED)]
                 changed += [f"application/{name}" for name in applications.waiting(connection)]

@@ -105,6 +105,7 @@ class Reason(StrEnum):
     SignatureInvalid = "SignatureInvalid"
     SliceNotFound = "SliceNotFound"
     SliceSuspended = "SliceSuspended"
+    SourceRemoved = "SourceRemoved"
     SourceStale = "SourceStale"
     StandingMissing = "StandingMissing"
     StartTimeout = "StartTimeout"

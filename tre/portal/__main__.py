@@ -21,7 +21,6 @@ from prometheus_client import REGISTRY
 from starlette.types import ASGIApp
 
 from tre.domain.errors import TREError
-from tre.portal.account_policy import load_account_policy
 from tre.portal.applications import intake_app, internal_app, portal_switch, public_switch
 from tre.portal.context import Desk, Portal
 from tre.portal.handing_in import SOCKET
@@ -30,6 +29,7 @@ from tre.portal.metrics import AccountNumbers, OptOutNumbers
 from tre.portal.passwords import PasswordChecker
 from tre.portal.roles import load_roles
 from tre.portal.seals import Sealer, read_key
+from tre.register.account_policy import load_account_policy
 from tre.store.database import Database
 from tre.store.roles import Role
 from tre.store.schema import require_current

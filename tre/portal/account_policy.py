@@ -1,7 +1,7 @@
-"""The policy of the public account, and changes of policies as people read them.
+"""Changes of policies as people read them.
 
-Guarantees: an unreadable policy stops the portal before it serves anybody; a change is worked out from the two files
-themselves, and what a key is for is what the file's own remark says.
+Guarantees: a change is worked out from the two files themselves, and what a key is for is what the file's own remark
+says.
 
 Does not guarantee: that the new file is the one that is put in force. The decision names it in words.
 """
@@ -10,26 +10,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from tre.domain.errors import Reason, TREError
 from tre.domain.model import as_line
 from tre.domain.publicaccount.differences import differences, in_words
 from tre.domain.publicaccount.models import MOST_CHANGES, PolicyChange
-from tre.domain.publicaccount.policies import AccountPolicy
-from tre.system.resources import policy_file, read_settled
 from tre.system.yamlfile import YamlFile, only_document, parse_yaml
 
-POLICY_FILE = Path("policies") / "public-account.yaml"
 _REMARK = re.compile(r"(?:^|\s)#\s*+(.*)$")
-
-
-def load_account_policy(root: Path) -> AccountPolicy:
-    """The site's policy, else the one that comes with the launcher. Raises `TREError(PolicyMissing | BadInput)`."""
-    if (path := policy_file(root, POLICY_FILE)) is None:
-        raise TREError(Reason.PolicyMissing, f"There is no {POLICY_FILE}.", remedy=f"Write it to {root / POLICY_FILE}.")
-    return read_settled(AccountPolicy, path)
 
 
 def policy_changes(before: str, after: str) -> tuple[PolicyChange, ...]:

@@ -12,8 +12,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from tre.domain.grants.models import GrantRecord
-from tre.domain.grants.policies import effective_end
-from tre.domain.publicaccount.policies import outcome_due
+from tre.domain.publicaccount.policies import ended_at, outcome_due
 from tre.portal.context import Portal
 from tre.store import grants
 from tre.store import publicaccount as store
@@ -33,9 +32,7 @@ def outcome_due_of(portal: Portal, grant: GrantRecord, reported: Sequence[dateti
     """When a project is next asked what came of it; `None` where nothing more is due, or it never began."""
     if grant.activated_at is None:
         return None
-    end = min([effective_end(grant.spec).at, *([grant.revoked_at] if grant.revoked_at else [])])
-    ended = end if end <= portal.clock.now() else None
-    return outcome_due(portal.account, grant.activated_at, ended, reported)
+    return outcome_due(portal.account, grant.activated_at, ended_at(grant, portal.clock.now()), reported)
 
 
 def due_outcomes(portal: Portal, connection: Connection) -> list[DueOutcome]:

@@ -11,12 +11,12 @@ from tre.domain.clock import Clock
 from tre.domain.events import Event, program
 from tre.domain.people import Subject
 from tre.domain.publicaccount.policies import AccountPolicy
-from tre.portal.account_policy import load_account_policy
 from tre.portal.passwords import PasswordChecker
 from tre.portal.preview.reading import ExtractReader
 from tre.portal.roles import RolePolicy
 from tre.portal.seals import Sealer
 from tre.portal.uploads import Uploads
+from tre.register.account_policy import load_account_policy
 from tre.store.database import Database, new_id
 from tre.system.layout import Layout
 from tre.system.settings import Settings

@@ -136,6 +136,7 @@ WORDS: dict[Reason, Words] = {
     R.SignatureInvalid: Words("A signature does not fit.", _ASK),
     R.SliceNotFound: Words("There is no such slice.", _ASK),
     R.SliceSuspended: Words("A part of the data is suspended for now.", "Open it again: it opens without that part."),
+    R.SourceRemoved: Words("The system that keeps approvals is not asked any more.", _ASK),
     R.SourceStale: Words("The system that keeps approvals has not answered for too long.", _WAIT),
     R.StandingMissing: Words(
         "Training, accreditation or an agreement that is required is missing, or has ended.",
@@ -264,6 +265,8 @@ EVENTS = {
     "grant.drawn-much": "Much was drawn out of its workspaces in a short time",
     "suspension.added": "A suspension was added",
     "suspension.lifted": "A suspension was lifted",
+    "outcome.due": "The project was asked what came of it",
+    "outcome.reminded": "The project was reminded to tell what came of it",
     "slice.build-asked": "Preparing the data began",
     "slice.ready": "The data were ready",
     "slice.failed": "The data could not be prepared",

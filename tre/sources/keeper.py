@@ -97,7 +97,7 @@ class Keeper:
         if self._signed_elsewhere and before is not None:
             check_later(before, grant)
         with self.terms.database.read() as connection:
-            if self._signed_elsewhere and grant_sources.was_in_force(connection, name, content):
+            if self._signed_elsewhere and before is not None and grant_sources.was_in_force(connection, name, content):
                 raise replaced(name)
             for problem in self.terms.checks(connection, grant):
                 raise problem
@@ -157,10 +157,15 @@ class Keeper:
 
     def event(self, kind: str, subject: str, /, **detail: Any) -> Event:
         """An event of the sources' own."""
-        return Event(id=new_id(), at=self.terms.clock.now(), actor=ACTOR, kind=kind, object=subject, detail=detail)
+        return event_of(self.terms, kind, subject, **detail)
 
     def _owns(self, connection: Connection, name: str) -> bool:
         return grant_sources.source_of(connection, name) == self.source
+
+
+def event_of(terms: KeeperTerms, kind: str, subject: str, /, **detail: Any) -> Event:
+    """An event of the sources' own."""
+    return Event(id=new_id(), at=terms.clock.now(), actor=ACTOR, kind=kind, object=subject, detail=detail)
 
 
 def stale(source: str) -> TREError:

@@ -4,13 +4,15 @@ Guarantees: level-triggered: what is looked at is read anew, so that a start aft
 trouble of one source delays no other one; a policy that is wrong stops asking and takes nothing in, and access by what
 its sources said ends when that is too old. Only who leads writes.
 
-Does not guarantee: that a source's grants end at once when it is taken out of the policy; its word only is not renewed.
+Does not guarantee: that a source's grants end at once when it is taken out of the policy; its word only is not renewed
+(`tre.sources.removed`).
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Protocol
 
 import structlog
@@ -21,6 +23,7 @@ from tre.domain.sources.policy import NO_SOURCES, SourcePolicy
 from tre.sources.directory import Directory
 from tre.sources.keeper import Keeper, KeeperTerms
 from tre.sources.policyfile import PolicyFile
+from tre.sources.removed import believe_no_longer, tell_removed
 from tre.sources.rems.source import Beside, Rems, in_a_thread
 from tre.store.changes import ChangeFeed
 from tre.system.layout import Layout
@@ -31,6 +34,8 @@ TICK_SECONDS = 0.25
 IDLE_SECONDS = 2.0
 """How soon a first policy is seen, where there is none."""
 LISTEN_SECONDS = 0.005
+MISSED = timedelta(minutes=1)
+"""How often it is looked which sources have grants and stand in the policy no more."""
 
 STEPS = Counter("tre_sources_steps", "Looks at a source elsewhere", ["kind", "outcome"])
 COUNTED = Gauge("tre_sources", "Sources elsewhere in the policy")
@@ -54,6 +59,7 @@ class Sources:
         self._sources: dict[str, Source] = {}
         self._said = ""
         self._outcomes: dict[str, str] = {}
+        self._missed_at = terms.clock.now()
 
     def run(self, stop: threading.Event) -> None:
         """Work until told to stop."""
@@ -71,16 +77,30 @@ class Sources:
     def step(self) -> bool:
         """Follow the policy, then let each source do what is due; whether more is left."""
         self._follow()
-        more = False
+        more = self._guarded("policy", self._see_to_removed)
         for name, source in self._sources.items():
-            try:
-                self._terms.check_leading()
-                more = source.step() or more
-                self._count(name, "ok", None)
-            except Exception as error:  # noqa: BLE001 - the loop must outlive anything, and says what is wrong
-                reason = error.reason.value if isinstance(error, TREError) else type(error).__name__
-                self._count(name, reason, error)
+            more = self._guarded(name, source.step) or more
         return more
+
+    def _guarded(self, name: str, step: Callable[[], bool]) -> bool:
+        """One's trouble stays its own."""
+        try:
+            self._terms.check_leading()
+            more = step()
+            self._count(name, "ok", None)
+        except Exception as error:  # noqa: BLE001 - the loop must outlive anything, and says what is wrong
+            reason = error.reason.value if isinstance(error, TREError) else type(error).__name__
+            self._count(name, reason, error)
+            return False
+        return more
+
+    def _see_to_removed(self) -> bool:
+        now = self._terms.clock.now()
+        if not self._said and now >= self._missed_at:  # a policy that cannot be read takes no source out
+            tell_removed(self._terms, self._policy)
+            believe_no_longer(self._terms, self._policy)
+            self._missed_at = now + MISSED
+        return False
 
     def _count(self, name: str, outcome: str, error: Exception | None) -> None:
         """Count a look, and say what went wrong where it is news."""
@@ -101,6 +121,7 @@ class Sources:
         self._said = ""
         if policy is not self._policy:
             self._policy, self._sources = policy, self._made(policy)
+            self._missed_at = self._terms.clock.now()
             COUNTED.set(len(self._sources))
 
     def _made(self, policy: SourcePolicy) -> dict[str, Source]:

@@ -16,6 +16,9 @@ from tre.domain.errors import Reason, TREError
 COMMITTEE_KEY, COMMITTEE_PUBLIC = "committee-signing.key", "committee-signing.pub"
 """This service's own pair: what the committee decided here is signed with it."""
 
+SOURCE_KEY, SOURCE_PUBLIC = "source-signing.key", "source-signing.pub"
+"""The pair with which this service signs what a source elsewhere states."""
+
 OWN_SIGNER = "this-installation.pub"
 """What a public key is called among the signers that count, where this installation made it."""
 

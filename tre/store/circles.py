@@ -21,7 +21,8 @@ from tre.domain.grants.models import GrantRecord, MemberRole, SuspensionScope
 from tre.domain.grants.policies import effective_end
 from tre.domain.letters.topics import Circle, Relation, safe_words
 from tre.domain.people import Role, Subject
-from tre.store import applications, committee, export_desk, exports, grants, imports, people, workspaces
+from tre.domain.publicaccount.states import ItemKind
+from tre.store import applications, committee, export_desk, exports, grants, imports, people, publicaccount, workspaces
 
 People = dict[Relation, frozenset[Subject]]
 _ROLES = {
@@ -133,6 +134,19 @@ def _application(connection: Connection, _event: Event, name: str, roles: People
     return Circle(around_it, found.state.value, safe_words(name=name))
 
 
+def _seat(connection: Connection, _event: Event, name: str, roles: People, _now: datetime) -> Circle:
+    holder = frozenset(seat.subject for seat in committee.seats(connection) if seat.id == name)
+    return Circle(roles | {Relation.named: holder}, words=safe_words(name=name))
+
+
+def _outcome(connection: Connection, _event: Event, name: str, roles: People, _now: datetime) -> Circle:
+    """What came of a project concerns its members, whoever of them said it."""
+    grant = grants.get(connection, publicaccount.about(connection, ItemKind.outcome, name))
+    if grant is None:
+        return Circle(roles)
+    return Circle(roles | _project(grant), words=safe_words(name=name, grant=grant.name))
+
+
 def _only(found: Iterable[Subject]) -> frozenset[Subject]:
     """The one person of a spelling; nobody where two are spelled alike (`a:b` and `c` as `a` and `b:c`)."""
     subjects = frozenset(found)
@@ -149,5 +163,7 @@ FINDERS: Mapping[str, Finder] = {
     "organisation": _organisation,
     "person": _person,
     "application": _application,
+    "outcome": _outcome,
+    "seat": _seat,
 }
 """By the first word of an object's name."""

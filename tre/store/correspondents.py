@@ -1,7 +1,7 @@
 """How people are reached: their address, where one is known, and how they want letters.
 
 Guarantees: an address is one that `tre.domain.letters.address` lets pass, or none; what somebody chose stays when their
-address changes or goes.
+address changes or goes. Who is kept out of here is not written to, and is again once they are let in.
 
 Does not guarantee: that an address still belongs to somebody. It is what a provider vouched for at the last sign-in, or
 what an operator gave.
@@ -31,14 +31,24 @@ def get(connection: Connection, subject: Subject) -> Correspondent:
 
 
 def reachable(connection: Connection, subjects: Iterable[Subject]) -> dict[tuple[str, str], Correspondent]:
-    """Those of these people who have an address, by `Subject.key`; a disabled account has none."""
-    disabled = set(connection.execute(select(accounts.c.name).where(accounts.c.disabled_at.is_not(None))).scalars())
+    """Those of these people who have an address, by `Subject.key`.
+
+    Who is kept out has none: a disabled account, and anybody whom the provider vouches for no more. Who was only not
+    asked about for a while is written to: that the provider does not answer is nobody's fault.
+    """
+    out = _kept_out(connection)
     found = {}
     for subject in subjects:
         known = get(connection, subject)
-        if known.address is not None and not (subject.issuer == LOCAL_ISSUER and subject.id in disabled):
+        if known.address is not None and subject.key not in out:
             found[subject.key] = known
     return found
+
+
+def _kept_out(connection: Connection) -> set[tuple[str, str]]:
+    disabled = connection.execute(select(accounts.c.name).where(accounts.c.disabled_at.is_not(None))).scalars()
+    barred = connection.execute(select(people.c.issuer, people.c.subject).where(people.c.barred.is_not(None)))
+    return {(LOCAL_ISSUER, name) for name in disabled} | {(row.issuer, row.subject) for row in barred}
 
 
 def without_address(connection: Connection) -> int:

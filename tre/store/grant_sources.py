@@ -19,6 +19,9 @@ from tre.store.tables.audit import audit_events
 from tre.store.tables.grants import grants
 
 APPLIED = "grant.applied"
+FOLLOWED = ("rems", "directory")
+"""What names of sources that a policy names begin with."""
+
 _MANY = 500
 
 
@@ -44,13 +47,22 @@ def source_of(connection: Connection, name: str) -> str | None:
 
 def origin_of(connection: Connection, name: str) -> Origin | None:
     """The resource that was last put into force under this name."""
-    detail = connection.execute(
+    return _origin(_last_applied(connection, name))
+
+
+def digest_in_force(connection: Connection, name: str) -> str | None:
+    """The digest of the content that was last put into force under this name, from wherever it came."""
+    detail = _last_applied(connection, name)
+    return str(detail["digest"]) if isinstance(detail, dict) and "digest" in detail else None
+
+
+def _last_applied(connection: Connection, name: str) -> object:
+    return connection.execute(
         select(audit_events.c.detail)
         .where(audit_events.c.object == f"grant/{name}", audit_events.c.kind == APPLIED)
         .order_by(audit_events.c.number.desc())
         .limit(1)
     ).scalar()
-    return _origin(detail)
 
 
 def origins(connection: Connection, span: Span | None = None) -> dict[str, Origin]:
@@ -71,6 +83,12 @@ def was_in_force(connection: Connection, name: str, digest: str) -> bool:
     return any(isinstance(detail, dict) and detail.get("digest") == digest for detail in details)
 
 
+def following(connection: Connection) -> list[str]:
+    """Sources of a policy, REMS and directories, that have grants which have not ended."""
+    query = select(grants.c.source).distinct().where(grants.c.phase.not_in(sorted(ENDED_PHASES)))
+    return sorted(one for one in connection.execute(query).scalars() if one.partition(":")[0] in FOLLOWED)
+
+
 def open_grants(connection: Connection, source: str) -> dict[str, datetime | None]:
     """A source's grants that have not ended, by name, and until when it vouches for each."""
     columns = (grants.c.name, grants.c.confirmed_until)
@@ -87,6 +105,18 @@ def confirm(change: Change, names: Sequence[str], until: datetime) -> None:
             .where(or_(grants.c.confirmed_until.is_(None), grants.c.confirmed_until < until))
             .values(confirmed_until=until)
         )
+
+
+def vouched_beyond(connection: Connection, source: str, until: datetime) -> list[str]:
+    """A source's grants that have not ended and that it vouches for beyond a moment, by name."""
+    return [name for name, moment in open_grants(connection, source).items() if moment is not None and moment > until]
+
+
+def shorten(change: Change, names: Sequence[str], until: datetime) -> None:
+    """Keep that the source vouches for these grants until then, and no longer."""
+    for start in range(0, len(names), _MANY):
+        part = grants.c.name.in_(names[start : start + _MANY]) & (grants.c.confirmed_until > until)
+        change.connection.execute(update(grants).where(part).values(confirmed_until=until))
 
 
 def unconfirm(change: Change, name: str, now: datetime) -> None:

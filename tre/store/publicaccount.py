@@ -140,6 +140,22 @@ def clocks(connection: Connection, kind: ItemKind, name: str = "") -> list[Clock
     ]
 
 
+def waiting_clocks(connection: Connection) -> list[Clock]:
+    """The clocks of everything that waits for the team."""
+    columns = (_items.id, _items.kind, _items.state, _items.received_at, _items.acknowledged_at, _items.closed_at)
+    query = select(*columns, _items.due_at, _items.refusal).where(_items.state.in_(sorted(WAITS_FOR_TEAM)))
+    return [
+        Clock(row[0], ItemKind(row[1]), ItemState(row[2]), *row[3:])
+        for row in connection.execute(query.order_by(_items.id))
+    ]
+
+
+def about(connection: Connection, kind: ItemKind, name: str) -> str:
+    """What an item is about: the grant of an outcome, the change of a comment; nothing where there is no such item."""
+    query = select(_items.about).where(_items.kind == kind.value, _items.id == name)
+    return str(connection.execute(query).scalar() or "")
+
+
 def wordings(connection: Connection, kind: ItemKind, *, item: str = "", about: str = "") -> list[Wording]:
     """What was published of a kind, newest first; of an item its wordings, the one in force first."""
     chosen: ColumnElement[bool] = _published.kind == kind.value

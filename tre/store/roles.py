@@ -89,6 +89,9 @@ _TELLS = "SELECT, INSERT (source, channel, received_at, body, digest, state, rea
 """What may say that a source told something: whether it was so, and what comes of it, the controller finds out."""
 
 _ACCOUNT: Rights = {"account_items": _KEEP, "account_published": "SELECT, INSERT, DELETE"}
+_CLOCKS = "SELECT (id, kind, state, received_at, acknowledged_at, closed_at, due_at, refusal)"
+"""Of the public account what says how long something waits, and no word of it."""
+
 _DESK: Rights = {
     "quarantine": "SELECT, UPDATE",
     "retirements": _ADD,
@@ -138,6 +141,9 @@ RIGHTS: dict[Role, Rights] = {
         "source_messages": "SELECT, UPDATE",
         "source_grants": _KEEP,
         "correspondents": _READ,
+        "account_items": _CLOCKS.replace("(id,", "(id, about,"),  # the public does not see which project waits
+        "account_published": _READ,
+        "account_notices": _KEEP,
         **dict.fromkeys(("letters", "letter_reading"), _ALL),
         **dict.fromkeys((*_EXPORTS, *_IMPORTS), _ALL),
         **_BESIDE,
@@ -151,6 +157,7 @@ RIGHTS: dict[Role, Rights] = {
     | {
         "audit_events": f"SELECT, {_SAY}",
         "source_messages": _TELLS,
+        "sources": "SELECT (id, tried_at, heard_at, reason, message)",  # not whom they name
         "accounts": _READ,
         "sessions": _ALL,
         "tickets": _ALL,
@@ -213,7 +220,7 @@ RIGHTS: dict[Role, Rights] = {
         "export_requests": "SELECT (id, grant, state, exceptions)",
         "export_files": "SELECT (request, kind)",
         "withdrawal_batches": "SELECT (dataset, state, people, accepted_at)",
-        "account_items": "SELECT (id, kind, state, received_at, acknowledged_at, closed_at, due_at, refusal)",
+        "account_items": _CLOCKS,
         "account_published": _READ,
     },
 }

@@ -55,15 +55,20 @@ class StoredMessage(Record):
     taken_at: UtcTime | None = None
 
 
-class StoredSource(Record):
+class Standing(Record):
     """How a source stands: `heard_at` is the moment of its last whole answer."""
 
     id: Line
-    truth: Truth = NOTHING
     tried_at: UtcTime | None = None
     heard_at: UtcTime | None = None
     reason: Reason = Reason.SourceStale
     message: str = ""
+
+
+class StoredSource(Standing):
+    """The same with what it said."""
+
+    truth: Truth = NOTHING
 
 
 class StoredGrant(Record):
@@ -154,6 +159,13 @@ def get(connection: Connection, source: str) -> StoredSource:
     """How a source stands; one that was never heard has said nothing."""
     row = connection.execute(select(sources).where(sources.c.id == source)).one_or_none()
     return StoredSource(id=source) if row is None else StoredSource.model_validate(dict(row._mapping))
+
+
+def standing(connection: Connection, source: str) -> Standing:
+    """The same without what it said, which names people."""
+    columns = (sources.c[name] for name in Standing.model_fields)
+    row = connection.execute(select(*columns).where(sources.c.id == source)).one_or_none()
+    return Standing(id=source) if row is None else Standing.model_validate(dict(row._mapping))
 
 
 def keep(change: Change, source: StoredSource) -> None:

@@ -55,7 +55,7 @@ class MailServer:
     @contextlib.contextmanager
     def connection(self) -> Iterator[Session]:
         """A connection that is safe and signed in. Raises `TREError(MailUnavailable)`, `TREError(SetupIncomplete)`."""
-        password = None if self.settings.user is None else read_secret(self.root / self.settings.password_file)
+        password = None if self.settings.user is None else self._password()
         context = self._context()
         client = _Client(self.base, self.settings.timeout_seconds)
         with _limited(client, CONNECTION_TIMES * self.settings.timeout_seconds):
@@ -67,6 +67,18 @@ class MailServer:
                 client.close()  # whoever did not answer is not asked to say goodbye
                 raise
             client.end()
+
+    def _password(self) -> str:
+        path = self.root / self.settings.password_file
+        try:
+            return read_secret(path)
+        except TREError as error:
+            raise TREError(
+                error.reason,
+                f"The mail server's password is not in {path}.",
+                why=" ".join(part for part in (error.what, error.why) if part),
+                remedy=f"Write it there as one line and run `chmod 600 {path}`; on a cluster set mail.passwordSecret.",
+            ) from error
 
     def _open(self, client: _Client, context: ssl.SSLContext, password: str | None) -> None:
         client.reach(self.settings.host, self.settings.port, context if self.settings.security == "tls" else None)
@@ -183,9 +195,23 @@ def _in_words() -> Iterator[None]:
     except ssl.SSLCertVerificationError as error:
         raise _unavailable(f"its certificate does not hold: {error.verify_message}") from error
     except (smtplib.SMTPException, OSError, ValueError) as error:
-        late = isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError)
-        why = "it does not answer in time" if late else f"the connection failed ({type(error).__name__})"
-        raise _unavailable(why) from error
+        raise _unavailable(_trouble(error)) from error
+
+
+_TROUBLES: tuple[tuple[type[BaseException], str], ...] = (
+    (TimeoutError, "it does not answer in time; one that wants TLS from the first byte says nothing before"),
+    (socket.gaierror, "no name server knows its name"),
+    (ConnectionRefusedError, "nobody listens at this port"),
+    (ssl.SSLError, "no TLS comes about; a port for `starttls` knows none from the first byte"),
+    (UnicodeError, "its name, or the name and password for it, hold letters that cannot be said to it"),
+)
+
+
+def _trouble(error: BaseException) -> str:
+    for kind, said in _TROUBLES:
+        if isinstance(error, kind) or isinstance(error.__context__, kind):
+            return said
+    return f"the connection failed ({type(error).__name__})"
 
 
 def _unavailable(why: str) -> TREError:
@@ -193,5 +219,5 @@ def _unavailable(why: str) -> TREError:
         Reason.MailUnavailable,
         "The mail server cannot be given letters now.",
         why=f"Of the server named in tre.yaml: {why}.",
-        remedy="Letters are kept. See `tre mail test`; correct the section mail of tre.yaml, or the server.",
+        remedy="Letters are kept. Correct the section mail of tre.yaml, or the server; try it with `tre mail test`.",
     )

@@ -24,12 +24,48 @@ postgresql://DATABASE-HOST/tre?sslmode=disable
 {{- end -}}
 {{- end }}
 
+{{/* The section `mail` of tre.yaml, as JSON; nothing without a server. */}}
+{{- define "tre.mail" -}}
+{{- $mail := .Values.mail -}}
+{{- if $mail.host -}}
+{{- $found := dict "host" $mail.host "port" (int $mail.port) "security" $mail.security "digestHour" (int $mail.digestHour)
+  "sender" ($mail.sender | required "mail.sender is needed: the address that letters come from") -}}
+{{- if and .Values.networkPolicies.enabled (not $mail.addresses) -}}
+{{- fail "mail.addresses is needed: network policies know addresses and no names" -}}
+{{- end -}}
+{{- if ne (empty $mail.user) (empty $mail.passwordSecret) -}}
+{{- fail "mail.user and mail.passwordSecret belong together" -}}
+{{- end -}}
+{{- with $mail.user -}}{{- $_ := set $found "user" . -}}{{- end -}}
+{{- if $mail.authorities -}}{{- $_ := set $found "authorities" "mail-authorities.pem" -}}{{- end -}}
+{{- $found | toJson -}}
+{{- end -}}
+{{- end }}
+
+{{/* Where the controller gets out to, beyond the cluster: rules of a network policy, as JSON. */}}
+{{- define "tre.ways-out" -}}
+{{- $rules := list -}}
+{{- with .Values.mail -}}
+{{- if .host -}}
+{{- $to := list -}}
+{{- range .addresses -}}{{- $to = append $to (dict "ipBlock" (dict "cidr" .)) -}}{{- end -}}
+{{- $rules = append $rules (dict "ports" (list (dict "protocol" "TCP" "port" (int .port))) "to" $to) -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.sources.reach -}}
+{{- $rules = append $rules (dict "ports" (list (dict "protocol" "TCP" "port" (int .port))) "to" (list (dict "ipBlock" (dict "cidr" .address)))) -}}
+{{- end -}}
+{{- if $rules -}}{{- $rules | toJson -}}{{- end -}}
+{{- end }}
+
 {{/* tre.yaml */}}
 {{- define "tre.settings" -}}
 {{- $own := dict "base" (.Values.base | required "base is needed: the domain of the pages")
   "databaseUrl" (include "tre.databaseUrl" . | trim)
   "listenAddress" "0.0.0.0" "listenPort" (int .Values.gateway.port)
   "tls" (dict "certificate" "keys/tls.crt" "key" "keys/tls.key") -}}
+{{- if hasKey .Values.settings "mail" -}}{{- fail "settings.mail: this chart writes it from mail" -}}{{- end -}}
+{{- with include "tre.mail" . -}}{{- $_ := set $own "mail" (fromJson .) -}}{{- end -}}
 {{- range $key, $value := .Values.settings -}}
 {{- if hasKey $own $key -}}{{- fail (printf "settings.%s: this chart writes it from another value" $key) -}}{{- end -}}
 {{- if not (kindIs "invalid" $value) -}}{{- $_ := set $own $key $value -}}{{- end -}}
@@ -88,6 +124,26 @@ capabilities: {drop: [ALL]}
       {{- end }}
 {{- end }}
 {{- end }}
+{{- if eq .name "controller" }}
+{{- with .root.Values.mail }}
+{{- if and .host .passwordSecret }}
+- secret:
+    name: {{ .passwordSecret }}
+    items: [{key: mail-password, path: mail-password}]
+{{- end }}
+{{- end }}
+{{- with .root.Values.sources }}
+{{- if ne (empty .keySecret) (empty .keys) -}}{{- fail "sources.keySecret and sources.keys belong together" -}}{{- end }}
+{{- if .keySecret }}
+- secret:
+    name: {{ .keySecret }}
+    items:
+      {{- range .keys }}
+      - {key: {{ printf "%s.key" . | quote }}, path: {{ printf "sources/%s.key" . | quote }}}
+      {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if $oidc }}
 - secret:
     name: tre-oidc-client
@@ -100,6 +156,7 @@ capabilities: {drop: [ALL]}
 airlock-policies: {{ toJson .Values.policies.airlock }}
 dataset-policies: {{ toJson .Values.policies.datasets }}
 population-policies: {{ toJson .Values.policies.populations }}
+source-templates: {{ toJson .Values.sources.templates }}
 grant-signers: {{ toJson .Values.grantSigners }}
 manifest-signers: {{ toJson .Values.manifestSigners }}
 practice-signers: {{ toJson .Values.practiceSigners }}

@@ -10,9 +10,11 @@ import pytest
 import yaml
 
 from tests.unit.cli.conftest import Here
+from tre.cli.common import Installation
+from tre.domain.canonical import digest
 from tre.domain.grants.models import AccessGrant
 from tre.sources.grantfile import read_grants
-from tre.store import grants
+from tre.store import grant_sources, grants
 from tre.store.database import Database
 
 ASSETS = Path(__file__).parents[2] / "assets"
@@ -144,6 +146,29 @@ def test_a_name_is_given_once_across_files_and_against_the_record(here: Here, tm
     here.done("grant", "apply", path_of("good"))  # the same again is no second one
     found = here.refused("grant", "apply", path_of("other-organisation"))
     assert f"Conflict: {path_of('other-organisation')}:3: metadata.name: a grant of this name is on record" in found.err
+
+
+def test_the_log_says_which_content_came_into_force(here: Here, tmp_path: Path) -> None:
+    signed, shorter = tmp_path / "signed.yaml", tmp_path / "shorter.yaml"
+    here.done("grant", "sign", path_of("good"), "--output", str(signed))
+    for path in (Path(path_of("good")), signed):
+        here.done("grant", "apply", str(path))
+        assert in_force(here) == content_of(path)  # a signature changes nothing of what is signed
+    first = content_of(signed)
+    shorter.write_text(signed.read_text().replace("2036", "2035"))
+    assert content_of(shorter) != first
+    assert "EvidenceUnverified" in here.refused("grant", "apply", str(shorter)).err
+    assert in_force(here) == first
+
+
+def in_force(here: Here) -> str | None:
+    with Installation.open(here.root).database.read() as connection:
+        return grant_sources.digest_in_force(connection, "lungs")
+
+
+def content_of(path: Path) -> str:
+    [grant] = read_grants(path)
+    return digest(grant.signed_content())
 
 
 def test_what_has_ended_is_not_applied_again(here: Here) -> None:

@@ -29,7 +29,8 @@ from tre.cluster.memory import MemoryCluster
 from tre.cluster.protocol import Key
 from tre.domain.errors import Reason, TREError
 from tre.gateway.sessions import read_session_key
-from tre.sources.signed import is_evidence_good, load_signers, sign_decision
+from tre.sources.rems.source import load_source_key
+from tre.sources.signed import is_evidence_good, load_signers, sign_decision, sign_elsewhere
 from tre.sources.signing_keys import read_private
 from tre.store.database import Database
 from tre.store.migrate import head_revision
@@ -198,6 +199,33 @@ def test_what_the_committee_decides_counts_where_its_key_is_given(tmp_path: Path
     assert is_evidence_good(grant, load_signers(layout.keys / "grant-signers"))
     readers = {file: who for spec in SPECS for file, who in spec.files.items() if file.startswith("committee-")}
     assert readers == {"committee-signing.key": {"controller"}, "committee-signing.pub": {"controller", "shell"}}
+
+
+def test_what_mail_and_sources_need_lies_where_the_controller_looks(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "root")
+    layout.root.mkdir()
+    given = mounted(tmp_path / "etc")
+    for name, data in Maker("tre.example.org", datetime.now(UTC)).stated().items():
+        (given.directory / "keys" / name).write_bytes(data)
+    (given.directory / "keys" / "mail-password").write_text("secret\n")
+    (given.directory / "keys" / "..2026" / "sources").mkdir()
+    (given.directory / "keys" / "..2026" / "sources" / "nccid.key").write_text("api key\n")
+    (given.directory / "keys" / "sources").symlink_to("..data/sources")
+    (given.directory / "source-templates").mkdir()
+    (given.directory / "source-templates" / "nccid-cxr.yaml").write_text("a template\n")
+    (given.directory / "settings" / "mail-authorities.pem").write_text("a certificate\n")
+    lay_out(layout, given)
+    hand_over(layout, "controller", os.geteuid())
+    assert mode(layout.keys / "mail-password") == 0o600
+    assert (mode(layout.source_secrets), mode(layout.source_secrets / "nccid.key")) == (0o700, 0o600)
+    assert (layout.source_secrets / "nccid.key").read_text() == "api key\n"
+    assert (layout.root / "policies" / "sources" / "nccid-cxr.yaml").is_file()
+    assert (layout.root / "mail-authorities.pem").is_file()
+    (layout.keys / "grant-signers" / "committee.pub").unlink()  # no key, as it is mounted here
+    grant = sign_elsewhere(access_grant("from-nccid-7-x"), "sha256:" + "d" * 64, load_source_key(layout.source_key))
+    assert is_evidence_good(grant, load_signers(layout.keys / "grant-signers"))
+    readers = {file: who for spec in SPECS for file, who in spec.files.items() if file.startswith("source-")}
+    assert readers == {"source-signing.key": {"controller"}, "source-signing.pub": {"controller", "shell"}}
 
 
 def test_the_databases_address_is_put_in_by_the_pod(tmp_path: Path) -> None:

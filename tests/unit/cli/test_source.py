@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.factories import NOON
+from tests.support.factories import NOON, access_grant
 from tests.support.sources import RESOURCE, entitlement, rems_plain
 from tests.unit.cli.conftest import Here
 from tre.cli.common import Installation
 from tre.domain.errors import Reason
 from tre.domain.sources.policy import secret_digest
 from tre.domain.sources.truth import Answer, Truth
+from tre.store import grants
 from tre.store import sources as store
 from tre.store.sources import Channel, MessageState, Outcome, StoredGrant, StoredSource
 
@@ -92,6 +93,32 @@ def test_an_unknown_source_is_refused(site: Here, words: tuple[str, ...]) -> Non
 def test_without_a_policy_there_is_no_source(site: Here) -> None:
     (site.root / "policies" / "sources.yaml").unlink()
     assert json.loads(site.done("source", "list", "--json").out) == []
+
+
+def test_a_source_that_was_taken_out_is_shown_until_its_last_grant_has_ended(site: Here) -> None:
+    path = site.root / "policies" / "sources.yaml"
+    whole = path.read_text()
+    opened = Installation.open(site.root)
+    grant = access_grant("from-rems-7-x")
+    with opened.database.change(opened.event("grant.applied", "grant/from-rems-7-x")) as change:
+        grants.apply(change, "from-rems-7-x", grant.spec, "rems:rems", NOON)
+    path.write_text(yaml.safe_dump(POLICY | {"spec": {}}))
+    [found] = json.loads(site.done("source", "list", "--json").out)
+    assert (found["name"], found["state"], found["grants"]) == ("rems", "SourceRemoved", 1)
+    assert "no longer in the policy" in site.done("source", "list").shown
+    shown = site.done("source", "show", "rems").shown
+    assert "no longer in the policy" in shown
+    assert "tre grant revoke" in shown
+    assert "stands no longer in the policy" in site.refused("source", "poll", "rems").shown
+    with opened.database.change(opened.event("source.removed", "source/rems:rems")) as change:
+        store.keep(change, StoredSource(id="rems:rems", heard_at=NOON, reason=Reason.SourceRemoved, message="gone"))
+    path.write_text(whole)
+    back = {item["name"]: item["state"] for item in json.loads(site.done("source", "list", "--json").out)}
+    assert back["rems"] == "SourceStale"  # until it is heard again
+    path.write_text(yaml.safe_dump(POLICY | {"spec": {}}))
+    site.done("grant", "revoke", "from-rems-7-x", "--reason", "over", "--yes")
+    assert json.loads(site.done("source", "list", "--json").out) == []
+    opened.database.close()
 
 
 def test_a_wrong_policy_is_named_with_its_line(site: Here) -> None:

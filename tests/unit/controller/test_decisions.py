@@ -34,6 +34,7 @@ from tre.controller.reconciler import Reconciler
 from tre.domain.applications import acts
 from tre.domain.applications.models import Application, Lane
 from tre.domain.applications.states import ApplicationState
+from tre.domain.canonical import digest
 from tre.domain.committee.decision import check_grant
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import API_VERSION, AccessGrant, Metadata
@@ -42,7 +43,7 @@ from tre.domain.people import Person
 from tre.sources.decisions import check_record
 from tre.sources.signed import COMMITTEE, load_signers
 from tre.store import applications as store
-from tre.store import committee, grants, jobs
+from tre.store import committee, grant_sources, grants, jobs
 
 _S = ApplicationState
 CHOICES = ("approve", "approve", "approve", "approve")
@@ -200,6 +201,8 @@ def test_an_approval_comes_into_force_with_nothing_typed_again(here: Committee) 
         "application.approved",
     ]
     assert kinds.count("grant.applied") == 1
+    with here.database.read() as connection:
+        assert grant_sources.digest_in_force(connection, str(found.grant)) == digest(resource.signed_content())
 
 
 def test_looking_again_changes_nothing(here: Committee) -> None:

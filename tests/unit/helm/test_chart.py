@@ -38,7 +38,33 @@ OIDC: Object = {
         },
     }
 }
+MAIL: Object = {
+    "mail": {
+        "host": "smtp.example.org",
+        "port": 465,
+        "security": "tls",
+        "sender": "tre@example.org",
+        "user": "tre",
+        "passwordSecret": "our-mail",
+        "authorities": "-----BEGIN CERTIFICATE-----\n",
+        "digestHour": 0,
+        "addresses": ["192.0.2.25/32", "2001:db8::25/128"],
+    }
+}
+SOURCES: Object = {
+    "policies": {"sources": "kind: SourcePolicy\n", "publicAccount": "kind: PublicAccountPolicy\n"},
+    "sources": {
+        "templates": {"nccid-cxr.yaml": "kind: AccessGrant\n"},
+        "keySecret": "our-rems",
+        "keys": ["nccid"],
+        "reach": [{"address": "192.0.2.20/32", "port": 8443}],
+    },
+}
 MATRIX: dict[str, Object] = {
+    "mail": MAIL,
+    "mail-without-a-password": {"mail": {"host": "smtp", "sender": "tre@example.org", "addresses": ["192.0.2.25/32"]}},
+    "sources": SOURCES,
+    "mail-and-sources-bundled": {**MAIL, **SOURCES, **BUNDLED},
     "least": {},
     "bundled": BUNDLED,
     "bundled-kept": {"database": {**BUNDLED["database"], "bundled": {**BUNDLED["database"]["bundled"], "claim": "c"}}},
@@ -244,6 +270,20 @@ def test_users_of_services_are_none_of_the_workspaces() -> None:
         ({"guard": {"policies": False}}, "guard"),
         ({"grantSigners": {"../x": "y"}}, "'../x' does not match"),
         ({"networkPolicies": {"apiServerPorts": []}}, "apiServerPorts"),
+        ({"mail": {**MAIL["mail"], "sender": ""}}, "mail.sender is needed"),
+        ({"mail": {**MAIL["mail"], "addresses": []}}, "mail.addresses is needed"),
+        ({"mail": {**MAIL["mail"], "addresses": ["smtp.example.org"]}}, "addresses"),
+        ({"mail": {**MAIL["mail"], "user": ""}}, "belong together"),
+        ({"mail": {**MAIL["mail"], "passwordSecret": ""}}, "belong together"),
+        ({"mail": {**MAIL["mail"], "security": "none"}}, "security"),
+        ({"mail": {**MAIL["mail"], "password": "x"}}, "password"),
+        ({"settings": {"mail": MAIL["mail"]}}, "settings.mail"),
+        ({"sources": {"keySecret": "s"}}, "belong together"),
+        ({"sources": {"keys": ["nccid"]}}, "belong together"),
+        ({"sources": {"keySecret": "s", "keys": ["../nccid"]}}, "keys"),
+        ({"sources": {"reach": [{"address": "192.0.2.20/32"}]}}, "port"),
+        ({"sources": {"templates": {"../x.yaml": "y"}}}, "'../x.yaml' does not match"),
+        ({"policies": {"source": "a"}}, "source"),
     ],
 )
 def test_what_is_wrong_is_refused_by_name(chart: Chart, changes: Object, said: str) -> None:
@@ -265,6 +305,7 @@ def test_a_changed_setting_starts_services_again(chart: Chart) -> None:
         ({"policies": {"airlock": {"strict.yaml": "a"}}}, "airlock-policies", "strict.yaml"),
         ({"policies": {"datasets": {"nccid.yaml": "a"}}}, "dataset-policies", "nccid.yaml"),
         ({"policies": {"populations": {"wales.yaml": "a"}}}, "population-policies", "wales.yaml"),
+        ({"sources": {"templates": {"cxr.yaml": "a"}}}, "source-templates", "cxr.yaml"),
         ({"manifestSigners": {"dana.pub": "a"}}, "manifest-signers", "dana.pub"),
         ({"practiceSigners": {"dana.pub": "a"}}, "practice-signers", "dana.pub"),
     ],
@@ -276,6 +317,50 @@ def test_what_a_site_gives_lies_where_services_look(chart: Chart, changes: Objec
     assert f"/etc/tre/{folder}" in mounts
     before, after = (pods(found)["tre-storekeeper"]["metadata"] for found in (chart.objects(), objects))
     assert before != after, "services begin again, to read it"
+
+
+def keys_of(objects: list[Object], name: str) -> dict[str, set[str]]:
+    """Which files of which Secrets a pod is shown as keys."""
+    [volume] = [one for one in pods(objects)[name]["spec"]["volumes"] if one["name"] == "keys"]
+    given = [one["secret"] for one in volume["projected"]["sources"]]
+    return {one["name"]: {item["path"] for item in one["items"]} for one in given}
+
+
+def test_mail_is_the_settings_section_and_its_password_the_controllers_alone(chart: Chart) -> None:
+    objects = chart.objects(MAIL)
+    given = named(objects, "ConfigMap")["tre-settings"]["data"]
+    found = Settings.model_validate(
+        {key: value for key, value in yaml.safe_load(given["tre.yaml"]).items() if key in {"base", "mail"}}
+    ).mail
+    assert found is not None
+    assert (found.host, found.port, found.security, found.digest_hour) == ("smtp.example.org", 465, "tls", 0)
+    assert (found.user, found.sender) == ("tre", "tre@example.org")
+    assert str(found.authorities) in given
+    assert str(found.password_file) == "keys/mail-password"
+    for name in pods(objects):
+        shown = keys_of(objects, name) if name != "tre-keys" and "test" not in name and "postgres" not in name else {}
+        assert shown.get("our-mail", set()) == ({"mail-password"} if name == "tre-controller" else set()), name
+    assert "mail" not in yaml.safe_load(named(chart.objects(), "ConfigMap")["tre-settings"]["data"]["tre.yaml"])
+
+
+def test_other_authorities_for_the_mail_server_start_services_again(chart: Chart) -> None:
+    def mark(authorities: str) -> str:
+        pod = pods(chart.objects({"mail": MAIL["mail"] | {"authorities": authorities}}))["tre-controller"]
+        return str(pod["metadata"]["annotations"]["tre.research/configuration"])
+
+    assert mark("one") != mark("another")
+
+
+def test_sources_have_their_policy_their_keys_and_their_host(chart: Chart) -> None:
+    objects = chart.objects(SOURCES | {"ingress": MATRIX["ingress"]["ingress"]})
+    files = named(objects, "ConfigMap")["tre-policies"]["data"]
+    assert set(files) == {"sources.yaml", "public-account.yaml"}
+    assert keys_of(objects, "tre-controller")["our-rems"] == {"sources/nccid.key"}
+    assert "our-rems" not in keys_of(objects, "tre-portal") | keys_of(objects, "tre-storekeeper")
+    assert "source-signing.key" in keys_of(objects, "tre-controller")["tre-source-signing"]
+    assert keys_of(objects, "tre-shell")["tre-source-signing"] == {"source-signing.pub"}
+    hosts = {rule["host"] for rule in named(objects, "Ingress")["tre"]["spec"]["rules"]}
+    assert "*.tre.example.org" in hosts  # holds for sources.tre.example.org
 
 
 def test_another_image_prepares_anew(chart: Chart) -> None:

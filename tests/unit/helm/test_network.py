@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.unit.helm.conftest import DIGESTS, Chart, Object, named
+from tests.unit.helm.conftest import DIGESTS, Chart, Object, merged, named
 from tests.unit.helm.network import End, allowed
-from tests.unit.helm.test_chart import BUNDLED, OIDC
+from tests.unit.helm.test_chart import BUNDLED, MAIL, OIDC, SOURCES
 from tre.cli.cluster_table import ON_CLUSTER, WITH_DATABASE
 from tre.link.table import HEALTH_PORT, LINKS
 
@@ -98,6 +98,43 @@ def test_who_gets_out_where(
     found = policies(chart, changes)
     names = [name for name in PROGRAMS if name != "postgresql" or changes is BUNDLED]
     assert {name for name in names if allowed(found, program(name), target, port, protocol)} == may
+
+
+MAIL_SERVER, REMS = End(address="192.0.2.25", ours=False), End(address="192.0.2.20", ours=False)
+PROVIDER = {"networkPolicies": {"identityProvider": {"port": 8443, "addresses": ["192.0.2.20/32"]}}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "target", "port", "may"),
+    [
+        ({}, MAIL_SERVER, 465, set()),
+        (MAIL, MAIL_SERVER, 465, {"controller"}),
+        (MAIL, End(address="2001:db8::25", ours=False), 465, {"controller"}),
+        (MAIL, MAIL_SERVER, 587, set()),
+        (MAIL, OUTSIDE, 465, set()),
+        ({}, REMS, 8443, set()),
+        (SOURCES, REMS, 8443, {"controller"}),
+        (SOURCES, REMS, 8444, set()),
+        (SOURCES, OUTSIDE, 8443, set()),
+        (merged(OIDC, PROVIDER), REMS, 8443, {"hub"}),
+        (merged(OIDC, PROVIDER), OUTSIDE, 8443, set()),
+        (merged(OIDC, PROVIDER), OUTSIDE, 443, {"controller", "keys"}),
+    ],
+)
+def test_mail_and_sources_are_reached_by_the_controller_at_their_addresses_alone(
+    chart: Chart, changes: Object, target: End, port: int, may: set[str]
+) -> None:
+    found = policies(chart, changes)
+    assert {name for name in PROGRAMS if allowed(found, program(name), target, port)} - {"postgresql"} == may
+
+
+@pytest.mark.parametrize("changes", [MAIL, SOURCES])
+def test_who_looks_for_a_mail_server_or_a_source_may_ask_for_its_name(chart: Chart, changes: Object) -> None:
+    narrow = merged(changes, merged(BUNDLED, {"networkPolicies": {"controlPorts": [10250]}}))
+    for protocol in ("TCP", "UDP"):
+        assert allowed(policies(chart, narrow), program("controller"), NAME_SERVER, 53, protocol)
+    assert not allowed(policies(chart, merged(narrow, {"mail": {"host": ""}, "sources": {"reach": []}})),
+                       program("controller"), NAME_SERVER, 53, "TCP")  # fmt: skip
 
 
 def test_metrics_are_for_whom_the_values_name(chart: Chart) -> None:

@@ -20,11 +20,12 @@ from tre.domain.publicaccount.models import LONGEST_QUESTION, OutcomeType
 from tre.domain.publicaccount.policies import MOST_WAITING, AccountPolicy
 from tre.domain.publicaccount.states import ItemKind, ItemState
 from tre.domain.readability import PUBLIC_AGE, reading_age
-from tre.portal import account_policy, account_words, glossary, handing_in
+from tre.portal import account_words, glossary, handing_in
 from tre.portal import intake as intake_module
 from tre.portal.__main__ import make_public
 from tre.portal.metrics import AccountNumbers
 from tre.portal.routes import public_account
+from tre.register import account_policy
 from tre.store import people
 from tre.store import publicaccount as store
 from tre.system.local_http import Answer

@@ -14,6 +14,7 @@ import yaml
 from tests.support.databases import Backend
 from tests.support.factories import access_grant
 from tests.support.source_world import GIT, World
+from tre.domain.canonical import digest
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import AccessGrant
 from tre.domain.grants.states import GrantPhase
@@ -214,7 +215,8 @@ def test_what_ended_stays_ended(running: World) -> None:
 
 def test_a_grant_of_another_source_is_left_alone(world: World) -> None:
     grant = signed(world)
-    with world.database.change(world.event("grant.applied", f"grant/{NAME}")) as change:
+    content = digest(grant.signed_content())
+    with world.database.change(world.event("grant.applied", f"grant/{NAME}", digest=content)) as change:
         grants.apply(change, NAME, grant.spec, "signed-file", world.clock.now())
     path = world.write("git/one.yaml", grant)
     world.settle()

@@ -416,3 +416,11 @@ def test_letters_go_to_the_author_and_to_seats_that_take_part(database: Database
     assert found.people[Relation.committee] == {one.subject for one in SEATS} - {subject("adam")}
     assert (found.state, found.words) == ("InReview", {"name": application.id})
     assert Relation.author not in nobody.people
+
+
+def test_whose_a_seat_is(database: Database) -> None:
+    with database.read() as connection:
+        found = circles.around(connection, event(about=f"seat/{SEATS[0].id}"), NOON)
+        nobody = circles.around(connection, event(about="seat/none"), NOON)
+    assert found.people[Relation.named] == {SEATS[0].subject}
+    assert nobody.people[Relation.named] == frozenset()

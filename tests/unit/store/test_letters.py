@@ -197,6 +197,27 @@ class TestCorrespondents:
         with database.read() as connection:
             assert correspondents.reachable(connection, [who, other]).keys() == {other.key}
 
+    def test_whom_the_provider_vouches_for_no_more_is_not_written_to_until_it_does_again(
+        self, database: Database
+    ) -> None:
+        who, other = (Subject(issuer="https://idp.example.org", id=name) for name in ("alice", "bob"))
+        alike = Subject(issuer="https://other.example.org", id="alice")
+        with database.change(an_event()) as change:
+            for one in (who, other, alike):
+                people.keep_person(change, Person(subject=one, display_name=one.id), NOON)
+                people.confirm(change, one, fresh_until=NOON - HOUR, confirmed_until=NOON - HOUR)
+                correspondents.set_address(change, one, f"{one.id}@example.org", NOON)
+        with database.read() as connection:  # a provider that is away for long keeps nobody's letters back
+            assert correspondents.reachable(connection, [who, other, alike]).keys() == {who.key, other.key, alike.key}
+        with database.change(an_event()) as change:
+            people.bar(change, who, Reason.NotVouchedFor)
+        with database.read() as connection:
+            assert correspondents.reachable(connection, [who, other, alike]).keys() == {other.key, alike.key}
+        with database.change(an_event()) as change:
+            people.confirm(change, who, fresh_until=NOON + HOUR, confirmed_until=NOON + HOUR)
+        with database.read() as connection:
+            assert who.key in correspondents.reachable(connection, [who])
+
     def test_who_cannot_be_written_to_is_counted(self, database: Database) -> None:
         known(database, "alice")
         known(database, "bob", address=False)

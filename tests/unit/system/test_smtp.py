@@ -94,7 +94,7 @@ def test_a_refused_recipient_is_told_apart_from_one_who_is_to_wait(tmp_path: Pat
 
 
 def test_a_server_that_is_not_there(tmp_path: Path) -> None:
-    assert "ConnectionRefused" in unavailable(server(tmp_path, free_port()))
+    assert "nobody listens" in unavailable(server(tmp_path, free_port()))
 
 
 def test_a_server_that_says_nothing_holds_nobody_up(tmp_path: Path) -> None:
@@ -110,6 +110,22 @@ def test_a_server_that_answers_for_ever_holds_nobody_up(tmp_path: Path, monkeypa
         begun = time.monotonic()
         unavailable(server(tmp_path, port, timeoutSeconds=1))
         assert time.monotonic() - begun < 50  # it would go on for ever; a busy machine takes its time
+
+
+def test_what_was_mistyped_is_told_in_words(tmp_path: Path) -> None:
+    with bad_server(is_silent) as port:  # a server that waits for TLS from the first byte
+        assert "from the first byte" in unavailable(server(tmp_path, port, timeoutSeconds=1))
+    with good_server(Mailbox()) as port:
+        assert "no TLS comes about" in unavailable(server(tmp_path, port, security="tls"))
+    assert "hold letters" in unavailable(server(tmp_path, 25, host="smtp..example.org", security="tls"))
+
+
+def test_a_name_that_nobody_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_given: object) -> None:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "create_connection", unknown)  # no test asks a real name server
+    assert "no name server knows its name" in unavailable(server(tmp_path, 25, host="smtp.example.org", security="tls"))
 
 
 def test_a_server_that_hangs_up_in_the_middle(tmp_path: Path) -> None:
@@ -187,6 +203,8 @@ class TestPassword:
             with pytest.raises(TREError) as refused:
                 send(server(tmp_path, port, **said))
             assert refused.value.reason is Reason.SetupIncomplete
+            assert "chmod 600" in refused.value.remedy
+            assert "tre init" not in str(refused.value)  # which makes no such file
             secret.write_text("secret word\n")
             secret.chmod(0o644)
             with pytest.raises(TREError) as refused:

@@ -17,6 +17,8 @@ from pydantic import Field
 
 from tre.domain.errors import Reason, TREError, passes
 from tre.domain.exports.clocks import Weekday, WorkingTime, ZoneName
+from tre.domain.grants.models import GrantRecord
+from tre.domain.grants.policies import effective_end
 from tre.domain.model import Line, Record
 from tre.domain.publicaccount.states import ItemKind
 
@@ -111,6 +113,12 @@ def outcome_due(
         told = any(at >= ended for at in reported)
         return None if told else ended + timedelta(days=clocks.outcome_after_end)
     return max([began, *reported]) + timedelta(days=clocks.outcome_every)
+
+
+def ended_at(grant: GrantRecord, now: datetime) -> datetime | None:
+    """When a project ended; `None` while it goes on."""
+    end = min([effective_end(grant.spec).at, *([grant.revoked_at] if grant.revoked_at else [])])
+    return end if end <= now else None
 
 
 def check_room(waiting: int) -> None:

@@ -21,6 +21,7 @@ from tre.portal.letter_actions import letter_health
 from tre.portal.pages import render
 from tre.portal.sessions import CurrentDesk, CurrentVisitor
 from tre.portal.site import NavigationItem
+from tre.portal.source_views import sources_health
 from tre.portal.views import workspace_views
 from tre.store import events, overview, workspaces
 from tre.store.events import StoredEvent
@@ -152,7 +153,9 @@ async def health(request: Request, desk: CurrentDesk, who: CurrentVisitor) -> Re
     permissions.check_operate(who.person)
     found = await asyncio.gather(*(_ask(name, desk.layout.socket(name)) for name in SERVICES))
     letters = await run_in_threadpool(letter_health, desk)
-    return render(request, "operate_health.html", services=found, letters=letters, now=desk.clock.now())
+    elsewhere = await run_in_threadpool(sources_health, desk)
+    values: dict[str, Any] = {"services": found, "letters": letters, "elsewhere": elsewhere}
+    return render(request, "operate_health.html", **values, now=desk.clock.now())
 
 
 def _complaint(body: bytes) -> str:

@@ -205,13 +205,14 @@ class GrantDoor:
             if int(metadata["generation"]) <= origin.generation:
                 raise TREError(Reason.StreamStale, f"The resource {name!r} is older than what is in force.")
             check_later(before, grant)
-        self._put(grant, item, confirmed_at, None if origin is None else origin.digest)
+        self._put(grant, item, confirmed_at)
 
-    def _put(self, grant: AccessGrant, item: Object, confirmed_at: datetime, in_force: str | None) -> None:
+    def _put(self, grant: AccessGrant, item: Object, confirmed_at: datetime) -> None:
         name, metadata, now = grant.metadata.name, item["metadata"], self._terms.clock.now()
         self._terms.check_clock()
         content = digest(grant.signed_content())
         with self._terms.database.read() as connection:
+            in_force = grant_sources.digest_in_force(connection, name)
             if content != in_force and grant_sources.was_in_force(connection, name, content):
                 raise replaced(name)
             for problem in self._terms.checks(connection, grant):

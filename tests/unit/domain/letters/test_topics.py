@@ -71,6 +71,11 @@ def test_no_vote_is_told_to_the_author_or_the_project(kind: str, state: str) -> 
     assert told(kind, around) <= {"dave"}
 
 
+def test_a_vote_to_stop_a_project_is_told_to_those_who_may_join_it_and_not_to_the_project() -> None:
+    around = circle(members=(ALICE,), lead=(ALICE,), committee=(BOB, CAROL), operators=(DAVE,))
+    assert told("grant.stop-voted", around, actor=CAROL) == {"bob", "dave"}
+
+
 def test_a_person_of_several_relations_gets_one_letter() -> None:
     both = circle(members=(ALICE,), operators=(ALICE, BOB))
     found = drafts(event("grant.revoked"), both, TOPICS)

@@ -15,6 +15,7 @@ from tre.cluster.events import EVENT
 from tre.cluster.memory import MemoryCluster
 from tre.cluster.protocol import Key
 from tre.cluster.resources import ACCESS_GRANT, DATASET, WORKSPACE
+from tre.domain.canonical import digest
 from tre.domain.datasets import Dataset
 from tre.domain.errors import Reason, TREError
 from tre.domain.workspaces.models import Workspace, WorkspacePlan
@@ -284,7 +285,8 @@ def test_vouching_costs_few_events(world: SourceWorld) -> None:
 
 def test_a_name_that_another_source_owns_is_refused(world: SourceWorld) -> None:
     grant = sign(access_grant(), world.committee)
-    with world.database.change(world.event("grant.applied", f"grant/{NAME}")) as change:
+    content = digest(grant.signed_content())
+    with world.database.change(world.event("grant.applied", f"grant/{NAME}", digest=content)) as change:
         admit(change, grant, SOURCE, world.clock.now(), verified=True)
     world.write(world.signed())
     world.settle()

@@ -11,7 +11,7 @@ Threat: a mailbox outside of the walls that collects what is inside them; a lett
 
 from __future__ import annotations
 
-from tre.domain.letters.table import access, airlock, data, deciding
+from tre.domain.letters.table import access, airlock, data, deciding, publicly
 from tre.domain.letters.topics import Topic
 
 TOPICS: tuple[Topic, ...] = (
@@ -21,8 +21,13 @@ TOPICS: tuple[Topic, ...] = (
     *access.WORKSPACES,
     *data.DATA,
     *deciding.APPLICATIONS,
+    *deciding.COMMITTEE,
     *deciding.SOURCES,
     *deciding.STANDING,
+    *publicly.PUBLIC,
+    *publicly.INCIDENTS,
+    *publicly.CONSULTATIONS,
+    *publicly.OUTCOMES,
 )
 """Every line. A person whom several lines of one event name gets the first of them."""
 

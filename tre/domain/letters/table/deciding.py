@@ -1,6 +1,7 @@
 """Letters about applications and what they rest on: votes that are due, decisions, sources, what people must hold.
 
-Guarantees: nobody is told that a vote was cast, nor how.
+Guarantees: nobody is told that a vote on an application was cast, nor how. A vote to stop a running project is told,
+since it may need others beside it.
 """
 
 from __future__ import annotations
@@ -67,12 +68,45 @@ APPLICATIONS = (
         _OWN,
     ),
 )
+COMMITTEE = (
+    Topic(
+        "grant.stop-voted",
+        (_R.committee, _R.operators),
+        "A vote to stop project {name}",
+        "A member of the committee votes to stop project {name} at once. It may take more of them: its page says so.",
+        "/grants/{name}",
+        acts=True,
+        always=True,
+    ),
+    Topic(
+        "seat.added",
+        (_R.named,),
+        "You have a seat in the committee",
+        "A seat in the committee was given to you. Its page says of what constituency, and until when.",
+        "/committee/members",
+    ),
+    Topic(
+        "seat.ended",
+        (_R.named,),
+        "Your seat in the committee has ended",
+        "Your term in the committee was ended.",
+        "/committee/members",
+    ),
+)
 SOURCES = (
     Topic(
         "source.failed",
         _OPERATORS,
         "A source of approvals does not answer",
         "A source that vouches for projects cannot be heard. Nothing new comes from it meanwhile.",
+        "/operate/health",
+        acts=True,
+    ),
+    Topic(
+        "source.removed",
+        _OPERATORS,
+        "A source of approvals stands no longer in the policy",
+        "Nothing vouches for its grants any more. Access by them ends when its last word is too old.",
         "/operate/health",
         acts=True,
     ),

@@ -11,6 +11,7 @@ from tre.store.migrations.initial import (
     imports,
     jobs,
     letters,
+    notices,
     optouts,
     people,
     publicaccount,
@@ -25,6 +26,7 @@ down_revision = None
 
 TABLES = (
     publicaccount.account_items,
+    notices.account_notices,
     people.accounts,
     committee.applications,
     audit.audit_checkpoints,
