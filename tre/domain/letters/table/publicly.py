@@ -6,16 +6,16 @@ Guarantees: nothing of what somebody sent gets into a letter, nor who sent it, n
 from __future__ import annotations
 
 from tre.domain.letters.topics import Relation, Topic
+from tre.domain.publicaccount.notices import CLOSING, DUE_SOON, LATE, OUTCOME_DUE, OUTCOME_REMINDED, TO_DECIDE, WAITING
 
 _R = Relation
 _TEAM, _COMMITTEE, _MEMBERS = (_R.operators, _R.data_managers), (_R.committee,), (_R.members,)
-_EVERYBODY = (*_TEAM, *_COMMITTEE)
-_QUEUE, _OUTCOMES = "/public", "/projects/{name}/outcomes"
+_QUEUE, _ITEM, _OUTCOMES = "/public", "/public/{name}", "/projects/{name}/outcomes"
 
 
 def _waits(kind: str, what: str) -> Topic:
     return Topic(
-        f"{kind}.waiting",
+        f"{kind}.{WAITING}",
         _TEAM,
         f"{what} waits",
         f"{what} came in. It waits for somebody of the team, and its time runs.",
@@ -27,7 +27,7 @@ def _waits(kind: str, what: str) -> Topic:
 def _clock(kind: str, what: str) -> tuple[Topic, Topic]:
     return (
         Topic(
-            f"{kind}.due-soon",
+            f"{kind}.{DUE_SOON}",
             _TEAM,
             f"{what}: the time is nearly up",
             f"{what} waits for the team, and the time that was promised for it is nearly up.",
@@ -35,7 +35,7 @@ def _clock(kind: str, what: str) -> tuple[Topic, Topic]:
             acts=True,
         ),
         Topic(
-            f"{kind}.late",
+            f"{kind}.{LATE}",
             _TEAM,
             f"{what} waits for longer than was promised",
             f"The time that was promised for something has passed. {what} still waits for the team.",
@@ -63,54 +63,61 @@ PUBLIC = (
         _TEAM,
         "A complaint came in",
         "A complaint was put on record. Its page says until when it is to be acknowledged.",
-        "/public/{name}",
+        _ITEM,
         acts=True,
     ),
 )
-INCIDENTS = tuple(
-    Topic(f"incident.{verb}", _EVERYBODY, subject, text, "/", acts=verb in {"declared", "reopened"})
-    for verb, subject, text in (
-        ("declared", "An incident was declared", "An incident was declared. The public pages say what happened."),
-        ("corrected", "The account of an incident was corrected", "The public pages say what was changed, and why."),
-        ("resolved", "An incident is resolved", "The public pages say what was done."),
-        ("reopened", "An incident was opened again", "Something more was found. The public pages say so."),
+
+
+def _public(kind: str, subject: str, text: str, *, acts: bool = False) -> tuple[Topic, Topic]:
+    """For the team, whose page shows it, and for the committee, which reads it where everybody does."""
+    return (
+        Topic(kind, _TEAM, subject, text, _ITEM, acts=acts),
+        Topic(kind, _COMMITTEE, subject, f"{text} It stands on the public pages.", "/", acts=acts),
     )
+
+
+INCIDENTS = (
+    *_public("incident.declared", "An incident was declared", "An incident was declared.", acts=True),
+    *_public(
+        "incident.corrected",
+        "The account of an incident was corrected",
+        "The account of an incident was corrected, and says why.",
+    ),
+    *_public("incident.resolved", "An incident is resolved", "What an incident asked for is done."),
+    *_public(
+        "incident.reopened", "An incident was opened again", "Something more was found about an incident.", acts=True
+    ),
 )
 CONSULTATIONS = (
-    Topic(
+    *_public(
         "consultation.opened",
-        _EVERYBODY,
         "A change is open for comment",
-        "A change of how this service works is open for comment. It stands on the public pages.",
-        "/",
+        "A change of how this service works is open for comment.",
     ),
-    Topic(
-        "consultation.closing",
-        _EVERYBODY,
+    *_public(
+        CLOSING,
         "The time for comments on a change is nearly over",
-        "A change that is open for comment closes within a week. It stands on the public pages.",
-        "/",
+        "A change that is open for comment closes within a week.",
         acts=True,
     ),
     Topic(
-        "consultation.to-decide",
+        TO_DECIDE,
         _TEAM,
         "The time for comments on a change is over",
         "Nobody can comment on a change any more. It waits to be decided.",
-        "/public/{name}",
+        _ITEM,
         acts=True,
     ),
-    Topic(
+    *_public(
         "consultation.decided",
-        _EVERYBODY,
         "A change that was open for comment is decided",
-        "It was decided about a change that was open for comment. The public pages say how, and why.",
-        "/",
+        "It was decided about a change that was open for comment, and why.",
     ),
 )
 OUTCOMES = (
     Topic(
-        "outcome.due",
+        OUTCOME_DUE,
         _MEMBERS,
         "Project {name}: what came of it?",
         "A word is due about what came of project {name}, also if nothing did. One of its members says it for all.",
@@ -118,7 +125,7 @@ OUTCOMES = (
         acts=True,
     ),
     Topic(
-        "outcome.reminded",
+        OUTCOME_REMINDED,
         _MEMBERS,
         "Project {name}: what came of it is still not told",
         "A word about what came of project {name} is due for a month. Everybody can see that it is missing.",
