@@ -43,9 +43,10 @@ from tre.controller.letters import Letters
 from tre.controller.letters import Terms as LetterTerms
 from tre.controller.metrics import RecordNumbers
 from tre.controller.mirror import keep_mirror
+from tre.controller.papers import PaperKeeper
 from tre.controller.preflights import Preflights
 from tre.controller.publisher import Publisher
-from tre.controller.reconciler import Reconciler
+from tre.controller.reconciler import Reconciler, both
 from tre.controller.runtimes import RunTerms, runs_of
 from tre.controller.standing import StandingKeeper
 from tre.domain.errors import TREError
@@ -112,7 +113,10 @@ class Controller:
         imports = ImportReconciler(self.context)
         self.relay.appliers |= imports.appliers
         self.reconciler.handlers["import"] = imports.reconcile
-        self.reconciler.handlers["application"] = ApplicationReconciler(self.context).reconcile
+        papers = PaperKeeper(self.context)
+        self.relay.appliers |= papers.appliers
+        self.reconciler.handlers["application"] = both(ApplicationReconciler(self.context).reconcile, papers.reconcile)
+        self.reconciler.handlers["paper"] = papers.reconcile
         self.reconciler.handlers["standing"] = StandingKeeper(self.context).reconcile
         preflights = Preflights(self.context, self.spool)
         self.reconciler.background += [self.take_in_endings, self.relay.step, preflights.step, self.sequence]

@@ -60,7 +60,7 @@ _EXPORTS = (
     "export_consents",
 )
 _IMPORTS = ("import_requests", "import_files")
-_APPLICATIONS: Rights = {"applications": _KEEP, "application_people": _ALL}
+_APPLICATIONS: Rights = {"applications": _KEEP, "application_people": _ALL, "application_papers": _KEEP}
 _COMMITTEE: Rights = {
     "committee_seats": _KEEP,
     "committee_votes": _ADD,
