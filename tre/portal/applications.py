@@ -33,6 +33,7 @@ from tre.portal.api import fixes as fixes_api
 from tre.portal.api import imports as imports_api
 from tre.portal.api import letters as letters_api
 from tre.portal.api import optouts as optouts_api
+from tre.portal.api import papers as papers_api
 from tre.portal.api import people as people_api
 from tre.portal.api import plans as plans_api
 from tre.portal.api import publicaccount as account_api
@@ -146,6 +147,7 @@ def desk_app(desk: Desk, live: Live) -> FastAPI:
     programs = (
         api,
         applying_api,
+        papers_api,
         deciding_api,
         exports_api,
         exports_desk_api,
