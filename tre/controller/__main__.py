@@ -49,6 +49,7 @@ from tre.controller.publisher import Publisher
 from tre.controller.reconciler import Reconciler, both
 from tre.controller.runtimes import RunTerms, runs_of
 from tre.controller.standing import StandingKeeper
+from tre.controller.tracking import ConditionKeeper
 from tre.domain.errors import TREError
 from tre.store.database import Database
 from tre.store.roles import Role
@@ -117,6 +118,7 @@ class Controller:
         self.relay.appliers |= papers.appliers
         self.reconciler.handlers["application"] = both(ApplicationReconciler(self.context).reconcile, papers.reconcile)
         self.reconciler.handlers["paper"] = papers.reconcile
+        self.reconciler.handlers["condition"] = ConditionKeeper(self.context).reconcile
         self.reconciler.handlers["standing"] = StandingKeeper(self.context).reconcile
         preflights = Preflights(self.context, self.spool)
         self.reconciler.background += [self.take_in_endings, self.relay.step, preflights.step, self.sequence]

@@ -17,7 +17,7 @@ from tre.controller.context import ACTOR, Context
 from tre.domain.applications.models import Application
 from tre.domain.applications.papers import Paper, PaperState, kept_until, needed
 from tre.sources.committee_policy import load_committee
-from tre.store import applications, jobs
+from tre.store import applications, conditions, jobs
 from tre.store import papers as store
 from tre.store.database import Change
 
@@ -37,10 +37,11 @@ class PaperKeeper:
         with self._context.database.read() as connection:
             application = applications.get(connection, name)
             papers = [] if application is None else store.of_application(connection, name)
+            shown = conditions.papers_of(connection, name)
         if application is None or not papers:
             return None
         terms, now = load_committee(self._context.layout.root).spec.papers, self._context.clock.now()
-        wanted = needed(application, terms, now)
+        wanted = needed(application, terms, now) | shown
         waits = False
         for paper in papers:
             if paper.state is PaperState.arriving:
@@ -73,7 +74,8 @@ class PaperKeeper:
         with self._context.database.change(event) as change:
             current = applications.require(change.connection, application.id)
             terms = load_committee(self._context.layout.root).spec.papers
-            if paper.digest not in needed(current, terms, now):
+            shown = conditions.papers_of(change.connection, application.id)
+            if paper.digest not in needed(current, terms, now) | shown:
                 store.remove(change, paper, now)
 
     def apply_kept(self, change: Change, job: jobs.Job, answer: Answer) -> None:

@@ -30,7 +30,7 @@ from tre.domain.errors import Reason, TREError
 from tre.domain.exports import states as export_states
 from tre.domain.workspaces.states import ALIVE_PHASES
 from tre.runtimes.protocol import Observation, RunPhase
-from tre.store import applications, exports, grant_slices, grants, imports, jobs, papers, people, workspaces
+from tre.store import applications, conditions, exports, grant_slices, grants, imports, jobs, papers, people, workspaces
 from tre.store.changes import ChangeFeed, objects_changed_after
 from tre.store.events import last_number
 
@@ -215,6 +215,7 @@ class Reconciler:
                 changed += [f"import/{name}" for name in imports.unfinished(connection, now - REMEMBERED)]
                 changed += [f"application/{name}" for name in applications.waiting(connection)]
                 changed += [f"application/{name}" for name in papers.watched(connection)]
+                changed += [f"condition/{name}" for name in conditions.ticking(connection)]
         for key in changed:
             self._enqueue(key)
 

@@ -24,6 +24,7 @@ from starlette.types import ASGIApp
 
 from tre.portal import enter, intake, internal
 from tre.portal.api import applying as applying_api
+from tre.portal.api import conditions as conditions_api
 from tre.portal.api import datasets as datasets_api
 from tre.portal.api import deciding as deciding_api
 from tre.portal.api import docs
@@ -52,6 +53,7 @@ from tre.portal.routes import (
     applying,
     applying_data,
     certificates,
+    conditions,
     datasets,
     deciding,
     exports,
@@ -99,6 +101,7 @@ DESK_GROUPS: tuple[Any, ...] = (
     applying_data,
     papers,
     deciding,
+    conditions,
     grants,
     certificates,
     datasets,
@@ -149,6 +152,7 @@ def desk_app(desk: Desk, live: Live) -> FastAPI:
         applying_api,
         papers_api,
         deciding_api,
+        conditions_api,
         exports_api,
         exports_desk_api,
         fixes_api,

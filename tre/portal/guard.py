@@ -48,6 +48,7 @@ DOWNLOAD_POLICY = "sandbox; default-src 'none'"
 
 IMPORT_ID = "i-[a-z2-7]{12}"
 APPLICATION_ID = "a-[a-z2-7]{12}"
+CONDITION_ID = "k-[a-z2-7]{12}"
 LARGER: tuple[tuple[str, re.Pattern[str], int], ...] = (
     ("POST", re.compile(f"/imports/{IMPORT_ID}/files"), LARGEST_UPLOAD + _FORM_AROUND),
     ("PUT", re.compile(f"/api/v1/imports/{IMPORT_ID}/files/.+", re.DOTALL), LARGEST_UPLOAD),
@@ -56,6 +57,7 @@ LARGER: tuple[tuple[str, re.Pattern[str], int], ...] = (
     ("POST", re.compile(f"/applications/{APPLICATION_ID}/(edit/[a-z]+|data/[0-9]+/reasons|answer)"), LARGEST_DRAFT),
     ("POST", re.compile(f"/applications/{APPLICATION_ID}/papers"), MOST_PAPER_BYTES + _FORM_AROUND),
     ("PUT", re.compile(f"/api/v1/applications/{APPLICATION_ID}/papers/.+", re.DOTALL), MOST_PAPER_BYTES),
+    ("POST", re.compile(f"/conditions/{CONDITION_ID}/report"), MOST_PAPER_BYTES + _FORM_AROUND),
     ("POST", re.compile(f"/committee/{APPLICATION_ID}/vote"), LARGEST_DRAFT),
     ("PUT", re.compile(f"/api/v1/applications/{APPLICATION_ID}/draft"), LARGEST_DRAFT),
 )

@@ -21,7 +21,7 @@ from tre.domain.grants.models import GrantRecord, MemberRole, SuspensionScope
 from tre.domain.grants.policies import effective_end
 from tre.domain.letters.topics import Circle, Relation, safe_words
 from tre.domain.people import Role, Subject
-from tre.store import applications, committee, export_desk, exports, grants, imports, people, workspaces
+from tre.store import applications, committee, conditions, export_desk, exports, grants, imports, people, workspaces
 
 People = dict[Relation, frozenset[Subject]]
 _ROLES = {
@@ -133,6 +133,19 @@ def _application(connection: Connection, _event: Event, name: str, roles: People
     return Circle(around_it, found.state.value, safe_words(name=name))
 
 
+def _condition(connection: Connection, event: Event, name: str, roles: People, now: datetime) -> Circle:
+    """The project's members, and of the committee who may rule on it or read it."""
+    found = conditions.get(connection, name)
+    grant = None if found is None else grants.get(connection, found.grant)
+    if found is None or grant is None:
+        return Circle(roles)
+    seated = _application(connection, event, found.application, roles, now).people[Relation.committee]
+    members = _project(grant)
+    outside = seated - members[Relation.members]
+    words = safe_words(name=name, grant=grant.name)
+    return Circle(roles | members | {Relation.committee: outside}, found.state.value, words)
+
+
 def _only(found: Iterable[Subject]) -> frozenset[Subject]:
     """The one person of a spelling; nobody where two are spelled alike (`a:b` and `c` as `a` and `b:c`)."""
     subjects = frozenset(found)
@@ -149,5 +162,6 @@ FINDERS: Mapping[str, Finder] = {
     "organisation": _organisation,
     "person": _person,
     "application": _application,
+    "condition": _condition,
 }
 """By the first word of an object's name."""

@@ -102,7 +102,8 @@ def watched(connection: Connection) -> list[str]:
     query = (
         select(table.c.application)
         .join(applications, applications.c.id == table.c.application)
-        .where(table.c.state.in_(_HELD), applications.c.state != ApplicationState.Approved.value)
+        .where(table.c.state.in_(_HELD))
+        .where((table.c.state == PaperState.arriving.value) | (applications.c.state != ApplicationState.Approved.value))
         .distinct()
         .order_by(table.c.application)
     )

@@ -67,6 +67,7 @@ _COMMITTEE: Rights = {
     "committee_recusals": _ADD,
     "committee_decisions": _READ,
     "committee_emergencies": _KEEP,
+    "committee_conditions": "SELECT, UPDATE",
 }
 """What people bring about: who may write a vote can vote; nobody but the controller adds a decision."""
 _COUNTED: Rights = {
@@ -75,6 +76,7 @@ _COUNTED: Rights = {
     "committee_recusals": _READ,
     "committee_decisions": _ADD,
     "committee_emergencies": _READ,
+    "committee_conditions": _KEEP,
 }
 _BESIDE: Rights = {
     "export_attempts": _ADD,
@@ -122,7 +124,7 @@ RIGHTS: dict[Role, Rights] = {
         "audit_checkpoints": _ADD,
         "leases": _KEEP,
         "grants": _KEEP,  # it also takes in a cluster's resources, as the operator does files
-        "suspensions": _READ,
+        "suspensions": _ADD,  # a condition that is missed may suspend; only people lift
         "grant_slices": _KEEP,
         "register_projects": _KEEP,
         "workspaces": _KEEP,

@@ -12,6 +12,8 @@ Threat: a digest that somebody guessed or copied into a draft; bytes exchanged o
 from __future__ import annotations
 
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -31,7 +33,7 @@ from tre.portal.applying import actions
 from tre.portal.context import Desk, Portal
 from tre.portal.handing_out import OtherBytesError, open_exact
 from tre.portal.sessions import Visitor, check_still_in, check_token, desk_of
-from tre.portal.upload_bodies import UploadForm, pour
+from tre.portal.upload_bodies import LONGEST_FIELD, UploadForm, pour
 from tre.portal.uploads import Arriving
 from tre.sources.committee_policy import load_committee
 from tre.store import applications, committee
@@ -128,43 +130,48 @@ class Receiver:
         return Attachment(name=self.name, digest=f"sha256:{self._hash.hexdigest()}", bytes=self.size)
 
 
+@asynccontextmanager
+async def receiving(desk: Desk, place: str) -> AsyncIterator[Receiver]:
+    """Room for one paper; nothing of it stays unless all that is done with it goes well. Raises `TREError`."""
+    terms = await run_in_threadpool(terms_of, desk)
+    with desk.uploads.slot(place):
+        arriving = await run_in_threadpool(desk.uploads.begin, terms.most_bytes)
+        try:
+            yield Receiver(arriving, terms)
+        except BaseException:
+            await run_in_threadpool(arriving.discard)
+            raise
+
+
 async def take_form(request: Request, who: Visitor, name: str) -> Attachment:
     """Take the paper of a form into the draft. Raises `TREError`."""
     desk = desk_of(request)
     await run_in_threadpool(_check_attach, desk, who.person, name)
-    terms = await run_in_threadpool(terms_of, desk)
-    with desk.uploads.slot(name):
-        arriving = await run_in_threadpool(desk.uploads.begin, terms.most_bytes)
-        try:
-            receiver = Receiver(arriving, terms)
-            kind = request.headers.get("content-type", "")
-            form = UploadForm(kind, lambda given: check_token(request, who, given), receiver)
-            await pour(request, form.feed)
-            form.finish()
-            version = form.fields().get("version", "")
-            shown = (name, int(version[:9]) if version.isascii() and version.isdecimal() else -1)
-            return await run_in_threadpool(_attach, desk, who, shown, receiver)
-        except BaseException:
-            await run_in_threadpool(arriving.discard)
-            raise
+    async with receiving(desk, name) as receiver:
+        fields = await fields_of(request, who, receiver)
+        version = fields.get("version", "")
+        shown = (name, int(version[:9]) if version.isascii() and version.isdecimal() else -1)
+        return await run_in_threadpool(_attach, desk, who, shown, receiver)
+
+
+async def fields_of(request: Request, who: Visitor, receiver: Receiver, longest: int = LONGEST_FIELD) -> dict[str, str]:
+    """The fields of a form whose file goes to the receiver. Raises `TREError`."""
+    kind = request.headers.get("content-type", "")
+    form = UploadForm(kind, lambda given: check_token(request, who, given), receiver, longest)
+    await pour(request, form.feed)
+    form.finish()
+    return form.fields()
 
 
 async def take_body(request: Request, who: Visitor, shown: tuple[str, int], path: str) -> Attachment:
     """Take a body as one paper into the draft of this version. Raises `TREError`."""
     desk = desk_of(request)
     await run_in_threadpool(_check_attach, desk, who.person, shown[0])
-    terms = await run_in_threadpool(terms_of, desk)
-    with desk.uploads.slot(shown[0]):
-        arriving = await run_in_threadpool(desk.uploads.begin, terms.most_bytes)
-        try:
-            receiver = Receiver(arriving, terms)
-            await run_in_threadpool(receiver.begin, path)
-            await pour(request, receiver.write)
-            await run_in_threadpool(receiver.finish)
-            return await run_in_threadpool(_attach, desk, who, shown, receiver)
-        except BaseException:
-            await run_in_threadpool(arriving.discard)
-            raise
+    async with receiving(desk, shown[0]) as receiver:
+        await run_in_threadpool(receiver.begin, path)
+        await pour(request, receiver.write)
+        await run_in_threadpool(receiver.finish)
+        return await run_in_threadpool(_attach, desk, who, shown, receiver)
 
 
 def _check_attach(desk: Desk, person: Person, name: str) -> None:
@@ -216,20 +223,30 @@ def detach(portal: Portal, person: Person, name: str, version: int, paper: str) 
 
 
 def hand_out(portal: Portal, person: Person, name: str, digest: str) -> tuple[Attachment, BinaryIO]:
-    """A paper and its bytes, after the record says who reads it.
+    """A paper of an application and its bytes, after the record says who reads it.
 
-    Raises as `check_read_papers`; `TREError(ObjectNotFound)` where there is none, or its bytes were never sent;
-    `TREError(ServiceUnavailable)` while it is on its way; `TREError(ContentChanged)` where its bytes are not those of
-    its digest.
+    Raises as `check_read_papers` and `handed_out`; `TREError(ObjectNotFound)` where there is none.
     """
     with portal.database.read() as connection:
         application = applications.require(connection, name)
         check_read_papers(person, application, committee.ballot(connection, name), portal.clock.now())
         paper = require_paper(visible_papers(person, application), digest)
-        row = store.get(connection, name, digest)
+    return handed_out(portal, person, application, paper)
+
+
+def handed_out(
+    portal: Portal, person: Person, application: Application, paper: Attachment
+) -> tuple[Attachment, BinaryIO]:
+    """A paper that somebody may read and its bytes, after that stands in the log.
+
+    Raises `TREError(ObjectNotFound)` where the application did not bring its bytes, `TREError(ServiceUnavailable)`
+    while it is on its way, `TREError(ContentChanged)` where its bytes are not those of its digest.
+    """
+    with portal.database.read() as connection:
+        row = store.get(connection, application.id, paper.digest)
     _check_here(row)
     opened = _opened(portal, paper)
-    event = applications.event_of("paper-read", application, person.subject, portal.clock.now(), paper=digest)
+    event = applications.event_of("paper-read", application, person.subject, portal.clock.now(), paper=paper.digest)
     try:
         with portal.database.change(event):
             pass

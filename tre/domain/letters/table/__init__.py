@@ -21,6 +21,7 @@ TOPICS: tuple[Topic, ...] = (
     *access.WORKSPACES,
     *data.DATA,
     *deciding.APPLICATIONS,
+    *deciding.CONDITIONS,
     *deciding.SOURCES,
     *deciding.STANDING,
 )
