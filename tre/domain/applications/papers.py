@@ -119,11 +119,11 @@ def check_size(size: int, terms: PaperTerms) -> None:
     if size < 1:
         raise _refused("The file is empty.", "Choose the right one, and send it again.")
     if size > terms.most_bytes:
-        raise _refused("The file is larger than a paper may be.", terms.says())
+        raise _refused("The file is larger than a document may be.", terms.says())
 
 
 def _refused(what: str, remedy: str) -> TREError:
-    return TREError(Reason.FileRefused, what, why="Papers are kept within bounds.", remedy=remedy)
+    return TREError(Reason.FileRefused, what, why="Documents are kept within bounds.", remedy=remedy)
 
 
 def drafted(application: Application) -> list[Attachment]:
@@ -154,7 +154,7 @@ def attach(
     check_size(paper.bytes, terms)
     others = [one for one in drafted(application) if one.name != paper.name]
     if len(others) >= terms.files:
-        raise _refused(f"There are {len(others)} papers already.", f"{terms.says()} Take one out first.")
+        raise _refused(f"There are {len(others)} documents already.", f"{terms.says()} Take one out first.")
     return edit(application, person, {"attachments": _plain([*others, paper])}, now)
 
 
@@ -165,7 +165,7 @@ def detach(application: Application, person: Person, name: str, now: datetime) -
     if len(others) == len(drafted(application)):
         raise TREError(
             Reason.ObjectNotFound,
-            "There is no such paper in the draft.",
+            "There is no such document in the draft.",
             why="It was taken out already, or never was there.",
             remedy="Load the page again.",
         )
@@ -201,7 +201,7 @@ def check_arrived(application: Application, papers: Iterable[Paper]) -> None:
     if found:
         raise TREError(
             Reason.ApplicationIncomplete,
-            f"These papers have not arrived: {', '.join(found[:5])}.",
+            f"These documents have not arrived: {', '.join(found[:5])}.",
             why="The committee sees whole applications only.",
             remedy="Wait a moment, then hand it in; or send them again.",
         )

@@ -46,7 +46,7 @@ def require_paper(papers: Sequence[Attachment], digest: str) -> Attachment:
     if found is None:
         raise TREError(
             Reason.ObjectNotFound,
-            "There is no such paper here.",
+            "There is no such document here.",
             why="It was taken out, or belongs to something else.",
             remedy="Go back to the application.",
         )

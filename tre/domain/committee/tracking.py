@@ -143,6 +143,11 @@ class TrackedCondition(Record):
         return self.changed(**{**values, "state": target, "changed_at": now})
 
     @property
+    def speakers(self) -> list[Subject]:
+        """Whoever reported or ruled."""
+        return [*(one.by for one in self.reports), *(one.by for one in self.rulings)]
+
+    @property
     def papers(self) -> list[Attachment]:
         """Every paper that was shown with a report."""
         return list({one.digest: one for report in self.reports for one in report.papers}.values())

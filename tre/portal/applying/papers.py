@@ -105,7 +105,7 @@ class Receiver:
     def begin(self, path: str) -> bool:
         """Begin the file. Raises `TREError(FileRefused)` for a kind that cannot come, and for a second file."""
         if self.name:
-            raise TREError(Reason.FileRefused, "More than one file was sent.", remedy="Send one paper at a time.")
+            raise TREError(Reason.FileRefused, "More than one file was sent.", remedy="Send one document at a time.")
         self.name = rules.name_of(path)
         rules.check_name(self.name, self.terms)
         return self.arriving.begin(store.PATH)
@@ -259,9 +259,11 @@ def handed_out(
 def _check_here(row: Paper | None) -> None:
     state = None if row is None else row.state
     if state is PaperState.arriving:
-        raise TREError(Reason.ServiceUnavailable, "This paper is being taken in.", remedy="Look again in a minute.")
+        raise TREError(Reason.ServiceUnavailable, "This document is being taken in.", remedy="Look again in a minute.")
     if state is not PaperState.kept:
-        raise TREError(Reason.ObjectNotFound, "This paper is not here.", why=_STATES[state], remedy="Ask its author.")
+        raise TREError(
+            Reason.ObjectNotFound, "This document is not here.", why=_STATES[state], remedy="Ask its author."
+        )
 
 
 def _opened(portal: Portal, paper: Attachment) -> BinaryIO:
@@ -270,15 +272,15 @@ def _opened(portal: Portal, paper: Attachment) -> BinaryIO:
         return open_exact(portal.layout.papers / sha256, sha256, paper.bytes)
     except FileNotFoundError as error:
         log.error("paper-missing", paper=sha256)
-        raise _changed("The stored paper is gone.") from error
+        raise _changed("The stored document is gone.") from error
     except OSError as error:
         log.error("paper-unreadable", paper=sha256, error=error.strerror)
         raise TREError(
-            Reason.ServiceUnavailable, "The paper cannot be read now.", remedy="Tell an operator if it stays so."
+            Reason.ServiceUnavailable, "The document cannot be read now.", remedy="Tell an operator if it stays so."
         ) from error
     except OtherBytesError as error:
         log.error("paper-changed", paper=sha256)
-        raise _changed("The stored paper is not the one that was handed in.") from error
+        raise _changed("The stored document is not the one that was handed in.") from error
 
 
 def _changed(what: str) -> TREError:

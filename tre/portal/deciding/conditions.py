@@ -8,7 +8,7 @@ Threat: a report that slips in while it is ruled on; a form that is sent twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
@@ -28,12 +28,13 @@ from tre.domain.committee.tracking import (
     TrackedCondition,
 )
 from tre.domain.errors import Reason, TREError
-from tre.domain.people import Person
+from tre.domain.people import Person, Subject
 from tre.portal.applying.papers import Receiver, handed_out
 from tre.portal.context import Desk
 from tre.portal.deciding.actions import act_of
 from tre.portal.histories import HistoryLine, history_lines
 from tre.portal.sessions import Visitor, check_still_in
+from tre.portal.views import display_name
 from tre.portal.words import CONDITION_STATES, Words
 from tre.store import conditions as store
 from tre.store import events, papers
@@ -77,11 +78,16 @@ class ConditionView:
     states: dict[str, PaperState]
     history: tuple[HistoryLine, ...]
     member: bool
+    names: Mapping[tuple[str, str], str]
 
     @property
     def words(self) -> Words:
         """Its state in words, and what comes next."""
         return CONDITION_STATES[self.condition.state]
+
+    def name_of(self, subject: Subject) -> str:
+        """What somebody who said something is called."""
+        return self.names.get(subject.key, subject.id)
 
     def address(self, paper: Attachment) -> str:
         """Where a paper is handed out; empty where the reader cannot have it now."""
@@ -112,6 +118,7 @@ def view_of(desk: Desk, connection: Connection, person: Person, name: str) -> Co
         states={one.digest: one.state for one in known},
         history=history_lines(connection, reversed(events.of_object(connection, f"condition/{name}")), EVENTS),
         member=found.around.has(person),
+        names={one.key: display_name(connection, one) for one in condition.speakers},
     )
 
 

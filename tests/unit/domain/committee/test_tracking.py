@@ -78,6 +78,7 @@ def test_the_whole_way_of_a_condition() -> None:
     assert found.papers == [LETTER]
     found = tracking.rule(found, around(), S.Met, "Good.", act(chair().subject.id, NOON))
     assert (found.state, [one.outcome for one in found.rulings]) == (S.Met, [S.Open, S.Met])
+    assert [one.id for one in found.speakers] == ["alice", "alice", chair().subject.id, chair().subject.id]
     assert why(lambda: tracking.rule(found, around(), S.Waived, "No.", act(chair().subject.id, NOON))) is (
         Reason.StateForbids
     )

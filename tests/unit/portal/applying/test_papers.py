@@ -192,7 +192,7 @@ async def test_another_paper_voids_the_votes(world: World, papers: Papers) -> No
         ({"empty.pdf": b""}, "The file is empty."),
         ({"..": b"x"}, "The file has no name."),
         ({"a.pdf": b"1", "b.pdf": b"2"}, "More than one file was sent."),
-        ({"large.pdf": b"x" * (20 * 2**20 + 1)}, "larger than a paper may be"),
+        ({"large.pdf": b"x" * (20 * 2**20 + 1)}, "larger than a document may be"),
     ],
 )
 async def test_what_cannot_be_attached_leaves_nothing(
@@ -266,7 +266,7 @@ async def test_it_is_handed_in_when_its_papers_have_arrived(world: World, papers
     assert (await papers.send(alice, name, {"protocol.pdf": PROTOCOL})).status_code == 303
     form = {"version": await version(alice, f"/applications/{name}")}
     early = await alice.post(f"/applications/{name}/submit", form)
-    assert (early.status_code, "These papers have not arrived: protocol.pdf." in words_of(early)) == (409, True)
+    assert (early.status_code, "These documents have not arrived: protocol.pdf." in words_of(early)) == (409, True)
     papers.settle(name)
     assert (await alice.post(f"/applications/{name}/submit", form)).status_code == 303
 
@@ -302,7 +302,7 @@ async def test_what_is_taken_out_goes_unless_somebody_needs_the_same_bytes(world
     assert papers.stored() == []
     again = {"version": await version(alice, f"/applications/{first}/edit/papers"), "paper": "protocol.pdf"}
     gone = await alice.post(f"/applications/{first}/papers/remove", again)
-    assert (gone.status_code, "There is no such paper" in words_of(gone)) == (404, True)
+    assert (gone.status_code, "There is no such document" in words_of(gone)) == (404, True)
 
 
 @pytest.mark.parametrize("ending", ["withdrawn", "declined"])

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from tests.unit.portal.applying_world import Committee, version, words_of
 from tests.unit.portal.papers_world import PROTOCOL, Papers, digest_of
 from tests.unit.portal.world import GRANT, Browser, World, subject
+from tre.cli.main import app
 from tre.domain.committee.tracking import ConditionParty, ConditionState, ConditionTerms, TrackedCondition
 from tre.portal.guard import DOWNLOAD_POLICY
 from tre.store import conditions, people
@@ -274,3 +277,14 @@ async def test_a_program_does_the_same(world: World, papers: Papers, kept: Track
     assert set_.status_code == 200, set_.text
     met = await cleo.api("POST", f"{api}/rulings", {"version": 2, "outcome": "Waived", "words": "No need."})
     assert (met.json()["condition"]["state"], met.json()["allowedActions"]) == ("Waived", [])
+
+
+def test_an_operator_lists_them(world: World, kept: TrackedCondition) -> None:
+    def listed(*words: str) -> Any:
+        done = CliRunner().invoke(app, ["committee", "conditions", *words, "--root", str(world.layout.root)])
+        assert done.exit_code == 0, done.output
+        return json.loads(done.output) if "--json" in words else done.output
+
+    assert [one["id"] for one in listed("--json")] == [one["id"] for one in listed(GRANT, "--json")] == [NAME]
+    assert listed("other", "--json") == []
+    assert NAME in listed()
