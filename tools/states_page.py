@@ -7,6 +7,7 @@ from typing import Any
 from page import code, page, table
 
 from tre.domain.applications import states as applications
+from tre.domain.committee.tracking import CONDITION_TRANSITIONS
 from tre.domain.exports import states as exports
 from tre.domain.grants import states as grants
 from tre.domain.imports import states as imports
@@ -89,6 +90,10 @@ def states_page() -> str:
         edges(applications.APPLICATION_TRANSITIONS),
         "### Who is waited for with an application",
         waiting_application(),
+        "## Condition of an approval",
+        "A day that passes settles nothing: only the committee leads to `Met` and `Waived`.",
+        diagram(CONDITION_TRANSITIONS),
+        edges(CONDITION_TRANSITIONS),
         "## List of opt-outs",
         "Nobody is taken out of slices before new plans bar them; nothing is erased before its hold is over.",
         diagram(optouts.BATCH_TRANSITIONS),

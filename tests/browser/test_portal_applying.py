@@ -223,6 +223,8 @@ def _law(world: Installed, page: Page) -> None:
     page.get_by_label("By", exact=True).first.fill(f"{now + timedelta(days=200):%Y-%m-%d}")
     look(page, "applying-outputs")
     go_on(page)
+    expect(page.get_by_role("heading", name="Documents", level=1)).to_be_visible()
+    page.get_by_role("link", name="Look the application through").click()
 
 
 def test_from_an_application_to_what_came_of_it(world: Installed, chromium: Browser, letterbox: Letterbox) -> None:

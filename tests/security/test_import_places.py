@@ -31,6 +31,7 @@ from tre.domain.exports.rules import FileLimits
 from tre.system.layout import Layout
 layout = Layout(Path(sys.argv[1]))
 uploads, handover, vault = Uploads(layout.uploads), Handover(layout.handover), Vault(layout.vault)
+papers = Handover(layout.papers)
 """
 SEND = f"""
 (layout.uploads / "{UPLOAD}" / "d").mkdir(parents=True)
@@ -95,6 +96,7 @@ for act in (lambda p: p.open("ab"), lambda p: p.unlink(), lambda p: p.chmod(0o77
 @pytest.mark.parametrize(
     ("service", "place"),
     [("portal", "handover"), ("storekeeper", "uploads"), ("portal", "vault"), ("storekeeper", "vault"),
+     *((service, "papers") for service in ("storekeeper", "gateway", "hub", "public", "controller")),
      *((service, place) for service in ("gateway", "hub", "controller") for place in ("uploads", "handover"))],
 )  # fmt: skip
 def test_nobody_else_reaches_a_place(act: As, service: str, place: str) -> None:
@@ -103,3 +105,23 @@ def test_nobody_else_reaches_a_place(act: As, service: str, place: str) -> None:
 
 def test_the_storekeeper_reads_and_writes_nothing(act: As) -> None:
     assert act("storekeeper", LOOK.format("handover"))[1] == "refused"
+
+
+def test_a_paper_goes_from_the_portal_through_the_checker_back_to_the_portal(act: As) -> None:
+    act("portal", SEND, umask=0o007)
+    keep = f"""
+with uploads.opened("{UPLOAD}", "d/a.csv") as source:
+    papers.take("{SHA256}", source)
+uploads.remove("{UPLOAD}")
+"""
+    act("checker", keep)
+    assert act("portal", f"print((layout.papers / '{SHA256}').read_bytes())") == [repr(DATA)]
+    change = f"""
+for act in (lambda p: p.open("ab"), lambda p: p.unlink(), lambda p: p.chmod(0o777)):
+    try:
+        act(layout.papers / "{SHA256}")
+        print("possible")
+    except PermissionError:
+        print("refused")
+"""
+    assert act("portal", change) == ["refused"] * 3

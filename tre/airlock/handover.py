@@ -40,11 +40,19 @@ class Handover:
 
     def put(self, sha256: str, vault: Vault) -> None:
         """Put a copy there. Raises `TREError(ContentChanged)` where the vault does not hold these bytes."""
-        final = self.path(sha256, vault)
-        if not _holds(final, sha256):
+        self.path(sha256, vault)
+        if not self.holds(sha256):
             with vault.opened(sha256) as source:
-                self._copy(source, final)
-            flush_directory(self.root)
+                self.take(sha256, source)
+
+    def holds(self, sha256: str) -> bool:
+        """Whether a whole copy lies there, of these very bytes, that its group may read."""
+        return _holds(self.root / sha256, sha256)
+
+    def take(self, sha256: str, source: int) -> None:
+        """Put a copy of an open file there. Raises `TREError(ContentChanged)` where it does not hold these bytes."""
+        self._copy(source, self.root / sha256)
+        flush_directory(self.root)
 
     def _copy(self, source: int, final: Path) -> None:
         temporary = self.root / f"{_TEMPORARY}{secrets.token_hex(8)}"
@@ -96,7 +104,7 @@ def _fill(source: int, target: int, sha256: str) -> None:
     if copied is None or copied.sha256 != sha256:
         raise TREError(
             Reason.ContentChanged,
-            "A file in the vault does not hold the bytes that were decided on.",
+            "A file does not hold the bytes that it was named by.",
             remedy="Tell the operator: the disk or somebody changed it. It was not let in.",
         )
 

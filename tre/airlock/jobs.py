@@ -126,6 +126,23 @@ class TakeBackJob(Record):
     sha256s: Annotated[tuple[Sha256, ...], Field(max_length=100_000)]
 
 
+class KeepPaperJob(Record):
+    """Keep an uploaded document where the portal hands it out from, if it holds exactly these bytes."""
+
+    kind: Literal["keep-paper"] = "keep-paper"
+    upload: UploadName
+    path: AskedPath
+    sha256: Sha256
+    size: Annotated[int, Field(ge=1, le=50_000_000)]
+
+
+class ForgetPaperJob(Record):
+    """Remove such a document; whoever asks knows that no application needs it."""
+
+    kind: Literal["forget-paper"] = "forget-paper"
+    sha256: Sha256
+
+
 def _kind(value: Any) -> str | None:
     """Which kind a job or an answer claims to be."""
     return value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
@@ -141,7 +158,9 @@ Job = Annotated[
     | Annotated[ReceiveJob, Tag("receive")]
     | Annotated[InspectJob, Tag("inspect")]
     | Annotated[HandOverJob, Tag("hand-over")]
-    | Annotated[TakeBackJob, Tag("take-back")],
+    | Annotated[TakeBackJob, Tag("take-back")]
+    | Annotated[KeepPaperJob, Tag("keep-paper")]
+    | Annotated[ForgetPaperJob, Tag("forget-paper")],
     Discriminator(_kind),
 ]
 

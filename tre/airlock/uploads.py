@@ -9,13 +9,17 @@ Threat: a portal that was taken over and writes links to the vault, or swaps fil
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from tre.airlock.beneath import open_beneath, opened_directory
 from tre.airlock.handover import older
-from tre.airlock.intake import IntakeResult, Words, take_in
+from tre.airlock.intake import IntakeResult, NotPlainError, Words, check_plain, take_in
 from tre.airlock.vault import Vault
 from tre.domain.errors import Reason, TREError
 from tre.domain.exports.rules import FileLimits
@@ -50,6 +54,28 @@ class Uploads:
             raise TREError(
                 Reason.ServiceUnavailable, "The upload cannot be read.", why=why, remedy="Upload the files again."
             ) from error
+
+    @contextmanager
+    def opened(self, upload: str, path: str) -> Iterator[int]:
+        """One plain file of an upload, open for reading.
+
+        Raises `TREError(ContentChanged)` where it is gone, is no plain file, or lies elsewhere.
+        """
+        again = "Send the file again."
+        try:
+            with opened_directory(self._path(upload)) as directory:
+                descriptor = open_beneath(directory, path)
+        except OSError as error:
+            raise TREError(Reason.ContentChanged, "The upload is gone.", remedy=again) from error
+        try:
+            check_plain(descriptor)
+            yield descriptor
+        except NotPlainError as error:
+            raise TREError(
+                Reason.ContentChanged, "The upload is no plain file.", why=str(error), remedy=again
+            ) from error
+        finally:
+            os.close(descriptor)
 
     def remove(self, upload: str) -> None:
         """Remove an upload; one that is gone already is no error. Raises `OSError`."""

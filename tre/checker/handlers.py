@@ -6,6 +6,7 @@ asked for, by its hash, or the job fails; every job may be done twice and gives 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,12 +33,14 @@ from tre.airlock.jobs import (
     CheckJob,
     ForgetAnswer,
     ForgetJob,
+    ForgetPaperJob,
     HandOverAnswer,
     HandOverJob,
     InspectJob,
     IntakeAnswer,
     IntakeJob,
     Job,
+    KeepPaperJob,
     ListAnswer,
     ListJob,
     NotTakenIn,
@@ -95,6 +98,11 @@ class Workbench:
     def handover(self) -> Handover:
         """Copies of what was let in, for the storekeeper."""
         return Handover(self.layout.handover)
+
+    @property
+    def papers(self) -> Handover:
+        """Documents that came with applications, for the portal."""
+        return Handover(self.layout.papers)
 
     def policy(self, asked: PolicyRef) -> AirlockPolicy:
         """The policy that was asked for. Raises `TREError(PolicyChanged)` where its content is another now."""
@@ -248,6 +256,20 @@ def _take_back(job: TakeBackJob, bench: Workbench) -> Answer:
     return ForgetAnswer(removed=sum(bench.handover.take_back(sha256, bench.vault) for sha256 in job.sha256s))
 
 
+def _keep_paper(job: KeepPaperJob, bench: Workbench) -> Answer:
+    """Keep it; a job that is done twice finds its upload gone and the paper there."""
+    if not bench.papers.holds(job.sha256):
+        with bench.uploads.opened(job.upload, job.path) as source:
+            if os.fstat(source).st_size != job.size:
+                raise TREError(Reason.ContentChanged, "The upload is not what was sent.", remedy="Send it again.")
+            bench.papers.take(job.sha256, source)
+    return HandOverAnswer(present=1)
+
+
+def _forget_paper(job: ForgetPaperJob, bench: Workbench) -> Answer:
+    return ForgetAnswer(removed=int(bench.papers.take_back(job.sha256, bench.vault)))
+
+
 _HANDLERS: dict[type[Any], Callable[[Any, Workbench], Answer]] = {
     ListJob: _list,
     IntakeJob: _intake,
@@ -259,6 +281,8 @@ _HANDLERS: dict[type[Any], Callable[[Any, Workbench], Answer]] = {
     InspectJob: _inspect,
     HandOverJob: _hand_over,
     TakeBackJob: _take_back,
+    KeepPaperJob: _keep_paper,
+    ForgetPaperJob: _forget_paper,
 }
 
 
@@ -269,5 +293,5 @@ def handle(job: Job, bench: Workbench) -> Answer:
 
 def afterwards(job: Job, answer: Answer, bench: Workbench) -> None:
     """What is left to do once the answer is on the disk, so that a job done twice gives the same. Raises `OSError`."""
-    if isinstance(job, ReceiveJob) and isinstance(answer, IntakeAnswer):
+    if isinstance(job, ReceiveJob | KeepPaperJob) and isinstance(answer, IntakeAnswer | HandOverAnswer):
         bench.uploads.remove(job.upload)

@@ -71,7 +71,7 @@ class CheckerService:
         self.spool.make()
         halves = self.bench.vault.sweep() + self.bench.extracts.sweep() + self.spool.sweep_answers()
         now = self.bench.clock.now()
-        left = self.bench.handover.sweep(now) + self.bench.uploads.sweep(now)
+        left = self.bench.handover.sweep(now) + self.bench.papers.sweep(now) + self.bench.uploads.sweep(now)
         return halves + left + sweep_bundles(self.bench.layout.releases)
 
     def work_once(self) -> int:

@@ -8,11 +8,12 @@ from typing import Annotated, Any, Literal
 import typer
 from sqlalchemy import Connection
 
-from tre.cli import common
+from tre.cli import common, papers
 from tre.cli.arguments import AsOption, person_of
 from tre.cli.common import Installation, JsonOption, RootOption, command
 from tre.domain.applications import acts, drafts
 from tre.domain.applications.models import Application, ApplicationContent
+from tre.domain.applications.papers import check_arrived
 from tre.domain.applications.states import ApplicationState
 from tre.domain.committee.tally import Tally, tally
 from tre.domain.grants.models import Metadata
@@ -21,9 +22,13 @@ from tre.domain.people import Person, Role
 from tre.sources.committee_policy import load_committee
 from tre.store import applications as store
 from tre.store import committee
+from tre.store import papers as paper_store
 from tre.system.resources import read_record
 
 app = typer.Typer(help="Applications for data: look at them, hand one in from a file.", no_args_is_help=True)
+
+app.command("attach")(papers.attach)
+app.command("papers")(papers.list_papers)
 
 Name = Annotated[str, typer.Argument(metavar="APPLICATION", help="The application's identifier.")]
 
@@ -138,6 +143,12 @@ def submit(
         common.out.print(f"lay summary: {text}", markup=False, highlight=False)
 
 
+def _asked(given: ApplicationFile) -> dict[str, Any]:
+    """What the file asks for; one that names no papers takes none out."""
+    plain = given.spec.as_plain()
+    return plain if given.spec.attachments else {key: value for key, value in plain.items() if key != "attachments"}
+
+
 def _handed_in(
     here: Installation, given: ApplicationFile, who: Person, again: str | None, varies: str | None
 ) -> Application:
@@ -146,7 +157,8 @@ def _handed_in(
         here.event("application.submitted", f"application/{name}", author=str(who.subject))
     ) as change:
         before = store.require(change.connection, name) if again else store.begin(change, who, now, varies, name)
-        typed = acts.edit(before, who, given.spec.as_plain(), now)
+        typed = acts.edit(before, who, _asked(given), now)
+        check_arrived(typed, paper_store.of_application(change.connection, name))
         if before.questions:
             typed = acts.answer(typed, who, given.answers, now)
         return store.save(change, before, acts.submit(typed, who, now))

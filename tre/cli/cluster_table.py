@@ -37,7 +37,12 @@ SHELL_CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER")
 MOUNTS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "gateway": (("vault", "spool", "rw"),),
     "controller": (("vault", "spool", "rw"), ("vault", "audit", "rw"), ("vault", "vault/spool", "rw")),
-    "portal": (("vault", "vault/releases", "ro"), ("vault", "vault/extracts", "ro"), ("vault", "vault/uploads", "rw")),
+    "portal": (
+        ("vault", "vault/releases", "ro"),
+        ("vault", "vault/papers", "ro"),
+        ("vault", "vault/extracts", "ro"),
+        ("vault", "vault/uploads", "rw"),
+    ),
     "storekeeper": (("data", "data", "rw"), ("work", "work", "rw"), ("vault", "vault/handover", "ro")),
     "checker": (("data", "data", "ro"), ("work", "work/outbox", "ro"), ("vault", "vault", "rw")),
     SHELL: (("data", "data", "rw"),),

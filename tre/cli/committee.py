@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from rich.markup import escape
 
 from tre.cli import common
 from tre.cli.arguments import AsOption, check_reason, person_of, subject_of
@@ -21,6 +22,7 @@ from tre.domain.applications.states import ApplicationState
 from tre.domain.committee.models import Choice, Seat, VoteText
 from tre.domain.committee.signed import SignedDecision
 from tre.domain.committee.tally import tally
+from tre.domain.committee.tracking import OVER, ConditionState
 from tre.domain.committee.voting import Act
 from tre.domain.errors import Reason, TREError
 from tre.domain.model import parse_record
@@ -28,7 +30,7 @@ from tre.domain.people import Role
 from tre.sources.committee_policy import load_committee
 from tre.sources.decisions import check_record
 from tre.sources.signed import COMMITTEE, GRANT_SIGNERS, KINDS, key_id, load_signers
-from tre.store import applications, committee_told
+from tre.store import applications, committee_told, conditions
 from tre.store import committee as store
 from tre.system.layout import Layout
 from tre.system.resources import read_record
@@ -334,6 +336,28 @@ def agenda(root: RootOption = None, as_json: JsonOption = False) -> None:
         for one in items
     ]
     common.print_table("", ("application", "due", "has to vote", "takes no part", "title"), rows)
+
+
+@app.command("conditions")
+@command
+def list_conditions(
+    grant: Annotated[str, typer.Argument(metavar="[GRANT]", help="Only those of this project.")] = "",
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Conditions in words that are not settled; with a project, every one of its."""
+    here = Installation.open(root)
+    with here.database.read() as connection:
+        states = [state for state in ConditionState if state not in OVER]
+        found = conditions.of_grant(connection, grant) if grant else conditions.in_states(connection, states)
+    if as_json:
+        common.print_json([one.as_plain() for one in found])
+        return
+    rows = [
+        (one.id, escape(one.grant), one.state, one.terms.party, common.when(one.terms.due), escape(one.text[:80]))
+        for one in found
+    ]
+    common.print_table("", ("condition", "grant", "state", "who must act", "due", "condition in words"), rows)
 
 
 @app.command("minutes")

@@ -44,11 +44,13 @@ from tre.controller.letters import Letters
 from tre.controller.letters import Terms as LetterTerms
 from tre.controller.metrics import RecordNumbers
 from tre.controller.mirror import keep_mirror
+from tre.controller.papers import PaperKeeper
 from tre.controller.preflights import Preflights
 from tre.controller.publisher import Publisher
-from tre.controller.reconciler import Reconciler
+from tre.controller.reconciler import Reconciler, both
 from tre.controller.runtimes import RunTerms, runs_of
 from tre.controller.standing import StandingKeeper
+from tre.controller.tracking import ConditionKeeper
 from tre.domain.errors import TREError
 from tre.store.database import Database
 from tre.store.roles import Role
@@ -113,7 +115,11 @@ class Controller:
         imports = ImportReconciler(self.context)
         self.relay.appliers |= imports.appliers
         self.reconciler.handlers["import"] = imports.reconcile
-        self.reconciler.handlers["application"] = ApplicationReconciler(self.context).reconcile
+        papers = PaperKeeper(self.context)
+        self.relay.appliers |= papers.appliers
+        self.reconciler.handlers["application"] = both(ApplicationReconciler(self.context).reconcile, papers.reconcile)
+        self.reconciler.handlers["paper"] = papers.reconcile
+        self.reconciler.handlers["condition"] = ConditionKeeper(self.context).reconcile
         self.reconciler.handlers["standing"] = StandingKeeper(self.context).reconcile
         self.reconciler.handlers["public-account"] = AccountNotices(self.context).reconcile
         preflights = Preflights(self.context, self.spool)

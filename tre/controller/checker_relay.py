@@ -98,7 +98,7 @@ class CheckerRelay:
 
     def _apply(self, change: Change, job: jobs.Job, answer: Answer) -> None:
         """What was asked for a request changes it; the answers to a pre-flight are read from their jobs."""
-        if job.kind in self.appliers and job.subject.startswith(("export/", "import/")):
+        if job.kind in self.appliers and job.subject.startswith(("export/", "import/", "paper/")):
             self.appliers[job.kind](change, job, answer)
 
 

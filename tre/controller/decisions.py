@@ -43,7 +43,7 @@ from tre.sources.decisions import sign_record
 from tre.sources.signed import COMMITTEE, sign_decision
 from tre.sources.signing_keys import read_private
 from tre.store import applications as store
-from tre.store import committee, datasets, grants
+from tre.store import committee, conditions, datasets, grants
 from tre.store.database import Change
 
 
@@ -161,6 +161,7 @@ class ApplicationReconciler:
     def _keep(self, change: Change, application: Application, made: Decided) -> None:
         key = read_private(self._context.layout.committee_key)
         committee.keep_decision(change, application, made, sign_record(made.record, key))
+        conditions.begin(change, made.record)
         said = {"outcome": made.record.outcome.value, "decision": made.record.digest()}
         change.record(self._event(_VERBS[made.record.outcome], made.application, **said))
         if made.grant is None:

@@ -30,7 +30,7 @@ from tre.domain.errors import Reason, TREError
 from tre.domain.exports import states as export_states
 from tre.domain.workspaces.states import ALIVE_PHASES
 from tre.runtimes.protocol import Observation, RunPhase
-from tre.store import applications, exports, grant_slices, grants, imports, jobs, people, workspaces
+from tre.store import applications, conditions, exports, grant_slices, grants, imports, jobs, papers, people, workspaces
 from tre.store.changes import ChangeFeed, objects_changed_after
 from tre.store.events import last_number
 
@@ -56,6 +56,15 @@ _FIRST_RETRY = timedelta(milliseconds=250)
 _LONGEST_RETRY = timedelta(seconds=30)
 
 Handler = Callable[[str], datetime | None]
+
+
+def both(first: Handler, second: Handler) -> Handler:
+    """Two looks at one object; it is looked at again when the earlier of them says so."""
+
+    def look(name: str) -> datetime | None:
+        return min((moment for moment in (first(name), second(name)) if moment is not None), default=None)
+
+    return look
 
 
 class Reconciler:
@@ -205,6 +214,8 @@ class Reconciler:
                 changed += [f"export/{item.id}" for item in exports.by_state(connection, UNFINISHED)]
                 changed += [f"import/{name}" for name in imports.unfinished(connection, now - REMEMBERED)]
                 changed += [f"application/{name}" for name in applications.waiting(connection)]
+                changed += [f"application/{name}" for name in papers.watched(connection)]
+                changed += [f"condition/{name}" for name in conditions.ticking(connection)]
         for key in changed:
             self._enqueue(key)
 

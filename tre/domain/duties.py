@@ -40,6 +40,7 @@ class Duty(StrEnum):
     screen_import = "screen-import"
     lift_suspension = "lift-suspension"
     vote = "vote"
+    rule_on_condition = "rule-on-condition"
     record_standing = "record-standing"
 
 
@@ -98,6 +99,12 @@ DUTIES: dict[Duty, Apart] = {
         frozenset({Part.applicant, Part.member}),
         "This application is not yours to vote on.",
         "The other members of the committee decide.",
+    ),
+    Duty.rule_on_condition: Apart(
+        "Ruling on a condition of an approval",
+        frozenset({Part.applicant, Part.member}),
+        "This condition is not yours to rule on.",
+        "Other members of the committee decide.",
     ),
     Duty.record_standing: Apart(
         "Recording or ending training, accreditation or an agreement",

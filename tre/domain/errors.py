@@ -44,6 +44,7 @@ class Reason(StrEnum):
     CheckerFailed = "CheckerFailed"
     ClockOutOfStep = "ClockOutOfStep"
     CommitteeDecided = "CommitteeDecided"
+    ConditionMissed = "ConditionMissed"
     ConfirmationWrong = "ConfirmationWrong"
     Conflict = "Conflict"
     ConflictOfInterest = "ConflictOfInterest"

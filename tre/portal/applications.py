@@ -24,6 +24,7 @@ from starlette.types import ASGIApp
 
 from tre.portal import enter, intake, internal
 from tre.portal.api import applying as applying_api
+from tre.portal.api import conditions as conditions_api
 from tre.portal.api import datasets as datasets_api
 from tre.portal.api import deciding as deciding_api
 from tre.portal.api import docs
@@ -33,6 +34,7 @@ from tre.portal.api import fixes as fixes_api
 from tre.portal.api import imports as imports_api
 from tre.portal.api import letters as letters_api
 from tre.portal.api import optouts as optouts_api
+from tre.portal.api import papers as papers_api
 from tre.portal.api import people as people_api
 from tre.portal.api import plans as plans_api
 from tre.portal.api import publicaccount as account_api
@@ -51,6 +53,7 @@ from tre.portal.routes import (
     applying,
     applying_data,
     certificates,
+    conditions,
     datasets,
     deciding,
     exports,
@@ -62,6 +65,7 @@ from tre.portal.routes import (
     operations,
     optouts,
     outcomes,
+    papers,
     people,
     plain_words,
     plans,
@@ -96,7 +100,9 @@ DESK_GROUPS: tuple[Any, ...] = (
     plans,
     applying,
     applying_data,
+    papers,
     deciding,
+    conditions,
     grants,
     certificates,
     datasets,
@@ -145,7 +151,9 @@ def desk_app(desk: Desk, live: Live) -> FastAPI:
     programs = (
         api,
         applying_api,
+        papers_api,
         deciding_api,
+        conditions_api,
         exports_api,
         exports_desk_api,
         fixes_api,

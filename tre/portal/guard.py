@@ -23,6 +23,7 @@ from http import HTTPStatus
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tre.domain.applications.models import MOST_PAPER_BYTES
 from tre.domain.errors import Reason
 
 READING = frozenset({"GET", "HEAD"})
@@ -42,14 +43,21 @@ _FORM_AROUND = 2**20
 LARGEST_DRAFT = 2 * 2**20
 """Bytes of a form with long texts, and of a draft: twenty thousand characters a field, each up to nine bytes."""
 
+DOWNLOAD_POLICY = "sandbox; default-src 'none'"
+"""The stricter policy that an answer with somebody's file in it may bring along; it takes the place of ours."""
+
 IMPORT_ID = "i-[a-z2-7]{12}"
 APPLICATION_ID = "a-[a-z2-7]{12}"
+CONDITION_ID = "k-[a-z2-7]{12}"
 LARGER: tuple[tuple[str, re.Pattern[str], int], ...] = (
     ("POST", re.compile(f"/imports/{IMPORT_ID}/files"), LARGEST_UPLOAD + _FORM_AROUND),
     ("PUT", re.compile(f"/api/v1/imports/{IMPORT_ID}/files/.+", re.DOTALL), LARGEST_UPLOAD),
     ("POST", re.compile("/optouts"), 64 * 2**20),  # of which no more is kept: who sends too much reads why
     ("POST", re.compile("/api/v1/optouts"), LARGEST_LIST + _FORM_AROUND),
     ("POST", re.compile(f"/applications/{APPLICATION_ID}/(edit/[a-z]+|data/[0-9]+/reasons|answer)"), LARGEST_DRAFT),
+    ("POST", re.compile(f"/applications/{APPLICATION_ID}/papers"), MOST_PAPER_BYTES + _FORM_AROUND),
+    ("PUT", re.compile(f"/api/v1/applications/{APPLICATION_ID}/papers/.+", re.DOTALL), MOST_PAPER_BYTES),
+    ("POST", re.compile(f"/conditions/{CONDITION_ID}/report"), MOST_PAPER_BYTES + _FORM_AROUND),
     ("POST", re.compile(f"/committee/{APPLICATION_ID}/vote"), LARGEST_DRAFT),
     ("PUT", re.compile(f"/api/v1/applications/{APPLICATION_ID}/draft"), LARGEST_DRAFT),
 )
@@ -153,7 +161,10 @@ class Guard:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                stricter = headers.get("Content-Security-Policy") == DOWNLOAD_POLICY
                 for name, value in self._headers.items():
+                    if name == "Content-Security-Policy" and stricter:
+                        continue
                     if name != "Cache-Control" or name not in headers:
                         headers[name] = value
             await send(message)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from tre.domain.committee.tracking import ConditionState
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.states import GrantPhase
 from tre.domain.optouts.states import BatchState
@@ -55,6 +56,9 @@ WORDS: dict[Reason, Words] = {
     R.CheckerFailed: Words("The checking program failed, so nothing is released.", _ASK),
     R.ClockOutOfStep: Words("The machine's clock is out of step, so nothing new is granted.", _ASK),
     R.CommitteeDecided: Words("The committee has decided."),
+    R.ConditionMissed: Words(
+        "A condition of the approval was not met in time.", "The project's page names it. Report on it there."
+    ),
     R.ConfirmationWrong: Words("What you typed to confirm does not match.", "Type it exactly as shown."),
     R.Conflict: Words("Somebody else changed this in the meantime.", "Load the page again and repeat what you did."),
     R.ConflictOfInterest: Words("This concerns you, so you take no part in it.", "Other members decide."),
@@ -248,6 +252,25 @@ CONDITIONS = {
     "DUO:0000046": "Non-commercial use only",
 }
 """Codes of the Data Use Ontology (GA4GH), in plain words."""
+
+
+CONDITION_STATES: dict[ConditionState, Words] = {
+    ConditionState.Open: Words("Open", "Say what was done when it is done."),
+    ConditionState.Reported: Words("Reported", "The chair of the committee reads the report and rules on it."),
+    ConditionState.Missed: Words(
+        "Missed", "Its day has passed. Say what was done, or ask the committee for more time."
+    ),
+    ConditionState.Met: Words("Met", "Nothing is due any more."),
+    ConditionState.Waived: Words("Not needed any more", "Nothing is due any more."),
+}
+CONDITION_COLOURS: dict[ConditionState, str] = {
+    ConditionState.Open: "blue",
+    ConditionState.Reported: "purple",
+    ConditionState.Missed: "red",
+    ConditionState.Met: "green",
+    ConditionState.Waived: "grey",
+}
+"""Conditions in words, after the approval."""
 
 
 EVENTS = {

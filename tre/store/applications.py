@@ -22,6 +22,7 @@ from tre.domain.events import Event
 from tre.domain.model import Line, Record, UtcTime
 from tre.domain.names import short_hash
 from tre.domain.people import Person, Subject
+from tre.store import papers
 from tre.store.database import Change, new_id
 from tre.store.tables.committee import application_people, applications
 from tre.store.tables.grants import grants
@@ -163,7 +164,7 @@ def begin(
     Raises `TREError(NotPermitted)`, `TREError(RateLimited)` for too many drafts, `TREError(GrantNotFound)` for a
     project that did not come from an application or does not name this person.
     """
-    made = acts.begin(identifier or new_application_id(), person, now, varies)
+    made, base = acts.begin(identifier or new_application_id(), person, now, varies), None
     drafts = select(func.count()).where(
         applications.c.author_issuer == person.subject.issuer,
         applications.c.author_id == person.subject.id,
@@ -177,8 +178,9 @@ def begin(
             remedy="Hand one in, or withdraw one.",
         )
     if varies is not None:
-        content = approved_content(change.connection, varies)
-        if content is None or not content.names(person.subject):
+        base = in_force(change.connection, varies)
+        content = None if base is None else base.content
+        if base is None or content is None or not content.names(person.subject):
             raise TREError(
                 Reason.GrantNotFound,
                 f"There is no project {varies!r} for you that an application could change.",
@@ -187,6 +189,8 @@ def begin(
             )
         made = made.changed(draft=content.as_plain())
     change.connection.execute(insert(applications).values(_row(made)))
+    if base is not None:
+        papers.inherit(change, base.id, made.id)
     return made
 
 

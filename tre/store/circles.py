@@ -22,7 +22,18 @@ from tre.domain.grants.policies import effective_end
 from tre.domain.letters.topics import Circle, Relation, safe_words
 from tre.domain.people import Role, Subject
 from tre.domain.publicaccount.states import ItemKind
-from tre.store import applications, committee, export_desk, exports, grants, imports, people, publicaccount, workspaces
+from tre.store import (
+    applications,
+    committee,
+    conditions,
+    export_desk,
+    exports,
+    grants,
+    imports,
+    people,
+    publicaccount,
+    workspaces,
+)
 
 People = dict[Relation, frozenset[Subject]]
 _ROLES = {
@@ -147,6 +158,19 @@ def _outcome(connection: Connection, _event: Event, name: str, roles: People, _n
     return Circle(roles | _project(grant), words=safe_words(name=name, grant=grant.name))
 
 
+def _condition(connection: Connection, event: Event, name: str, roles: People, now: datetime) -> Circle:
+    """The project's members, and of the committee who may rule on it or read it."""
+    found = conditions.get(connection, name)
+    grant = None if found is None else grants.get(connection, found.grant)
+    if found is None or grant is None:
+        return Circle(roles)
+    seated = _application(connection, event, found.application, roles, now).people[Relation.committee]
+    members = _project(grant)
+    outside = seated - members[Relation.members]
+    words = safe_words(name=name, grant=grant.name)
+    return Circle(roles | members | {Relation.committee: outside}, found.state.value, words)
+
+
 def _only(found: Iterable[Subject]) -> frozenset[Subject]:
     """The one person of a spelling; nobody where two are spelled alike (`a:b` and `c` as `a` and `b:c`)."""
     subjects = frozenset(found)
@@ -165,5 +189,6 @@ FINDERS: Mapping[str, Finder] = {
     "application": _application,
     "outcome": _outcome,
     "seat": _seat,
+    "condition": _condition,
 }
 """By the first word of an object's name."""

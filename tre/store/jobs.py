@@ -224,13 +224,18 @@ def overdue(connection: Connection, program: str, now: datetime) -> Sequence[Job
 
 def replace(change: Change, request: JobRequest, now: datetime) -> str:
     """Ask for work in place of any open job of the same kind and subject, whose answer is wanted no more."""
+    call_off(change, request.program, request.kind, request.subject, now)
+    return ask(change, request, now)
+
+
+def call_off(change: Change, program: str, kind: str, subject: str, now: datetime) -> None:
+    """The answer of any open job of a kind about a subject is wanted no more."""
     change.connection.execute(
         update(jobs)
-        .where(jobs.c.program == request.program, jobs.c.kind == request.kind, jobs.c.subject == request.subject)
+        .where(jobs.c.program == program, jobs.c.kind == kind, jobs.c.subject == subject)
         .where(jobs.c.state.in_([JobState.open, JobState.taken]))
         .values(state=JobState.failed, error=_replaced().as_dict(), finished_at=now)
     )
-    return ask(change, request, now)
 
 
 def _replaced() -> TREError:

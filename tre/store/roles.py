@@ -60,13 +60,14 @@ _EXPORTS = (
     "export_consents",
 )
 _IMPORTS = ("import_requests", "import_files")
-_APPLICATIONS: Rights = {"applications": _KEEP, "application_people": _ALL}
+_APPLICATIONS: Rights = {"applications": _KEEP, "application_people": _ALL, "application_papers": _KEEP}
 _COMMITTEE: Rights = {
     "committee_seats": _KEEP,
     "committee_votes": _ADD,
     "committee_recusals": _ADD,
     "committee_decisions": _READ,
     "committee_emergencies": _KEEP,
+    "committee_conditions": "SELECT, UPDATE",
 }
 """What people bring about: who may write a vote can vote; nobody but the controller adds a decision."""
 _COUNTED: Rights = {
@@ -76,6 +77,7 @@ _COUNTED: Rights = {
     "committee_decisions": _ADD,
     "register_decisions": _ADD,
     "committee_emergencies": _READ,
+    "committee_conditions": _KEEP,
 }
 _BESIDE: Rights = {
     "export_attempts": _ADD,
@@ -126,7 +128,7 @@ RIGHTS: dict[Role, Rights] = {
         "audit_checkpoints": _ADD,
         "leases": _KEEP,
         "grants": _KEEP,  # it also takes in a cluster's resources, as the operator does files
-        "suspensions": _READ,
+        "suspensions": _ADD,  # a condition that is missed may suspend; only people lift
         "grant_slices": _KEEP,
         "register_projects": _KEEP,
         "workspaces": _KEEP,

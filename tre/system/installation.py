@@ -181,6 +181,7 @@ def _arrange_vault(layout: Layout, owners: Owners) -> None:
     make_directory(layout.vault, 0o700, owner=checker, group=checker)
     make_directory(layout.extracts, 0o2750, owner=checker, group=owners.uid("portal"))
     make_directory(layout.releases, 0o2750, owner=checker, group=owners.uid("portal"))
+    make_directory(layout.papers, 0o2750, owner=checker, group=owners.uid("portal"))
     make_directory(layout.uploads, 0o2770, owner=owners.uid("portal"), group=checker)
     make_directory(layout.handover, 0o2750, owner=checker, group=owners.uid("storekeeper"))
     make_directory(layout.checker_spool, 0o711, owner=checker, group=checker)

@@ -119,6 +119,11 @@ class Layout:
         return self.root / "vault" / "handover"
 
     @property
+    def papers(self) -> Path:
+        """Documents that came with applications, by their SHA-256: written by the checker, handed out by the portal."""
+        return self.root / "vault" / "papers"
+
+    @property
     def releases(self) -> Path:
         """Release bundles."""
         return self.root / "vault" / "releases"

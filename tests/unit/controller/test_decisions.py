@@ -31,6 +31,7 @@ from tests.support.power_cuts import Cutter
 from tests.unit.controller.conftest import World
 from tre.controller.decisions import ApplicationReconciler
 from tre.controller.reconciler import Reconciler
+from tre.controller.tracking import ConditionKeeper
 from tre.domain.applications import acts
 from tre.domain.applications.models import Application, Lane
 from tre.domain.applications.states import ApplicationState
@@ -80,6 +81,7 @@ class Committee(World):
         self.reconciler._feed.close()
         self.reconciler = Reconciler(self.context, self.reconciler._tapped)
         self.reconciler.handlers["application"] = ApplicationReconciler(self.context).reconcile
+        self.reconciler.handlers["condition"] = ConditionKeeper(self.context).reconcile
 
     def restart(self) -> None:
         """Another one, on the record as it is now."""

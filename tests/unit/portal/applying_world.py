@@ -18,7 +18,7 @@ from tre.domain.committee.policy import CommitteeTerms
 from tre.domain.people import Role
 from tre.domain.slices.spec import SliceSpec
 from tre.portal.applying.fields import InputRows, inputs
-from tre.portal.applying.steps import DATA, STEPS
+from tre.portal.applying.steps import STEPS, UNTYPED
 from tre.store import applications, committee, people
 from tre.store.people import Account
 from tre.storekeeper.slices import make_plan
@@ -165,7 +165,7 @@ class Committee:
 def form_of(step_name: str, content: dict[str, Any] = CONTENT) -> dict[str, str]:
     """What a browser sends for a step in which this content stands."""
     step = next(one for one in STEPS if one.name == step_name)
-    assert step is not DATA
+    assert step not in UNTYPED
     form: dict[str, str] = {}
     for part in inputs(step, content):
         cells = [cell for row in part.entries for cell in row] if isinstance(part, InputRows) else [part]

@@ -27,6 +27,8 @@ from tre.domain.people import Subject
 from tre.domain.slices.spec import SliceSpec
 
 MOST_PEOPLE, MOST_SLICES, MOST_ITEMS = 500, 50, 50
+MOST_PAPER_BYTES = 50_000_000
+"""Of one document that comes with an application, whatever a policy says."""
 
 Prose = Annotated[str, Field(min_length=1, max_length=20_000), AfterValidator(plain_text)]
 """Text of several lines, without markup and control characters."""
@@ -146,7 +148,7 @@ class Attachment(Record):
 
     name: Annotated[Line, Field(min_length=1, max_length=200)]
     digest: Digest
-    bytes: Annotated[int, Field(ge=1, le=50_000_000)]
+    bytes: Annotated[int, Field(ge=1, le=MOST_PAPER_BYTES)]
 
 
 class ApplicationContent(Record):

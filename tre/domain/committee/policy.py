@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from tre.domain.applications.papers import PaperTerms
 from tre.domain.canonical import digest
 from tre.domain.exports.clocks import DayHours, Weekday, WorkingTime, ZoneName
 from tre.domain.grants.models import Metadata, ResourceName
@@ -102,6 +103,7 @@ class CommitteeTerms(Record):
     time_zone: ZoneName = "UTC"
     fast_lane: FastLane | None = FastLane()
     emergency: Emergency = Emergency()
+    papers: PaperTerms = PaperTerms()
 
     @model_validator(mode="after")
     def _as_promised(self) -> CommitteeTerms:

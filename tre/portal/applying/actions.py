@@ -8,12 +8,14 @@ application cannot be told from one that does not exist. What is typed never rea
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection
 
 from tre.domain.applications import acts, permissions
 from tre.domain.applications.models import Application
+from tre.domain.applications.papers import check_arrived
 from tre.domain.applications.states import ApplicationState
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import GrantRecord
@@ -21,8 +23,9 @@ from tre.domain.grants.states import ENDED_PHASES
 from tre.domain.people import Person, Subject
 from tre.portal import actions as desk_actions
 from tre.portal.applying.fields import Plain
-from tre.portal.context import Desk
-from tre.store import applications, grants, workspaces
+from tre.portal.context import Desk, Portal
+from tre.store import applications, grants, papers, workspaces
+from tre.store.database import Change
 
 
 def find(connection: Connection, person: Person, name: str) -> Application:
@@ -81,7 +84,7 @@ def save(desk: Desk, person: Person, name: str, version: int, draft: Mapping[str
         values = with_issuers(draft, person.subject) | gone
         return acts.edit(found, person, values, desk.clock.now())
 
-    return _change(desk, person, (name, version), "edited", write)
+    return change(desk, person, (name, version), Told("edited"), write)
 
 
 def with_issuers(draft: Mapping[str, Any], own: Subject) -> Plain:
@@ -101,30 +104,51 @@ def _with_issuer(person: Any, own: Subject) -> Any:
 
 def answer(desk: Desk, person: Person, name: str, version: int, answers: Sequence[str]) -> Application:
     """Answer what the committee asked. Raises `TREError(BadInput | Conflict)`, and as `check_edit`."""
-    return _change(
-        desk, person, (name, version), "answered", lambda found: acts.answer(found, person, answers, desk.clock.now())
-    )
+    about, now = Told("answered"), desk.clock.now()
+    return change(desk, person, (name, version), about, lambda found: acts.answer(found, person, answers, now))
 
 
 def submit(desk: Desk, person: Person, name: str, version: int) -> Application:
     """Hand it in. Raises `TREError(ApplicationIncomplete | Conflict)`, and as `check_submit`."""
-    return _change(
-        desk, person, (name, version), "submitted", lambda found: acts.submit(found, person, desk.clock.now())
-    )
+    about, now = Told("submitted"), desk.clock.now()
+
+    def act(found: Application) -> Application:
+        after = acts.submit(found, person, now)
+        with desk.database.read() as connection:
+            check_arrived(found, papers.of_application(connection, name))
+        return after
+
+    return change(desk, person, (name, version), about, act)
 
 
 def withdraw(desk: Desk, person: Person, name: str, version: int) -> Application:
     """Take it back for good. Raises `TREError(Conflict)`, and as `check_withdraw`."""
-    return _change(
-        desk, person, (name, version), "withdrawn", lambda found: acts.withdraw(found, person, desk.clock.now())
-    )
+    about, now = Told("withdrawn"), desk.clock.now()
+    return change(desk, person, (name, version), about, lambda found: acts.withdraw(found, person, now))
 
 
-def _change(
-    desk: Desk, person: Person, shown: tuple[str, int], kind: str, act: Callable[[Application], Application]
+@dataclass(frozen=True)
+class Told:
+    """What an event says of a change: the verb, and digests or numbers beside it."""
+
+    verb: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+def change(
+    portal: Portal,
+    person: Person,
+    shown: tuple[str, int],
+    told: Told,
+    act: Callable[[Application], Application],
+    beside: Callable[[Change], object] = lambda _: None,
 ) -> Application:
+    """Change an application from the version that was shown; what is done `beside` is the same transaction.
+
+    Raises `TREError(ApplicationNotFound | Conflict)`, and as `act` and `beside`.
+    """
     name, version = shown
-    with desk.database.read() as connection:
+    with portal.database.read() as connection:
         before = find(connection, person, name)
     after = act(before)
     if before.version != version:
@@ -134,9 +158,11 @@ def _change(
             why="You, perhaps, in another window.",
             remedy="Load the page again, then repeat what you did.",
         )
-    event = applications.event_of(kind, after, person.subject, desk.clock.now())
-    with desk.database.change(event) as change:
-        return applications.save(change, before, after)
+    event = applications.event_of(told.verb, after, person.subject, portal.clock.now(), **told.detail)
+    with portal.database.change(event) as changing:
+        saved = applications.save(changing, before, after)
+        beside(changing)
+        return saved
 
 
 def allowed(person: Person, application: Application) -> list[str]:

@@ -126,21 +126,16 @@ OUTPUTS = Step(
         Field("confidentialData", "Confidential data that are used", K.text, "Leave it empty for none.", PROSE),
         Field("subLicences", "Sub-licences", K.text, "Leave it empty for none.", PROSE),
         Field("profile", "Size of the workspaces", hint="As your operator names it; “small” where you say nothing."),
-        Rows(
-            "attachments",
-            "Documents that belong to it",
-            (
-                Field("name", "Name of the file"),
-                Field("digest", "Its SHA-256", hint="sha256: and 64 characters, as sha256sum prints them."),
-                Field("bytes", "Its size in bytes", K.whole, most=8),
-            ),
-            "Add a document",
-            "A document is named by its content and sent to the committee's office: it cannot be changed unseen.",
-            "Document",
-        ),
     ),
 )
-STEPS = (PROJECT, PEOPLE, DATA, LAW, OUTPUTS)
+PAPERS = Step(
+    "papers",
+    "Documents",
+    (Rows("attachments", "Documents that belong to it", (), "Attach a document", one="Document"),),
+)
+STEPS = (PROJECT, PEOPLE, DATA, LAW, OUTPUTS, PAPERS)
+UNTYPED = (DATA, PAPERS)
+"""Steps that have forms of their own."""
 
 
 def step_named(name: str) -> Step | None:

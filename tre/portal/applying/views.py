@@ -23,7 +23,8 @@ from tre.domain.people import Person
 from tre.domain.slices.shown import as_shown
 from tre.portal.applying import actions, words
 from tre.portal.applying.fields import Input, InputRows, Plain, Step, Told, inputs, of_step, placed, told
-from tre.portal.applying.steps import DATA, STEPS
+from tre.portal.applying.papers import PaperLine, lines_of
+from tre.portal.applying.steps import STEPS, UNTYPED
 from tre.portal.context import Portal
 from tre.portal.histories import HistoryLine, history_lines
 from tre.portal.plan_actions import spec_text
@@ -59,6 +60,8 @@ class ApplicationView:
     actions: tuple[str, ...]
     parts: tuple[AskedPart, ...]
     history: tuple[HistoryLine, ...]
+    drafted: tuple[PaperLine, ...]
+    handed_in: tuple[PaperLine, ...]
 
     @property
     def id(self) -> str:
@@ -104,6 +107,13 @@ class ApplicationView:
             return app.content.as_plain()
         return app.draft if self.own else {}
 
+    @property
+    def papers(self) -> tuple[PaperLine, ...]:
+        """The documents that came with it: as handed in, else as attached so far."""
+        app = self.application
+        writes = self.own and app.state in EDITABLE
+        return self.drafted if writes else self.handed_in
+
     @cached_property
     def problems(self) -> list[Problem]:
         """What keeps a draft from being handed in."""
@@ -135,7 +145,7 @@ class ApplicationView:
     @property
     def sections(self) -> list[tuple[Step, list[Input | InputRows]]]:
         """What is asked, step by step; the data have a form of their own."""
-        found = [(step, inputs(step, self.content, spare=False)) for step in STEPS if step is not DATA]
+        found = [(step, inputs(step, self.content, spare=False)) for step in STEPS if step not in UNTYPED]
         return [(step, items) for step, items in found if any(map(_is_filled, items))]
 
     @property
@@ -169,6 +179,10 @@ def view_of(
         history=history_lines(
             connection, reversed(events.of_object(connection, f"application/{application.id}")), texts
         ),
+        drafted=lines_of(portal, connection, person, application, draft=True)
+        if permissions.is_author(person, application)
+        else (),
+        handed_in=lines_of(portal, connection, person, application, draft=False),
     )
 
 

@@ -95,6 +95,10 @@ EVENTS = {
     "application.overdue": "The time for the review ran out; the committee was told",
     "application.decided": "The committee decided",
     "application.withdrawn": "It was withdrawn",
+    "application.paper-attached": "A document was attached",
+    "application.paper-removed": "A document was taken out",
+    "application.paper-lost": "A document did not arrive",
+    "application.paper-put-away": "A document was removed: nobody needs it any more",
 }
 """What applicants read of the course of an application."""
 

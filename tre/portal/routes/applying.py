@@ -19,8 +19,9 @@ from tre.domain.people import Person, Role
 from tre.portal.applying import actions as do
 from tre.portal.applying import words
 from tre.portal.applying.fields import Plain, inputs, merged, of_step
+from tre.portal.applying.papers import terms_of
 from tre.portal.applying.parts import parts_of
-from tre.portal.applying.steps import DATA, STEPS, after, step_named
+from tre.portal.applying.steps import DATA, PAPERS, STEPS, UNTYPED, after, step_named
 from tre.portal.applying.views import ApplicationView, fitting, view_of
 from tre.portal.context import Desk
 from tre.portal.errors import STATUS
@@ -163,7 +164,7 @@ def _step(
         raise TREError(Reason.ObjectNotFound, "There is no such step.", remedy="Go back to the application.")
     content = refused[1] if refused else view.application.draft
     told = [one for one in view.told if one.step is step] if saved else []
-    template = "applying/data.html" if step is DATA else "applying/step.html"
+    template = _TEMPLATES.get(step.name, "applying/step.html")
     return render(
         request,
         template,
@@ -178,11 +179,22 @@ def _step(
         saved=saved,
         version=view.application.version,
         summary_here=step is STEPS[0],
+        paper_terms=terms_of(desk),
         data=parts_of(view.application.draft),
         base=f"/applications/{name}/edit/",
         say=words,
         now=view.now,
     )
+
+
+_TEMPLATES = {DATA.name: "applying/data.html", PAPERS.name: "applying/papers.html"}
+
+
+def step_answer(request: Request, desk: Desk, person: Person, place: tuple[str, str], error: TREError) -> Response:
+    """The page of a step whose own form was refused. Raises as `check_edit`."""
+    with desk.database.read() as connection:
+        kept = do.find(connection, person, place[0]).draft
+    return _step(request, desk, person, place, refused=(error, kept))
 
 
 @router.post("/applications/{name}/edit/{step}")
@@ -196,7 +208,7 @@ def save_step(
 ) -> Response:
     """Keep what was typed, right or wrong, and go on or stay."""
     found = step_named(step)
-    if found is None or found is DATA:
+    if found is None or found in UNTYPED:
         raise TREError(Reason.ObjectNotFound, "There is no such step.", remedy="Go back to the application.")
     draft = merged(found, _view(desk, who.person, name).application.draft, form)
     try:

@@ -29,6 +29,7 @@ from tre.portal.applying.fields import Plain, inputs, merged, placed, told
 from tre.portal.applying.views import fitting
 from tre.portal.context import Desk
 from tre.portal.deciding import actions as do
+from tre.portal.deciding import conditions
 from tre.portal.deciding.views import deciding_view, deciding_views, member_rows, rows_of, vote_step
 from tre.portal.errors import STATUS
 from tre.portal.export_forms import NOT_A_PAGE, Fault, typed_text
@@ -72,6 +73,7 @@ def waiting(
         mine = chosen == "mine"
         asked = lines if mine else lines[(page - 1) * PAGE : page * PAGE]
         rows = rows_of(desk, connection, who, asked, do.policy_of(desk).spec)
+        rulings = conditions.waiting(connection, who.person, desk.clock.now())
     if mine:
         rows = [row for row in rows if row.turn == "you"]
     return render(
@@ -81,6 +83,7 @@ def waiting(
         total=len(rows) if mine else len(lines),
         mine=sum(row.turn == "you" for row in rows),
         late=sum(row.late for row in rows),
+        rulings=rulings,
         show=chosen,
         shown=SHOWN,
         turns=TURNS,

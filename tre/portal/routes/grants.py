@@ -25,6 +25,7 @@ from tre.portal.sessions import CurrentDesk, CurrentVisitor, Form, desk_of
 from tre.portal.site import NavigationItem
 from tre.portal.views import display_name, slice_views, workspace_view
 from tre.portal.words import EVENTS
+from tre.store import conditions as tracked_conditions
 from tre.store import events, grants, overview, workspaces
 from tre.store.events import StoredEvent
 from tre.store.grants import StoredSuspension
@@ -125,6 +126,7 @@ def _grant_page(request: Request, desk: Desk, person: Person, name: str, fault: 
             "end": effective_end(grant.spec),
             "reason": _reason(grant, conditions, now),
             "conditions": conditions,
+            "tracked": tracked_conditions.of_grant(connection, name),
             "suspensions": [(item, item.in_force(now)) for item in stored],
             "by": {item.by.key: actor_words(connection, item.by) for item in stored},
             "audit_log": permissions.can_operate(person),

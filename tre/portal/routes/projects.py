@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
@@ -16,7 +16,7 @@ from tre.portal.sessions import CurrentDesk, CurrentVisitor, Form, take_ticket
 from tre.portal.site import NavigationItem
 from tre.portal.views import own_projects, project_view
 from tre.portal.words import EVENTS
-from tre.store import events, publicaccount
+from tre.store import conditions, events, publicaccount
 
 router = APIRouter()
 NAVIGATION = (NavigationItem("My projects", "/"),)
@@ -56,7 +56,8 @@ def project(request: Request, desk: CurrentDesk, who: CurrentVisitor, name: str)
             history = sorted([*history, *events.search(connection, own)], key=lambda e: -e.number)
         lines = history_lines(connection, history, EVENTS)[:HISTORY]
         due = outcome_due_of(desk, grant, publicaccount.reported(connection, name))
-    return render(request, "project.html", view=view, history=lines, outcome_due=due, now=desk.clock.now())
+        values: dict[str, Any] = {"outcome_due": due, "tracked": conditions.of_grant(connection, name)}
+    return render(request, "project.html", view=view, history=lines, now=desk.clock.now(), **values)
 
 
 @router.post("/projects/{name}/open")

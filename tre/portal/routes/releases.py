@@ -11,10 +11,7 @@ Threat: a bundle that was exchanged on the disk; a download after a recall.
 
 from __future__ import annotations
 
-import hashlib
-import os
-import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import BinaryIO
 
 import structlog
@@ -27,11 +24,11 @@ from tre.domain.exports.models import ExportRequest, Release
 from tre.domain.exports.permissions import check_download
 from tre.portal import export_actions
 from tre.portal.context import Desk
+from tre.portal.handing_out import OtherBytesError, open_exact, pieces
 from tre.portal.sessions import CurrentDesk, CurrentVisitor
 from tre.store import exports
 
 router = APIRouter()
-PIECE = 256 * 1024
 
 log = structlog.get_logger()
 
@@ -77,7 +74,7 @@ def _send(bundle: BinaryIO, export: str, release: Release, record: Callable[[], 
         "Content-Length": str(release.bundle_size),
         "X-Bundle-SHA256": release.bundle_sha256,
     }
-    return StreamingResponse(_pieces(bundle), media_type="application/zip", headers=headers)
+    return StreamingResponse(pieces(bundle), media_type="application/zip", headers=headers)
 
 
 def open_bundle(desk: Desk, request: ExportRequest, release: Release) -> BinaryIO:
@@ -85,33 +82,18 @@ def open_bundle(desk: Desk, request: ExportRequest, release: Release) -> BinaryI
 
     Raises `TREError(ContentChanged)` where they are not, `TREError(ServiceUnavailable)` where it cannot be read.
     """
-    path = desk.layout.releases / f"{request.id}.zip"
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        return open_exact(desk.layout.releases / f"{request.id}.zip", release.bundle_sha256, release.bundle_size)
     except OSError as error:
         log.error("bundle-unreadable", export=request.id, error=error.strerror)
         raise TREError(
             Reason.ServiceUnavailable, "The release cannot be read now.", remedy="Tell an operator if it stays so."
         ) from error
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        bundle = os.fdopen(descriptor, "rb")
-        found = hashlib.file_digest(bundle, "sha256").hexdigest()
-        if found == release.bundle_sha256 and bundle.tell() == release.bundle_size:
-            bundle.seek(0)
-            return bundle
-        bundle.close()
-    else:
-        os.close(descriptor)
-    log.error("bundle-changed", export=request.id)
-    raise TREError(
-        Reason.ContentChanged,
-        "The stored release is not the one that was approved.",
-        why="Its bytes differ from those on record.",
-        remedy="Nothing is handed out. Tell an operator.",
-    )
-
-
-def _pieces(bundle: BinaryIO) -> Iterator[bytes]:
-    with bundle:
-        while piece := bundle.read(PIECE):
-            yield piece
+    except OtherBytesError as error:
+        log.error("bundle-changed", export=request.id)
+        raise TREError(
+            Reason.ContentChanged,
+            "The stored release is not the one that was approved.",
+            why="Its bytes differ from those on record.",
+            remedy="Nothing is handed out. Tell an operator.",
+        ) from error

@@ -15,7 +15,7 @@ from tre.domain.committee.tally import Outcome
 from tre.domain.grants.conditions import KNOWN
 from tre.portal.applying import words
 from tre.portal.applying.fields import Field, Rows, merged
-from tre.portal.applying.steps import DATA, STEPS, after, step_named
+from tre.portal.applying.steps import STEPS, UNTYPED, after, step_named
 
 
 def keys_of(model: type[BaseModel], front: str = "") -> set[str]:
@@ -39,7 +39,7 @@ def test_every_row_asks_for_its_keys() -> None:
     content: Any = ApplicationContent.model_fields
     for step in STEPS:
         for part in step.parts:
-            if isinstance(part, Rows) and step is not DATA:
+            if isinstance(part, Rows) and step not in UNTYPED:
                 name = next(n for n, f in content.items() if (f.alias or n) == part.key)
                 item = next(a for a in _arguments(content[name].annotation) if issubclass(a, BaseModel))
                 assert {field.key for field in part.fields} == keys_of(item)
@@ -60,7 +60,7 @@ def test_what_can_be_chosen_is_what_the_domain_knows() -> None:
 def test_a_whole_application_goes_through_the_form() -> None:
     made: dict[str, Any] = {"slices": CONTENT["slices"]}
     for step in STEPS:
-        if step is not DATA:
+        if step not in UNTYPED:
             made = merged(step, made, form_of(step.name))
     assert made == CONTENT
     assert ApplicationContent.model_validate(made).as_plain()

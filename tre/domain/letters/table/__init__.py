@@ -22,6 +22,7 @@ TOPICS: tuple[Topic, ...] = (
     *data.DATA,
     *deciding.APPLICATIONS,
     *deciding.COMMITTEE,
+    *deciding.CONDITIONS,
     *deciding.SOURCES,
     *deciding.STANDING,
     *publicly.PUBLIC,

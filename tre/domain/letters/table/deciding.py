@@ -93,6 +93,64 @@ COMMITTEE = (
         "/committee/members",
     ),
 )
+_CONDITION = "/conditions/{name}"
+CONDITIONS = (
+    Topic(
+        "condition.set",
+        (_R.members,),
+        "Project {grant} was approved under a condition",
+        "The approval of project {grant} comes with a condition. Its page says which.",
+        _CONDITION,
+    ),
+    Topic(
+        "condition.reported",
+        _COMMITTEE,
+        "Project {grant} reported on a condition",
+        "Project {grant} said what it did about a condition of its approval. The chair rules on it.",
+        _CONDITION,
+        acts=True,
+    ),
+    Topic(
+        "condition.sent-back",
+        (_R.members,),
+        "A report of project {grant} was not enough",
+        "The committee did not accept what project {grant} said about a condition. The condition's page says why.",
+        _CONDITION,
+        acts=True,
+    ),
+    Topic(
+        "condition.ruled",
+        (_R.members,),
+        "A condition of project {grant} is settled",
+        "The committee ruled on a condition of the approval of project {grant}.",
+        _CONDITION,
+    ),
+    Topic(
+        "condition.arranged",
+        (_R.members,),
+        "A condition of project {grant} has a day",
+        "The committee said who must act on a condition of project {grant}, and by when.",
+        _CONDITION,
+        acts=True,
+    ),
+    Topic(
+        "condition.due-announced",
+        (_R.members,),
+        "A condition of project {grant} is due soon",
+        "The day of a condition of the approval of project {grant} is near.",
+        _CONDITION,
+        acts=True,
+    ),
+    Topic(
+        "condition.missed",
+        (_R.members, _R.committee),
+        "A condition of project {grant} was not met in time",
+        "The day of a condition of the approval of project {grant} has passed.",
+        _CONDITION,
+        acts=True,
+        always=True,
+    ),
+)
 SOURCES = (
     Topic(
         "source.failed",
