@@ -3,14 +3,14 @@
 Guarantees: everything a person typed is escaped; a name or an attribute that a template misspells fails the page and
 its test (the design system's own macros, which probe for what is absent, stay lenient for plain dictionaries); times
 are shown in UTC, by `<time>`, to the minute, in tables with short months. Nothing is fetched from elsewhere; nothing
-is inline.
+is inline. A translation brings no markup: what stands between the tags of its source is escaped like anything else.
 """
 
 from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,10 +21,13 @@ from jinja2.utils import missing
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
+from tre.domain.languages import split_at_tags, tags_in
 from tre.portal import words
 from tre.portal.preview.profiles import figure
 from tre.portal.preview.texts import visible
 from tre.portal.site import Site
+from tre.portal.speaking import still_tongues, to, tongues
+from tre.system.languages import month, pgettext, separated, spoken
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -63,16 +66,48 @@ def environment() -> Environment:
         undefined=CarefulUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    made.policies["ext.i18n.trimmed"] = True
+    made.install_gettext_callables(  # type: ignore[attr-defined]  # given by the extension
+        _gettext, _ngettext, newstyle=True, pgettext=_pgettext
     )
     shown = (when, brief, exact, exact_brief, written, day, distance, number, heading, codes, visible, figure)
     made.filters.update({each.__name__: each for each in shown}, short=short_digest)
     made.globals.update(words=words, asset=asset, service_name=SERVICE_NAME)
+    made.globals.update(spoken=spoken, to=to, as_written=as_written)
     return made
+
+
+def _gettext(message: str) -> Markup:
+    return _safe(message, spoken().language.catalogue.gettext(message))
+
+
+def _ngettext(one: str, many: str, count: int) -> Markup:
+    return _safe(one + many, spoken().language.catalogue.ngettext(one, many, count))
+
+
+def _pgettext(context: str, message: str) -> Markup:
+    return _safe(message, spoken().language.told(context, message))
+
+
+@lru_cache(maxsize=8192)
+def _safe(source: str, text: str) -> Markup:
+    """A translation as a part of a page: tags of its source are kept, all else is text."""
+    allowed = set(tags_in(source))
+    parts = split_at_tags(text)
+    return Markup("").join(Markup(part) if part in allowed else escape(part) for part in parts)  # noqa: S704
+
+
+def as_written() -> Markup:
+    """The attribute of an element that holds a text of the record: in which language it is, if not in the page's."""
+    now = spoken()
+    return Markup("") if now.record == now.language.code else Markup(' lang="{}"').format(now.record)
 
 
 def when(moment: datetime | None) -> Markup:
     """A moment: `31 October 2027, 23:59 UTC`."""
-    return _time(moment, f"{moment.day} {moment:%B %Y, %H:%M} UTC" if moment else "")
+    return _time(moment, pgettext("a moment", "%(day)s, %(time)s UTC", **_told(moment)) if moment else "")
 
 
 def brief(moment: datetime | None) -> Markup:
@@ -100,7 +135,13 @@ def written(text: str | None) -> Markup:
 
 def day(moment: datetime | None) -> Markup:
     """A day: `31 October 2027`."""
-    return _time(moment, f"{moment.day} {moment:%B %Y}" if moment else "")
+    return _time(moment, _told(moment)["day"] if moment else "")
+
+
+def _told(moment: datetime) -> dict[str, str]:
+    """A moment in words: its day and its time."""
+    values = {"day": moment.day, "month": month(moment.month), "year": moment.year}
+    return {"day": pgettext("a day", "%(day)s %(month)s %(year)s", **values), "time": f"{moment:%H:%M}"}
 
 
 def _time(moment: datetime | None, text: str) -> Markup:
@@ -150,7 +191,7 @@ def codes(text: str) -> Markup:
 
 def number(value: int) -> str:
     """A count with separators."""
-    return f"{value:,}"
+    return separated(value)
 
 
 @cache
@@ -162,18 +203,22 @@ def asset(name: str) -> str:
 
 def render(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """A page."""
-    common = {"site": request.app.state.site, "visitor": getattr(request.state, "visitor", None), "static": False}
-    text = (
-        environment()
-        .get_template(template)
-        .render(**common, path=request.url.path, navigation=_navigation(request), **values)
-    )
-    return HTMLResponse(text, status)
+    site: Site = request.app.state.site
+    common = {
+        "site": site,
+        "visitor": getattr(request.state, "visitor", None),
+        "static": False,
+        "path": request.url.path,
+        "navigation": _navigation(request),
+        "tongues": tongues(site.languages, request),
+    }
+    return HTMLResponse(environment().get_template(template).render(**common, **values), status)
 
 
 def render_still(site: Site, path: str, template: str, values: dict[str, Any]) -> str:
     """A public page for a place where nothing answers: `static` tells templates to leave out what asks."""
-    common = {"site": site, "visitor": None, "static": True, "path": path, "navigation": list(site.public_navigation)}
+    common: dict[str, Any] = {"site": site, "visitor": None, "static": True, "path": path}
+    common |= {"navigation": list(site.public_navigation), "tongues": still_tongues(site.languages, path)}
     return environment().get_template(template).render(**common, **values)
 
 

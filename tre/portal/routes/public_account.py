@@ -27,15 +27,18 @@ from tre.portal.context import Portal
 from tre.portal.errors import STATUS
 from tre.portal.handing_in import hand_in
 from tre.portal.pages import render
+from tre.portal.retold import retold
 from tre.portal.routes.public import portal_of
 from tre.portal.site import NavigationItem
+from tre.portal.speaking import to
 from tre.store import grants
+from tre.system.languages import gettext_noop
 
 router = APIRouter()
 NAVIGATION = (
-    NavigationItem("Questions", "/questions"),
-    NavigationItem("Have your say", "/consultations"),
-    NavigationItem("Incidents", "/incidents"),
+    NavigationItem(gettext_noop("Questions"), "/questions"),
+    NavigationItem(gettext_noop("Have your say"), "/consultations"),
+    NavigationItem(gettext_noop("Incidents"), "/incidents"),
 )
 _ON_THE_PAGE = frozenset({Reason.BadInput, Reason.RateLimited, Reason.ServiceUnavailable, Reason.StateForbids})
 """Refusals that are shown beside the form, with what was typed."""
@@ -65,10 +68,11 @@ def _questions_page(request: Request, typed: str = "", error: TREError | None = 
         "found": found,
         "most": MOST_SHOWN,
         "older": older,
+        "error": error and retold(error),
         "longest": LONGEST_QUESTION,
         "days": clocks.answer_enquiry,
     }
-    return render(request, "account/questions.html", status=_status(error), typed=typed, error=error, **values)
+    return render(request, "account/questions.html", status=_status(error), typed=typed, **values)
 
 
 def _status(error: TREError | None) -> HTTPStatus:
@@ -91,7 +95,7 @@ async def ask(request: Request) -> Response:
         if error.reason not in _ON_THE_PAGE:
             raise
         return await run_in_threadpool(_questions_page, request, text, error)
-    return RedirectResponse(f"/questions/{name}", 303)
+    return RedirectResponse(to(f"/questions/{name}"), 303)
 
 
 @router.get("/questions.json")
@@ -183,7 +187,9 @@ def _change_page(
         found = account.one_change(portal, connection, name)
     values: dict[str, Any] = {"change": found, "longest": LONGEST_QUESTION, "now": portal.clock.now(), "sent": sent}
     values["days"] = portal.account.spec.clocks.read_comment
-    return render(request, "account/change.html", status=_status(error), typed=typed, error=error, **values)
+    return render(
+        request, "account/change.html", status=_status(error), typed=typed, error=error and retold(error), **values
+    )
 
 
 @router.post("/consultations/{name}/comments")
@@ -196,7 +202,7 @@ async def comment(request: Request, name: str) -> Response:
         if error.reason not in _ON_THE_PAGE:
             raise
         return await run_in_threadpool(_change_page, request, portal, name, text, error)
-    return RedirectResponse(f"/consultations/{name}/thanks", 303)
+    return RedirectResponse(to(f"/consultations/{name}/thanks"), 303)
 
 
 @router.get("/consultations/{name}/thanks")
