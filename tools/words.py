@@ -28,10 +28,12 @@ from babel.messages.pofile import read_po, write_po
 from jinja2.ext import babel_extract
 
 from tre.domain.errors import TREError
+from tre.domain.grants.register import MAY_BE_WITHHELD
 from tre.domain.languages import check_translation
 from tre.domain.publicaccount.states import REFUSAL_WORDS
 from tre.portal import account_words, glossary, words
 from tre.portal.pages import SERVICE_NAME
+from tre.portal.register_views import spaced
 from tre.portal.retold import ELSEWHERE
 from tre.system.languages import MONTHS, NAME, THOUSANDS, read_catalogue
 
@@ -47,6 +49,7 @@ TABLES: dict[str, Iterable[str]] = {
     "tre/portal/glossary.py": chain.from_iterable(glossary.WORDS),
     "tre/portal/retold.py": ELSEWHERE,
     "tre/portal/pages.py": [SERVICE_NAME],
+    "tre/domain/grants/register.py": [spaced(field) for field in MAY_BE_WITHHELD],
 }
 """Texts that stand in tables, by the files that hold them."""
 

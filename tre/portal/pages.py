@@ -72,7 +72,7 @@ def environment() -> Environment:
     made.install_gettext_callables(  # type: ignore[attr-defined]  # given by the extension
         _gettext, _ngettext, newstyle=True, pgettext=_pgettext
     )
-    shown = (when, brief, exact, exact_brief, written, day, distance, number, heading, codes, visible, figure)
+    shown = (when, brief, exact, exact_brief, written, day, distance, number, heading, codes, visible, figure, record)
     made.filters.update({each.__name__: each for each in shown}, short=short_digest)
     made.globals.update(words=words, asset=asset, service_name=SERVICE_NAME)
     made.globals.update(spoken=spoken, to=to, as_written=as_written)
@@ -103,6 +103,12 @@ def as_written() -> Markup:
     """The attribute of an element that holds a text of the record: in which language it is, if not in the page's."""
     now = spoken()
     return Markup("") if now.record == now.language.code else Markup(' lang="{}"').format(now.record)
+
+
+def record(text: str) -> Markup:
+    """A text of the record within a sentence, or beside other words: in which language it is, if not in the page's."""
+    said = as_written()
+    return Markup("<span{}>{}</span>").format(said, text) if said else escape(text)
 
 
 def when(moment: datetime | None) -> Markup:

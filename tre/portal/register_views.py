@@ -189,7 +189,7 @@ class ProjectPage:
     @property
     def withheld(self) -> list[tuple[str, str]]:
         """What is not told, and why."""
-        return [(planwords.column(_spaced(one.field)), one.reason) for one in self.details.withheld]
+        return [(gettext(spaced(one.field)), one.reason) for one in self.details.withheld]
 
     @property
     def honours_opt_outs(self) -> bool:
@@ -197,7 +197,8 @@ class ProjectPage:
         return self.details.opt_outs is None or self.details.opt_outs.applied is not OptOutAnswer.no
 
 
-def _spaced(field: str) -> str:
+def spaced(field: str) -> str:
+    """A column of the register in words: its name with spaces."""
     return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in field)
 
 
