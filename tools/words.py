@@ -25,7 +25,6 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import DEFAULT_KEYWORDS, extract
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
-from jinja2.ext import babel_extract
 
 from tre.domain.errors import TREError
 from tre.domain.grants.register import MAY_BE_WITHHELD
@@ -74,7 +73,7 @@ def _marked() -> Iterator[tuple[str, str | tuple[str, ...], str | None]]:
         jinja = path.suffix == ".html"
         if not jinja and b"gettext" not in data:
             continue
-        method, options = (babel_extract, JINJA) if jinja else ("python", {})
+        method, options = ("jinja2.ext:babel_extract", JINJA) if jinja else ("python", {})
         found = extract(method, io.BytesIO(data), KEYWORDS, options=options)
         for _line, message, _comments, context in found:
             yield str(path.relative_to(CHECKOUT)), message, context
@@ -127,8 +126,8 @@ def progress(data: bytes) -> str:
     return f"{len(done)} of {len(messages)} texts translated, {unsure} to be looked at again"
 
 
-def _forms(text: str | tuple[str, ...] | list[str]) -> list[str]:
-    return [text] if isinstance(text, str) else list(text)
+def _forms(text: str | tuple[str, ...] | list[str] | None) -> list[str]:
+    return [text or ""] if isinstance(text, str | None) else list(text)
 
 
 def made(files: Iterable[Path]) -> dict[Path, bytes]:

@@ -15,8 +15,8 @@ from tre.domain.languages import split_at_tags
 from tre.portal.speaking import SHIPPED
 from tre.system.languages import NAME, THOUSANDS
 
-CODE = "qps"
-OWN_NAME = "Qps"
+CODE = "tlh"
+OWN_NAME = "Tlh"
 _TOKENS = re.compile(r"%\(\w+\)s")
 _VOID = frozenset({"meta", "link", "br", "input", "rect", "img", "hr"})
 _NOT_READ = frozenset({"time", "code", "pre", "script", "style", "textarea", "svg"})

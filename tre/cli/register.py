@@ -12,6 +12,7 @@ from tre.domain.errors import Reason, TREError
 from tre.portal.register_site import build
 from tre.portal.routes import public
 from tre.portal.site import site_for
+from tre.portal.speaking import languages_of
 
 app = typer.Typer(help="The public account of data uses.", no_args_is_help=True)
 
@@ -35,6 +36,7 @@ def build_site(
     here = Installation.open(root)
     origin = _origin(address) if address is not None else here.settings.origin()
     site = site_for(here.settings, public_navigation=public.NAVIGATION).published_at(origin)
+    site = site.speaks(languages_of(here.layout.root, here.settings))
     with here.database.read() as connection:
         built = build(connection, site, origin, directory.absolute())
     if as_json:

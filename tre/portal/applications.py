@@ -77,7 +77,7 @@ from tre.portal.routes import (
 )
 from tre.portal.site import NavigationItem, site_for
 from tre.portal.source_door import SourceDoor
-from tre.portal.speaking import Speaking, check_addresses, languages_of
+from tre.portal.speaking import Speaking, languages_of
 from tre.system.languages import Language
 from tre.system.settings import Settings
 
@@ -187,7 +187,7 @@ def intake_app(desk: Desk) -> FastAPI:
 
 
 def public_app(portal: Portal, languages: tuple[Language, ...] = ()) -> FastAPI:
-    """The application of `<base>`. Raises `TREError(BadInput)` where a language stands at the address of a page."""
+    """The application of `<base>`."""
     navigation: list[NavigationItem] = []
     for group in PUBLIC_GROUPS:
         navigation += getattr(group, "NAVIGATION", ())
@@ -196,8 +196,6 @@ def public_app(portal: Portal, languages: tuple[Language, ...] = ()) -> FastAPI:
     app = _application("TRE public pages", portal=portal, site=site, register_files=files)
     _include(app, [group.router for group in PUBLIC_GROUPS])
     app.mount("/static", _Static(directory=STATIC))
-    paths = [route.path for group in PUBLIC_GROUPS for route in group.router.routes]
-    check_addresses(languages, ["/static", *paths])
     return app
 
 

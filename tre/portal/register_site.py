@@ -14,13 +14,16 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
 
 from tre.audit.records import last_checkpoint
+from tre.domain.datasets import Dataset
 from tre.domain.errors import Reason, TREError
+from tre.domain.grants.models import GrantRecord
 from tre.domain.model import Record
 from tre.domain.register.entry import RegisterEntry, entry_of
 from tre.portal.pages import STATIC, render_still
@@ -29,10 +32,12 @@ from tre.portal.register_views import Known, dataset_page
 from tre.portal.routes import public
 from tre.portal.routes import register as pages
 from tre.portal.site import Site
+from tre.portal.speaking import spoken_in_files, to
 from tre.register.feed import NEWEST, feed
 from tre.register.reading import facts_of, records
 from tre.slices.files import exchange, sync_filesystem
 from tre.store import datasets, register
+from tre.system.languages import speaking, spoken
 
 MARK = ".tre-register"
 """Stands in every directory that was made here."""
@@ -50,7 +55,7 @@ class Built(Record):
 @dataclass(frozen=True)
 class _StillChoice(public.Chosen):
     def address(self, page: int) -> str:
-        return "/projects/" if page == 1 else f"/projects/pages/{page}/"
+        return to("/projects/" if page == 1 else f"/projects/pages/{page}/")
 
 
 class _Writer:
@@ -68,10 +73,12 @@ class _Writer:
         self.files += 1
         self.bytes += len(data)
 
-    def page(self, address: str, template: str, values: dict[str, Any]) -> None:
-        """One page, under its address as a directory."""
-        text = render_still(self._site, address.rstrip("/") or "/", template, values)
-        self.file(f"{address.strip('/')}/index.html".lstrip("/"), text.encode())
+    def page(self, address: str, template: str, values: Callable[[], dict[str, Any]]) -> None:
+        """One page in each language, under its address as a directory; what it shows is put together in it."""
+        for each in spoken_in_files(self._site.languages):
+            with speaking(each):
+                text = render_still(self._site, address.rstrip("/") or "/", template, values())
+            self.file(f"{each.prefix}/{address.strip('/')}/index.html".lstrip("/"), text.encode())
 
 
 Watch = Callable[[int], None]
@@ -121,9 +128,9 @@ def _write(connection: Connection, writer: _Writer, origin: str, watch: Watch) -
     writer.file(MARK, b"Made by `tre register build`, which may replace this directory.\n")
     for path in _assets():
         writer.file(f"static/{path.relative_to(STATIC)}", path.read_bytes())
-    writer.page("/", "public_front.html", public.front_values(connection))
-    writer.page("/totals", "public/totals.html", pages.total_values(connection))
-    writer.page("/hospitals", "public/hospitals.html", pages.hospital_values(connection, ""))
+    writer.page("/", "public_front.html", lambda: public.front_values(connection))
+    writer.page("/totals", "public/totals.html", lambda: pages.total_values(connection))
+    writer.page("/hospitals", "public/hospitals.html", lambda: pages.hospital_values(connection, ""))
     _write_log(connection, writer)
     known = _write_data(connection, writer)
     _write_list(connection, writer)
@@ -143,16 +150,20 @@ def _assets() -> Iterator[Path]:
 
 def _write_log(connection: Connection, writer: _Writer) -> None:
     checkpoint = last_checkpoint(connection)
-    writer.page("/log", "public/log.html", {"checkpoint": checkpoint})
+    writer.page("/log", "public/log.html", lambda: {"checkpoint": checkpoint})
     if checkpoint is not None:
         writer.file("log/checkpoint.txt", checkpoint.note.encode())
 
 
 def _write_data(connection: Connection, writer: _Writer) -> int:
-    known = [dataset_page(connection, item) for item in datasets.all_datasets(connection)]
-    writer.page("/data", "public/datasets.html", {"datasets": known})
-    for page in known:
-        writer.page(f"/data/{page.name}", "public/dataset.html", {"page": page})
+    known = datasets.all_datasets(connection)
+
+    def one(item: Dataset) -> dict[str, Any]:
+        return {"page": dataset_page(connection, item)}
+
+    writer.page("/data", "public/datasets.html", lambda: {"datasets": [one(item)["page"] for item in known]})
+    for item in known:
+        writer.page(f"/data/{item.name}", "public/dataset.html", partial(one, item))
     return len(known)
 
 
@@ -160,7 +171,7 @@ def _write_list(connection: Connection, writer: _Writer) -> None:
     number, chosen = 1, _StillChoice()
     while True:
         values = public.list_values(connection, chosen, str(number))
-        writer.page(chosen.address(number), "public_projects.html", values)
+        writer.page(chosen.address(number), "public_projects.html", partial(dict, values))
         if number >= values["found"].pages:
             return
         number += 1
@@ -174,7 +185,11 @@ def _write_projects(connection: Connection, writer: _Writer, watch: Watch) -> li
     for grant in records(connection):
         values = public.project_values(connection, grant, known)
         plain = values["project"].as_plain()
-        writer.page(f"/projects/{grant.name}", "public_project.html", values)
+
+        def in_words(grant: GrantRecord = grant, values: dict[str, Any] = values) -> dict[str, Any]:
+            return public.project_values(connection, grant, known) if spoken().language.translates else values
+
+        writer.page(f"/projects/{grant.name}", "public_project.html", in_words)
         writer.file(f"projects/{grant.name}.json", json.dumps(plain, indent=1).encode() + b"\n")
         lines.append(entry_of(facts_of(grant, titles)))
         watch(len(lines))

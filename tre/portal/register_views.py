@@ -173,8 +173,13 @@ class OptOutView:
     """Opt-outs of one dataset: how many people, when a list was applied last, and how many projects it reached."""
 
     title: str
-    people: str
+    count: Shown
     last: datetime | None
+
+    @property
+    def people(self) -> str:
+        """How many, in words."""
+        return counted(self.count)
 
 
 @dataclass(frozen=True)
@@ -252,7 +257,7 @@ def _part_of(item: GrantSlice, known: Known, told: PublicSlice | None) -> DataPa
 def opt_outs_of(connection: Connection, dataset: Dataset) -> OptOutView:
     """How many opted out of a dataset, and when a list of them was applied last."""
     people, last = optouts.applied(connection, dataset.name)
-    return OptOutView(dataset.title, counted(_RULE.shown(people)), last)
+    return OptOutView(dataset.title, _RULE.shown(people), last)
 
 
 @dataclass(frozen=True)

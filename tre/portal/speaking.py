@@ -22,7 +22,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tre.domain.errors import Reason, TREError
-from tre.domain.languages import preferred
+from tre.domain.languages import SOURCE, preferred
 from tre.system.languages import Language, Spoken, load_languages, speaking, spoken
 from tre.system.settings import Settings
 
@@ -33,22 +33,23 @@ OWN = "languages"
 _MACHINES = re.compile(r"/static/.*|.*\.(json|rss|csv|xlsx|txt)", re.DOTALL)
 
 
+TAKEN = frozenset({"log"})
+"""Addresses of pages that are languages, too (a test compares)."""
+
+
 def languages_of(root: Path, settings: Settings) -> tuple[Language, ...]:
-    """The languages of the public pages. Raises `TREError(PolicyMissing | BadInput)`."""
+    """The languages of the public pages.
+
+    Raises `TREError(PolicyMissing)` for one without a catalogue, `TREError(BadInput)` for one that cannot be used.
+    """
+    for code in TAKEN.intersection(settings.languages):
+        raise TREError(
+            Reason.BadInput,
+            f"No language can be called {code!r} here.",
+            why=f"The page /{code} has this address.",
+            remedy="Name the language with its country in tre.yaml, as en-gb.",
+        )
     return load_languages(settings.languages, (root / OWN, SHIPPED))
-
-
-def check_addresses(languages: Sequence[Language], paths: Sequence[str]) -> None:
-    """Raise `TREError(BadInput)` where a language would stand at the address of a page."""
-    taken = {path.split("/")[1] for path in paths if path.startswith("/")}
-    for one in languages:
-        if one.code in taken and len(languages) > 1:
-            raise TREError(
-                Reason.BadInput,
-                f"No language can be called {one.code!r} here.",
-                why=f"The page /{one.code} has this address.",
-                remedy="Name it with its country, as en-gb, in tre.yaml.",
-            )
 
 
 def to(path: str) -> str:
@@ -128,15 +129,16 @@ def tongues(languages: Sequence[Language], request: Request) -> list[Tongue]:
 
 
 def still_tongues(languages: Sequence[Language], path: str) -> list[Tongue]:
-    """The same where files stand: the first language has no prefix there."""
+    """The same where files stand."""
     if len(languages) < 2:
         return []
-    return [_tongue(one, still_prefix(one, languages) + path) for one in languages]
+    return [_tongue(each.language, each.prefix + path) for each in spoken_in_files(languages)]
 
 
-def still_prefix(language: Language, languages: Sequence[Language]) -> str:
-    """Below which address the files of a language stand."""
-    return "" if language is languages[0] else f"/{language.code}"
+def spoken_in_files(languages: Sequence[Language]) -> list[Spoken]:
+    """Where the pages of each language stand as files: no prefix for the first, since nothing answers there."""
+    known = languages or (Language(SOURCE),)
+    return [Spoken(one, f"/{one.code}" if place else "", known[0].code) for place, one in enumerate(known)]
 
 
 def _tongue(language: Language, href: str) -> Tongue:

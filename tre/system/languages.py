@@ -32,8 +32,10 @@ NAME = ("language", "English")
 """What a language is called in itself, and the context of that message."""
 
 THOUSANDS = ("between thousands", ",")
-MONTHS = ("January", "February", "March", "April", "May", "June", "July")
-MONTHS += ("August", "September", "October", "November", "December")
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,11 @@ class Language:
     def name(self) -> str:
         """What it is called in itself; its code where the catalogue does not say."""
         return self.code if self.code != SOURCE and self.told(*NAME) == NAME[1] else self.told(*NAME)
+
+    @property
+    def translates(self) -> bool:
+        """Whether it says anything else than the source does."""
+        return isinstance(self.catalogue, GNUTranslations)
 
     def told(self, context: str, message: str) -> str:
         """A message with a context."""

@@ -16,8 +16,13 @@ from tests.unit.portal.account_world import AFTER, BEFORE, QUESTION, Stranger, b
 from tests.unit.portal.register_world import TITLE, furnish, project
 from tests.unit.portal.world import BASE_SETTINGS, GRANT, World
 from tre.domain.errors import Reason, TREError
+from tre.domain.languages import CODE as LANGUAGE
 from tre.domain.publicaccount.states import ItemKind
 from tre.portal.applications import PUBLIC_GROUPS, public_switch
+from tre.portal.register_site import build
+from tre.portal.routes import public
+from tre.portal.site import site_for
+from tre.portal.speaking import TAKEN, languages_of
 from tre.store import publicaccount as store
 
 MACHINES = re.compile(r".*\.(json|rss|csv|xlsx|txt)")
@@ -51,27 +56,27 @@ def language_of(answer: httpx.Response) -> str:
     ("path", "accepted", "expected"),
     [
         ("/", "", "en-GB"),
-        ("/", "qps", "qps"),
-        ("/", "qps-GB;q=0.9, en;q=0.4", "qps"),
+        ("/", "tlh", "tlh"),
+        ("/", "tlh-GB;q=0.9, en;q=0.4", "tlh"),
         ("/", "fr, de", "en-GB"),
-        ("/en/", "qps", "en-GB"),
-        ("/qps", "en", "qps"),
-        ("/qps/", "en", "qps"),
-        ("/qps/projects", "en", "qps"),
-        ("/nothing", "qps", "qps"),
-        ("/qps/nothing", "", "qps"),
+        ("/en/", "tlh", "en-GB"),
+        ("/tlh", "en", "tlh"),
+        ("/tlh/", "en", "tlh"),
+        ("/tlh/projects", "en", "tlh"),
+        ("/nothing", "tlh", "tlh"),
+        ("/tlh/nothing", "", "tlh"),
     ],
 )
 async def test_the_address_says_it_else_the_browser(world: World, path: str, accepted: str, expected: str) -> None:
     answer = await get(world, path, **{"Accept-Language": accepted})
     assert language_of(answer) == answer.headers["content-language"] == expected
-    guessed = not path.startswith(("/en", "/qps"))
+    guessed = not path.startswith(("/en", "/tlh"))
     assert ("Accept-Language" in answer.headers.get("vary", "")) == guessed
     assert "set-cookie" not in answer.headers
 
 
 @pytest.mark.parametrize(
-    "path", ["/cy/", "/cy/projects", "/qps/qps/", "/qps/en/projects", "/QPS/", "/%2fqps/", "/qps%00/"]
+    "path", ["/cy/", "/cy/projects", "/tlh/tlh/", "/tlh/en/projects", "/TLH/", "/%2ftlh/", "/tlh%00/"]
 )
 async def test_a_language_that_is_not_spoken_is_no_page(world: World, path: str) -> None:
     assert (await get(world, path)).status_code == 404
@@ -88,14 +93,14 @@ async def test_files_for_machines_have_one_address_and_one_language(world: World
 
 
 async def test_every_page_leads_to_itself_in_the_other_language(world: World) -> None:
-    page = (await get(world, "/qps/projects?q=hearts&state=ended")).text
-    assert f'<span lang="qps" aria-current="true">{OWN_NAME}</span>' in page
+    page = (await get(world, "/tlh/projects?q=hearts&state=ended")).text
+    assert f'<span lang="tlh" aria-current="true">{OWN_NAME}</span>' in page
     assert '<a href="/en/projects?q=hearts&amp;state=ended" hreflang="en-GB" lang="en-GB" dir="ltr">English</a>' in page
     base = "https://tre.localhost:8443"
-    assert f'<link rel="alternate" hreflang="qps" href="{base}/qps/projects?q=hearts&amp;state=ended">' in page
+    assert f'<link rel="alternate" hreflang="tlh" href="{base}/tlh/projects?q=hearts&amp;state=ended">' in page
     assert f'<link rel="alternate" hreflang="x-default" href="{base}/projects">' in page
     for address in re.findall(r'(?:href|action)="(/[^"]*)"', page):
-        assert address.startswith(("/qps", "/en/", "/static/")) or MACHINES.fullmatch(address), address
+        assert address.startswith(("/tlh", "/en/", "/static/")) or MACHINES.fullmatch(address), address
 
 
 async def test_one_language_says_nothing_of_others(tmp_path: Path) -> None:
@@ -271,6 +276,46 @@ def test_a_language_without_a_catalogue_is_refused(world: World) -> None:
 
 def test_a_language_at_the_address_of_a_page_is_refused(tmp_path: Path) -> None:
     speak_pseudo(tmp_path / "root")
-    (tmp_path / "root/languages/qps.mo").rename(tmp_path / "root/languages/log.mo")
+    (tmp_path / "root/languages/tlh.mo").rename(tmp_path / "root/languages/log.mo")
     with pytest.raises(TREError, match="No language can be called 'log'"):
         World(tmp_path / "root", BASE_SETTINGS | {"languages": ["en", "log"]})
+
+
+def test_addresses_that_could_be_languages_are_known() -> None:
+    routes = [route.path for group in PUBLIC_GROUPS for route in group.router.routes]
+    first = {path.split("/")[1] for path in [*routes, "/static"]}
+    assert {one for one in first if re.fullmatch(LANGUAGE, one)} == TAKEN
+
+
+@pytest.mark.parametrize(
+    "languages", [[], ["en", "en"], ["english"], ["EN"], ["../x"], ["en/"], ["e"], ["cy", "cy"], "en", ["en", "cy\n"]]
+)
+def test_settings_that_name_no_languages_are_refused(tmp_path: Path, languages: object) -> None:
+    with pytest.raises(TREError):
+        World(tmp_path / "root", BASE_SETTINGS | {"languages": languages})
+
+
+# As files
+
+
+def test_every_language_as_files(world: World, tmp_path: Path) -> None:
+    furnish(world, sites=True)
+    site = site_for(world.settings, public_navigation=public.NAVIGATION).published_at("https://register.example")
+    languages = languages_of(world.layout.root, world.settings)
+    with world.database.read() as connection:
+        built = build(connection, site.speaks(languages), "https://register.example", tmp_path / "site")
+        build(connection, site, "https://register.example", tmp_path / "plain")
+    found = {str(path.relative_to(tmp_path / "site")): path for path in (tmp_path / "site").rglob("*.*")}
+    pages = {name: path.read_text() for name, path in found.items() if name.endswith(".html")}
+    assert built.files == len([path for path in (tmp_path / "site").rglob("*") if path.is_file()])
+    translated = {name.removeprefix("tlh/") for name in pages if name.startswith("tlh/")}
+    assert translated == {name for name in pages if not name.startswith("tlh/")}
+    for name, text in pages.items():
+        assert ("⟦" in text) == name.startswith("tlh/"), name
+        assert (unmarked(text) if name.startswith("tlh/") else []) == [], name
+        for address in re.findall(r'(?:href|src)="(/[^"#?]*)', text):
+            assert (tmp_path / "site" / address.lstrip("/")).exists(), (name, address)
+    for machines in ("register.csv", "projects/told.json", "register.rss"):
+        assert found[machines].read_bytes() == (tmp_path / "plain" / machines).read_bytes()
+    assert '<a href="/tlh/projects/told" hreflang="tlh"' in pages["projects/told/index.html"]
+    assert '<a href="/projects/told" hreflang="en-GB"' in pages["tlh/projects/told/index.html"]
