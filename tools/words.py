@@ -106,10 +106,19 @@ def brought_up_to_date(path: Path, template: Catalog) -> tuple[bytes, bytes]:
         catalog = Catalog(locale=_language(path), project="TRE launcher", fuzzy=False)
     catalog.update(template, no_fuzzy_matching=False)
     catalog.obsolete.clear()
-    buffer = io.BytesIO()
+    po, buffer = written(catalog), io.BytesIO()
+    for message in catalog:
+        if isinstance(message.id, tuple) and not _is_whole(message, catalog):
+            message.string = ""  # else its forms would be filled up with the source's
     write_mo(buffer, catalog)
     read_catalogue(buffer.getvalue())
-    return written(catalog), buffer.getvalue()
+    return po, buffer.getvalue()
+
+
+def _is_whole(message: Message, catalog: Catalog) -> bool:
+    """Whether a message is translated, in every form that the language has."""
+    forms = [message.string] if isinstance(message.string, str) else list(message.string or ())
+    return all(forms) and len(forms) == (catalog.num_plurals if isinstance(message.id, tuple) else 1)
 
 
 def _language(path: Path) -> str:
@@ -120,14 +129,11 @@ def _language(path: Path) -> str:
 
 def progress(data: bytes) -> str:
     """How much of a catalogue is translated."""
-    messages: list[Message] = [one for one in read_po(io.BytesIO(data)) if one.id]
-    done = [one for one in messages if not one.fuzzy and all(_forms(one.string))]
+    catalog = read_po(io.BytesIO(data))
+    messages = [one for one in catalog if one.id]
+    done = [one for one in messages if not one.fuzzy and _is_whole(one, catalog)]
     unsure = sum(one.fuzzy for one in messages)
     return f"{len(done)} of {len(messages)} texts translated, {unsure} to be looked at again"
-
-
-def _forms(text: str | tuple[str, ...] | list[str] | None) -> list[str]:
-    return [text or ""] if isinstance(text, str | None) else list(text)
 
 
 def made(files: Iterable[Path]) -> dict[Path, bytes]:
