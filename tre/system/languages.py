@@ -98,17 +98,17 @@ def spoken() -> Spoken:
     return _SPOKEN.get()
 
 
-def gettext(message: str, **values: object) -> str:
+def gettext(message: str, /, **values: object) -> str:
     """A message in the language of now, with its values put in."""
     return spoken().language.catalogue.gettext(message) % values
 
 
-def ngettext(one: str, many: str, count: int, **values: object) -> str:
+def ngettext(one: str, many: str, count: int, /, **values: object) -> str:
     """The form of a message that fits a count."""
     return spoken().language.catalogue.ngettext(one, many, count) % values
 
 
-def pgettext(context: str, message: str, **values: object) -> str:
+def pgettext(context: str, message: str, /, **values: object) -> str:
     """A message that means something else elsewhere."""
     return spoken().language.told(context, message) % values
 
@@ -125,8 +125,8 @@ def month(number: int) -> str:
 
 def separated(count: int) -> str:
     """A count with separators."""
-    text = f"{count:,}"
-    return text if len(text) < 4 else text.replace(THOUSANDS[1], spoken().language.told(*THOUSANDS))
+    text, language = f"{count:,}", spoken().language
+    return text if len(text) < 4 or not language.translates else text.replace(THOUSANDS[1], language.told(*THOUSANDS))
 
 
 def load_languages(codes: Sequence[str], places: Sequence[Path]) -> tuple[Language, ...]:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from babel.messages.catalog import Catalog
 from fastapi.routing import APIRoute
 
-from tests.support.pseudo import CODE, OWN_NAME, speak_pseudo, unmarked
+from tests.support.pseudo import CODE, OWN_NAME, compiled, speak_pseudo, unmarked
 from tests.unit.portal.account_world import AFTER, BEFORE, QUESTION, Stranger, begin, do, taking_in
 from tests.unit.portal.register_world import TITLE, furnish, project
 from tests.unit.portal.world import BASE_SETTINGS, GRANT, World
@@ -261,6 +262,20 @@ def test_a_text_that_is_not_marked_would_be_seen() -> None:
     assert unmarked("<p>⟦All⟧ 12 – <b lang='en'>Title</b></p><code>x</code>") == []
     assert unmarked("<p>⟦Half⟧ of it</p>") == ["of it (p)"]
     assert unmarked('<nav aria-label="Menu">⟦a <i>b</i> c⟧</nav>') == ["Menu (nav aria-label)"]
+
+
+async def test_what_stands_in_a_translation_is_text(tmp_path: Path) -> None:
+    """Beside the check at the start: quotes in attributes, brackets that are no tag."""
+    made = Catalog(locale="cy", fuzzy=False)
+    made.add("Menu", '" onload="alert(1)')
+    made.add("In numbers", "1 < 2 & 3 > 2 &lt;b&gt;")
+    (tmp_path / "root/languages").mkdir(parents=True)
+    (tmp_path / "root/languages/cy.mo").write_bytes(compiled(made))
+    world = World(tmp_path / "root", BASE_SETTINGS | {"languages": ["en", "cy"]})
+    page = (await get(world, "/cy/totals")).text
+    assert 'aria-label="&#34; onload=&#34;alert(1)"' in page
+    assert ">1 &lt; 2 &amp; 3 &gt; 2 &amp;lt;b&amp;gt;</h1>" in page
+    world.close()
 
 
 # What is refused at the start
