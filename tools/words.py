@@ -43,7 +43,11 @@ KEYWORDS = DEFAULT_KEYWORDS | {"gettext_noop": None}
 JINJA = {"newstyle_gettext": "true", "trimmed": "true", "trim_blocks": "true", "silent": "false"}
 TABLES: dict[str, Iterable[str]] = {
     "tre/portal/words.py": [*words.PUBLIC_PHASES.values(), *(one.text for one in words.GRANT_PHASES.values())],
-    "tre/portal/account_words.py": [*account_words.OUTCOMES.values(), *account_words.DECLARERS.values()],
+    "tre/portal/account_words.py": [
+        *account_words.OUTCOMES.values(),
+        *account_words.DECLARERS.values(),
+        *account_words.INCIDENTS.values(),
+    ],
     "tre/domain/publicaccount/states.py": REFUSAL_WORDS.values(),
     "tre/portal/glossary.py": chain.from_iterable(glossary.WORDS),
     "tre/portal/retold.py": ELSEWHERE,

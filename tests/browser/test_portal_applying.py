@@ -270,6 +270,11 @@ def publish_outcome(world: Installed, chromium: Browser, alice: Page, grant: str
     page.goto(f"{world.settings.origin()}/projects/{grant}")
     expect(page.get_by_text(FOUND)).to_be_visible()
     expect(page.get_by_text(CONTENT["laySummary"])).to_be_visible()
+    for words in ("What patient members said", "We say yes: pat.", "What members said", "We say yes: comm."):
+        expect(page.get_by_text(words)).to_be_visible()
+    expect(page.get_by_text("A question worth asking.")).to_have_count(0)
+    page.goto(f"{world.settings.origin()}/committee")
+    expect(page.get_by_text("Pat Patient")).to_be_visible()
     assert stranger.cookies() == []
 
 
@@ -326,6 +331,7 @@ def without_scripts(world: Installed, chromium: Browser, voter: str, name: str) 
     page.get_by_role("link", name=CONTENT["title"]).click()
     page.get_by_label("Approve", exact=True).check()
     page.get_by_label("Your reasons").fill("Yes.")
+    page.get_by_label("What the public reads of it").fill(f"We say yes: {voter}.")
     page.get_by_role("button", name="Cast the vote").click()
     expect(page.get_by_role("button", name="Cast the vote")).to_have_count(0)
 

@@ -189,7 +189,7 @@ ELSEWHERE = {
     "/operate/people", "/operate/people/{hub_name}", "/operate/organisation",
     "/public", "/public/{name}", "/public/new/{kind}", "/projects/{name}/outcomes", "/questions", "/questions/{name}",
     "/outcomes", "/incidents", "/complaints", "/consultations", "/consultations/{name}", "/consultations/{name}/thanks",
-    "/easy", "/glossary",
+    "/easy", "/glossary", "/declined",
 }  # fmt: skip
 """Pages that `test_portal_airlock`, `_applying`, `_data`, `_imports`, `_people`, `_plans`, `test_preview` and
 `test_public_account` look at, in every state."""

@@ -16,6 +16,7 @@ from tests.browser.portal_world import Installed, an_installation
 from tests.browser.test_portal_airlock import chromium, look
 from tests.browser.test_portal_pages import context_of, shoot, sign_in, watch
 from tests.unit.portal.account_world import AFTER, BEFORE
+from tests.unit.portal.committee_world import PATIENT_REASON, REASON, furnish_committee
 from tests.unit.portal.world import GRANT
 
 __all__ = ["chromium"]
@@ -30,6 +31,7 @@ COMMENT = "Please keep the number as it is."
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     with an_installation(tmp_path_factory.mktemp("account") / "root") as made:
         made.add_grant(GRANT)
+        furnish_committee(made, grant=GRANT)
         yield made
 
 
@@ -131,6 +133,12 @@ def test_an_incident_and_a_complaint(world: Installed, team: Page) -> None:
     look(team, "account-new-incident")
     team.get_by_label("In one line").fill("A list was sent to the wrong project")
     team.get_by_label("The day it happened").fill(day)
+    team.get_by_label("What kind").select_option("disclosure")
+    team.get_by_label("The project that it concerns").fill("nothing-such")
+    team.get_by_role("button", name="Publish it").click()
+    expect(team.get_by_text("There is a problem")).to_be_visible()
+    look(team, "account-new-incident-error")
+    team.get_by_label("The project that it concerns").fill(GRANT)
     team.get_by_label("What happened, in plain words").fill("A list of scans reached people who had no right to it.")
     team.get_by_label("What was done so far").fill("They deleted it on the same day.")
     team.get_by_role("button", name="Publish it").click()
@@ -180,6 +188,9 @@ PAGES = {
     "account-outcomes": "/outcomes",
     "account-easy": "/easy",
     "account-glossary": "/glossary",
+    "account-committee": "/committee",
+    "account-declined": "/declined",
+    "account-totals": "/totals",
     "account-public-project": f"/projects/{GRANT}",
 }
 
@@ -195,6 +206,21 @@ def test_every_public_page_with_data(world: Installed, chromium: Browser, name: 
     assert complaints == []
     assert {address.split("/")[2] for address in asked} == {world.settings.origin().split("/")[2]}
     context.close()
+
+
+def test_a_stranger_finds_out_who_decides_and_what_was_declined(world: Installed, stranger: BrowserContext) -> None:
+    page = stranger.new_page()
+    page.goto(public(world, "/"))
+    page.get_by_role("link", name="Who sits in the committee").click()
+    expect(page.get_by_text("Member pat")).to_be_visible()
+    page.get_by_role("link", name="what it said no to").click()
+    expect(page.get_by_text(REASON)).to_be_visible()
+    expect(page.get_by_text(PATIENT_REASON)).to_be_visible()
+    page.goto(public(world, f"/projects/{GRANT}"))
+    expect(page.get_by_text("We want to read what comes of it.")).to_be_visible()
+    page.get_by_role("link", name="A list was sent to the wrong project").click()
+    expect(page.get_by_text("Data reached somebody who should not have had it")).to_be_visible()
+    assert stranger.cookies() == []
 
 
 def test_one_question_and_one_change(world: Installed, chromium: Browser) -> None:

@@ -35,6 +35,8 @@ PAGES = {
     "incidents": "/incidents",
     "complaints": "/complaints",
     "outcomes": "/outcomes",
+    "committee": "/committee",
+    "declined": "/declined",
     "easy": "/easy",
     "glossary": "/glossary",
     "404": "/nothing",

@@ -121,7 +121,10 @@ def submit(
     root: RootOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Hand an application in for a person: a new one, or one that came back (--again)."""
+    """Hand an application in for a person: a new one, or one that came back (--again).
+
+    What the committee decides is public; of what it declines the title, the kind of organisation, the day, and why.
+    """
     here = Installation.open(root)
     given = read_record(ApplicationFile, file)
     who = person_of(person, here.settings).model_copy(update={"roles": frozenset({Role.researcher})})

@@ -28,7 +28,7 @@ from tre.domain.people import Role
 from tre.sources.committee_policy import load_committee
 from tre.sources.decisions import check_record
 from tre.sources.signed import COMMITTEE, GRANT_SIGNERS, KINDS, key_id, load_signers
-from tre.store import applications
+from tre.store import applications, committee_told
 from tre.store import committee as store
 from tre.system.layout import Layout
 from tre.system.resources import read_record
@@ -83,7 +83,7 @@ def add_seat(
     root: RootOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Give a person a seat for a term."""
+    """Give a person a seat for a term. Name, organisation, term and interests are public: tell the person before."""
     here = Installation.open(root)
     typed = {
         "id": store.new_seat_id(),
@@ -117,7 +117,7 @@ def _utc(moment: datetime) -> datetime:
 def end_seat(
     seat: Annotated[str, typer.Argument(help="The seat's identifier.")], reason: Because, root: RootOption = None
 ) -> None:
-    """End a term now; votes that the member cast on what is not decided yet count no more."""
+    """End a term now; votes that the member cast on what is not decided yet count no more. The reason is not public."""
     here = Installation.open(root)
     said = check_reason(reason)
     with here.database.change(here.event("seat.ended", f"seat/{seat}", reason=said)) as change:
@@ -132,7 +132,7 @@ def declare(
     interest: Annotated[list[str] | None, typer.Option(help="An organisation or a person; repeatable.")] = None,
     root: RootOption = None,
 ) -> None:
-    """Note a member's interests in place of those noted before; without any, there are none."""
+    """Note a member's interests in place of those noted before; without any, there are none. They are public."""
     here = Installation.open(root)
     with here.database.change(here.event("seat.interests-declared", f"seat/{seat}")) as change:
         noted = store.declare(change, seat, interest or [])
@@ -150,6 +150,9 @@ def vote(
     condition: Annotated[list[str] | None, typer.Option(help="A condition as DUO code; repeatable.")] = None,
     condition_text: Annotated[list[str] | None, typer.Option(help="A condition in words; repeatable.")] = None,
     question: Annotated[list[str] | None, typer.Option(help="A question to the applicant; repeatable.")] = None,
+    for_the_public: Annotated[
+        str, typer.Option(help="What anybody may read of it once it is approved or declined; without the name.")
+    ] = "",
     root: RootOption = None,
 ) -> None:
     """Cast a member's vote on an application as it is now."""
@@ -161,6 +164,7 @@ def vote(
         "conditions": condition or [],
         "conditionTexts": condition_text or [],
         "questions": question or [],
+        "forThePublic": for_the_public or None,
     }
     text = parse_record(VoteText, typed, source="the vote")
     act, terms = _act(here, person), load_committee(here.layout.root).spec
@@ -235,9 +239,28 @@ def _print_decision(found: SignedDecision) -> None:
     common.print_table("votes", ("constituency", "member", "vote", "reasons"), rows)
     aside = [(one.constituency, str(one.member), one.why) for one in record.stood_aside]
     common.print_table("stood aside", ("constituency", "member", "why"), aside)
+    for text in (*record.public_reasons, *(f"patient members: {text}" for text in record.patient_reasons)):
+        common.out.print(f"for the public: {text}", markup=False, highlight=False)
     for text in (*record.conditions, *record.condition_texts):
         common.out.print(f"condition: {text}", markup=False, highlight=False)
     common.out.print(f"plan {record.plan_digest}\ndecision {record.digest()}", highlight=False)
+
+
+@decisions.command("withhold")
+@command
+def withhold(
+    name: Annotated[str, typer.Argument(help="An application, a grant, or a decision's digest.")],
+    reason: Because,
+    root: RootOption = None,
+) -> None:
+    """Take title and words of a decision from the public pages; the reason stands there, the signed record stays."""
+    here, said = Installation.open(root), check_reason(reason)
+    with here.database.read() as connection:
+        digest = store.require_decision(connection, name).record.digest()
+    event = here.event("committee.words-withheld", f"decision/{digest}", reason=said)
+    with here.database.change(event) as change:
+        told = committee_told.withhold(change, digest, said)
+    common.out.print(f"{told.application}: its words are public no more", highlight=False)
 
 
 @app.command("verify")

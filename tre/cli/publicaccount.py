@@ -15,7 +15,7 @@ from rich.markup import escape
 from tre.cli.common import Installation, JsonOption, RootOption, command, operator, out, print_json, print_table, when
 from tre.domain.errors import Reason, TREError
 from tre.domain.people import Person, Role
-from tre.domain.publicaccount.models import Item
+from tre.domain.publicaccount.models import IncidentType, Item
 from tre.domain.publicaccount.states import ItemKind
 from tre.portal import account_actions as do
 from tre.portal import account_public
@@ -56,11 +56,14 @@ def declare(
     happened: Annotated[str, typer.Option(metavar="DAY", help="the day it happened, as 2026-11-30")],
     text: Annotated[str, typer.Option(help="what happened, in plain words")],
     done: Annotated[str, typer.Option(help="what was done so far")],
+    kind: Annotated[IncidentType, typer.Option(help="what kind of thing went wrong")] = IncidentType.other,
+    project: Annotated[str, typer.Option(help="the project that it concerns, by its public name")] = "",
     as_json: JsonOption = False,
     root: RootOption = None,
 ) -> None:
     """Tell everybody what happened. It is public at once."""
     fields = {"title": title, "happened": happened, "text": text, "done": done}
+    fields |= {"type": kind.value, "project": project}
     item = do.declare_incident(_portal(Installation.open(root)), _keyboard(), fields)
     _told(item, "declared, and public", as_json)
 

@@ -9,10 +9,8 @@ import typer
 
 from tre.cli.common import Installation, JsonOption, RootOption, command, out, print_json
 from tre.domain.errors import Reason, TREError
+from tre.portal.context import Portal
 from tre.portal.register_site import build
-from tre.portal.routes import public
-from tre.portal.site import site_for
-from tre.portal.speaking import languages_of
 
 app = typer.Typer(help="The public account of data uses.", no_args_is_help=True)
 
@@ -35,10 +33,8 @@ def build_site(
     """Write the public pages, the register's workbook, CSV, JSON and feed as files that need no service."""
     here = Installation.open(root)
     origin = _origin(address) if address is not None else here.settings.origin()
-    site = site_for(here.settings, public_navigation=public.NAVIGATION).published_at(origin)
-    site = site.speaks(languages_of(here.layout.root, here.settings))
-    with here.database.read() as connection:
-        built = build(connection, site, origin, directory.absolute())
+    portal = Portal(settings=here.settings, layout=here.layout, database=here.database, clock=here.clock)
+    built = build(portal, origin, directory.absolute())
     if as_json:
         print_json(built.as_plain())
         return

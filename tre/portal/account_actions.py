@@ -150,7 +150,8 @@ def _refusal(fields: Fields) -> RefusalClass:
 
 def _corrected(portal: Portal, person: Person, item: Item, fields: Fields) -> Item:
     assert isinstance(item.body, Incident)
-    return acts.correct(item, _incident(person, fields, item.body.happened_at), portal.clock.now())
+    kept = {"type": item.body.type or "", "project": item.body.project or ""}
+    return acts.correct(item, _incident(portal, person, kept | dict(fields), item.body.happened_at), portal.clock.now())
 
 
 _Move = Callable[[Portal, Person, Item, Fields], Item]
@@ -175,14 +176,30 @@ def declare_incident(portal: Portal, person: Person, fields: Fields) -> Item:
     happened = _day(fields.get("happened", ""), "when it happened")
     if happened > portal.clock.now():
         raise TREError(Reason.BadInput, "This day is still to come.", why=_PAST, remedy="Say when it happened.")
-    return _keep(portal, person, "declared", _incident(person, fields, happened))
+    return _keep(portal, person, "declared", _incident(portal, person, fields, happened))
 
 
-def _incident(person: Person, fields: Fields, happened: datetime) -> Incident:
+def _incident(portal: Portal, person: Person, fields: Fields, happened: datetime) -> Incident:
     role = Role.operator if person.holds(Role.operator) else Role.data_manager
-    said = {name: fields.get(name, "") for name in ("text", "done")}
-    lines = {name: as_line(fields.get(name, ""), 501) for name in ("title", "correction")}
-    return parse_record(Incident, said | lines | {"happenedAt": happened, "declaredBy": role}, source="The form")
+    said: dict[str, Any] = {name: fields.get(name, "") for name in ("text", "done")}
+    said |= {name: as_line(fields.get(name, ""), 501) for name in ("title", "correction")}
+    said |= {name: as_line(fields.get(name, ""), 64) or None for name in ("type", "project")}
+    found = parse_record(Incident, said | {"happenedAt": happened, "declaredBy": role}, source="The form")
+    if found.project is not None:
+        _check_told(portal, found.project)
+    return found
+
+
+def _check_told(portal: Portal, project: str) -> None:
+    """What the public does not know of is not named in public. Raises `TREError(BadInput)`."""
+    with portal.database.read() as connection:
+        if not grants.ever_active(connection, project):
+            raise TREError(
+                Reason.BadInput,
+                f"The register has no project {project!r}.",
+                why="An incident names a project that the public knows of, or none.",
+                remedy="Copy the name from the address of its public page, or leave it empty.",
+            )
 
 
 def receive_complaint(portal: Portal, person: Person, fields: Fields) -> Item:

@@ -9,7 +9,9 @@ Does not guarantee: that a text is right. Whoever published it answers for it.
 from __future__ import annotations
 
 import re
-from typing import cast
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple, cast
 
 from sqlalchemy import Connection
 
@@ -25,6 +27,7 @@ from tre.domain.publicaccount.models import (
     Consultation,
     Enquiry,
     Incident,
+    IncidentType,
     Outcome,
     OutcomeType,
     PolicyChange,
@@ -88,9 +91,14 @@ class PublicQuestions(Record):
 
 
 class PublicIncident(PublicText):
-    """What happened (`text`) and what was done (`reply`); `correction` says why the wording was changed."""
+    """What happened (`text`) and what was done (`reply`); `correction` says why the wording was changed.
+
+    `project` names the project that it concerns, if one.
+    """
 
     title: Line
+    type: IncidentType
+    project: Line | None = None
     happened_at: UtcTime
     declared_by: Role
     resolved_at: UtcTime | None = None
@@ -173,6 +181,8 @@ def incidents(connection: Connection) -> list[PublicIncident]:
             PublicIncident(
                 **_text(wordings).as_named(),
                 title=body.title,
+                type=body.type or IncidentType.other,
+                project=body.project,
                 happened_at=body.happened_at,
                 declared_by=body.declared_by,
                 resolved_at=ended[wordings[0].item],
@@ -180,6 +190,22 @@ def incidents(connection: Connection) -> list[PublicIncident]:
             )
         )
     return found
+
+
+class IncidentCount(NamedTuple):
+    """How many incidents of a kind happened in a year."""
+
+    year: int
+    type: IncidentType
+    number: int
+
+
+def count_incidents(found: Iterable[PublicIncident]) -> list[IncidentCount]:
+    """Incidents by the year in which they happened, the latest first, and by kind."""
+    counts = Counter((one.happened_at.year, one.type) for one in found)
+    kinds = list(IncidentType)
+    ordered = sorted(counts.items(), key=lambda one: (-one[0][0], kinds.index(one[0][1])))
+    return [IncidentCount(year, kind, count) for (year, kind), count in ordered]
 
 
 def complaints(portal: Portal, connection: Connection) -> PublicComplaints:

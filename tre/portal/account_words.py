@@ -6,7 +6,7 @@ Guarantees: every member of each has its words (a test compares).
 from __future__ import annotations
 
 from tre.domain.people import Role
-from tre.domain.publicaccount.models import OutcomeType
+from tre.domain.publicaccount.models import IncidentType, OutcomeType
 from tre.domain.publicaccount.states import ItemKind, ItemState
 
 KINDS: dict[ItemKind, str] = {
@@ -46,6 +46,13 @@ OUTCOMES: dict[OutcomeType, str] = {
     OutcomeType.tool: "A tool",
     OutcomeType.care: "A change in care",
     OutcomeType.nothing: "Nothing yet",
+}
+INCIDENTS: dict[IncidentType, str] = {
+    IncidentType.disclosure: "Data reached somebody who should not have had it",
+    IncidentType.access: "Somebody got in who should not have",
+    IncidentType.integrity: "Data were lost, or were wrong",
+    IncidentType.outage: "The service did not work",
+    IncidentType.other: "Something else",
 }
 ACTS: dict[str, str] = {
     "answer": "Write the answer",

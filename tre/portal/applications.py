@@ -68,6 +68,7 @@ from tre.portal.routes import (
     projects,
     public,
     public_account,
+    public_committee,
     quarantine,
     register,
     releases,
@@ -109,7 +110,7 @@ DESK_GROUPS: tuple[Any, ...] = (
 )
 """Groups of pages; one that has entries in the navigation names them in `NAVIGATION`."""
 
-PUBLIC_GROUPS: tuple[Any, ...] = (public, register, public_account, plain_words)
+PUBLIC_GROUPS: tuple[Any, ...] = (public, register, public_account, public_committee, plain_words)
 """Groups of public pages."""
 
 

@@ -30,6 +30,7 @@ WORDS: tuple[Entry, ...] = (
     Entry("Complaint", "You tell us that we did something badly. We must answer you in a set time."),
     Entry("Data", "Facts that are written down. Here these are scans and notes from the care of patients."),
     Entry("Dataset", "A set of data that belongs together, such as chest scans from some hospitals."),
+    Entry("Declined", "The committee said no. The project does not get in, and we say why."),
     Entry("DOI", "A number that always leads to the same paper, even if the paper moves."),
     Entry("Exception", "A file did not keep a rule, but it was safe to let it go. The reason is written down."),
     Entry("Have your say", "We want to change a rule. You can tell us what you think before we do it."),

@@ -1,15 +1,16 @@
 """The public pages as files, for a place where nothing of this service answers.
 
-Guarantees: the same record gives the same bytes; the pages are the ones that the public process shows, less what asks
-(the search). A directory is replaced in one step: whoever reads it sees the old one or the new. Only an empty directory
-or one that was made here is ever replaced.
+Guarantees: the same record gives the same bytes, until one of its clocks has run out (a term, a day for comments, an
+answer that is due); the pages are the ones that the public process shows, less what asks (the search, the forms for
+questions and comments: a line says where to ask). A directory is replaced in one step: whoever reads it sees the old
+one or the new. Only an empty directory or one that was made here is ever replaced.
 
-Does not guarantee: that addresses work below a path: the files are to stand at the root of a host.
+Does not guarantee: that addresses work below a path: the files are to stand at the root of a host; that a page which
+says "open" is still right when it is read: build it again.
 """
 
 from __future__ import annotations
 
-import json
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -26,19 +27,23 @@ from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import GrantRecord
 from tre.domain.model import Record
 from tre.domain.register.entry import RegisterEntry, entry_of
-from tre.portal.pages import STATIC, render_still
+from tre.portal.account_site import write_account
+from tre.portal.context import Portal
+from tre.portal.pages import STATIC
 from tre.portal.register_files import KINDS
 from tre.portal.register_views import Known, dataset_page
-from tre.portal.routes import public
+from tre.portal.routes import public, public_account
 from tre.portal.routes import register as pages
-from tre.portal.site import Site
-from tre.portal.speaking import spoken_in_files, to
+from tre.portal.site import site_for
+from tre.portal.speaking import languages_of, to
+from tre.portal.still import Writer
 from tre.register.feed import NEWEST, feed
 from tre.register.reading import facts_of, records
 from tre.slices.files import exchange, sync_filesystem
 from tre.store import datasets, register
-from tre.system.languages import speaking, spoken
+from tre.system.languages import spoken
 
+NAVIGATION = (*public.NAVIGATION, *public_account.NAVIGATION)
 MARK = ".tre-register"
 """Stands in every directory that was made here."""
 
@@ -58,43 +63,24 @@ class _StillChoice(public.Chosen):
         return to("/projects/" if page == 1 else f"/projects/pages/{page}/")
 
 
-class _Writer:
-    """Files below a directory, counted."""
-
-    def __init__(self, root: Path, site: Site) -> None:
-        self._root, self._site = root, site
-        self.files = self.bytes = 0
-
-    def file(self, path: str, data: bytes) -> None:
-        """One file."""
-        place = self._root / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(data)
-        self.files += 1
-        self.bytes += len(data)
-
-    def page(self, address: str, template: str, values: Callable[[], dict[str, Any]]) -> None:
-        """One page in each language, under its address as a directory; what it shows is put together in it."""
-        for each in spoken_in_files(self._site.languages):
-            with speaking(each):
-                text = render_still(self._site, address.rstrip("/") or "/", template, values())
-            self.file(f"{each.prefix}/{address.strip('/')}/index.html".lstrip("/"), text.encode())
-
-
 Watch = Callable[[int], None]
 
 
-def build(connection: Connection, site: Site, origin: str, target: Path, watch: Watch = lambda _done: None) -> Built:
-    """Write everything beside the target, then put it in the target's place.
+def build(portal: Portal, origin: str, target: Path, watch: Watch = lambda _done: None) -> Built:
+    """Write everything beside the target, then put it in the target's place; `origin` is where it will be published.
 
-    `watch` hears after each project how many are done. Raises `TREError(AlreadyExists)` where something else is there.
+    `watch` hears after each project how many are done. Raises `TREError(AlreadyExists)` where something else is there,
+    `TREError(PolicyMissing | BadInput)` for a policy that is not there or wrong.
     """
     _check_target(target)
     made = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     made.mkdir(parents=True)
     try:
-        writer = _Writer(made, site)
-        shown = _write(connection, writer, origin, watch)
+        site = site_for(portal.settings, public_navigation=NAVIGATION).published_at(origin)
+        writer = Writer(made, site.speaks(languages_of(portal.layout.root, portal.settings)))
+        with portal.database.read() as connection:
+            shown = _write(connection, writer, origin, watch)
+            write_account(writer, portal, connection)
         sync_filesystem(made)
         _place(made, target)
     finally:
@@ -124,7 +110,7 @@ def _place(made: Path, target: Path) -> None:
         made.rename(target)
 
 
-def _write(connection: Connection, writer: _Writer, origin: str, watch: Watch) -> tuple[int, int]:
+def _write(connection: Connection, writer: Writer, origin: str, watch: Watch) -> tuple[int, int]:
     writer.file(MARK, b"Made by `tre register build`, which may replace this directory.\n")
     for path in _assets():
         writer.file(f"static/{path.relative_to(STATIC)}", path.read_bytes())
@@ -148,14 +134,14 @@ def _assets() -> Iterator[Path]:
             yield path
 
 
-def _write_log(connection: Connection, writer: _Writer) -> None:
+def _write_log(connection: Connection, writer: Writer) -> None:
     checkpoint = last_checkpoint(connection)
-    writer.page("/log", "public/log.html", lambda: {"checkpoint": checkpoint})
+    writer.page("/log", "public/log.html", {"checkpoint": checkpoint})
     if checkpoint is not None:
         writer.file("log/checkpoint.txt", checkpoint.note.encode())
 
 
-def _write_data(connection: Connection, writer: _Writer) -> int:
+def _write_data(connection: Connection, writer: Writer) -> int:
     known = datasets.all_datasets(connection)
 
     def one(item: Dataset) -> dict[str, Any]:
@@ -167,17 +153,17 @@ def _write_data(connection: Connection, writer: _Writer) -> int:
     return len(known)
 
 
-def _write_list(connection: Connection, writer: _Writer) -> None:
+def _write_list(connection: Connection, writer: Writer) -> None:
     number, chosen = 1, _StillChoice()
     while True:
         values = public.list_values(connection, chosen, str(number))
-        writer.page(chosen.address(number), "public_projects.html", partial(dict, values))
+        writer.page(chosen.address(number), "public_projects.html", values)
         if number >= values["found"].pages:
             return
         number += 1
 
 
-def _write_projects(connection: Connection, writer: _Writer, watch: Watch) -> list[RegisterEntry]:
+def _write_projects(connection: Connection, writer: Writer, watch: Watch) -> list[RegisterEntry]:
     """Every project's page; the register's lines, too, so that each approval is read once."""
     known = Known(connection, many=True)
     titles = {name: item.title for name, item in known.datasets.items()}
@@ -190,7 +176,7 @@ def _write_projects(connection: Connection, writer: _Writer, watch: Watch) -> li
             return public.project_values(connection, grant, known) if spoken().language.translates else values
 
         writer.page(f"/projects/{grant.name}", "public_project.html", in_words)
-        writer.file(f"projects/{grant.name}.json", json.dumps(plain, indent=1).encode() + b"\n")
+        writer.json(f"projects/{grant.name}.json", plain)
         lines.append(entry_of(facts_of(grant, titles)))
         watch(len(lines))
     return lines

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from tre.domain.committee.published import PublicDecision
 from tre.domain.datasets import Dataset
 from tre.domain.grants.models import GrantRecord, GrantSlice
 from tre.domain.grants.register import OptOutAnswer, RegisterDetails
@@ -21,8 +23,10 @@ from tre.domain.names import slice_id
 from tre.domain.register.slices import SITE, PublicDimension, PublicShare, PublicSlice
 from tre.domain.slices.shown import HIDDEN, Shown, SmallNumbers
 from tre.domain.slices.vocabulary import CLINICAL_COLUMNS
+from tre.portal import account_public
+from tre.portal.account_public import PublicIncident, PublicOutcome
 from tre.slices import planwords
-from tre.store import datasets, optouts, register
+from tre.store import committee_told, datasets, optouts, register
 from tre.store.register import Outputs
 from tre.system.languages import gettext, gettext_noop, separated
 
@@ -210,7 +214,8 @@ def spaced(field: str) -> str:
 class Known:
     """The datasets, and their opt-outs, read once for however many projects are shown.
 
-    For `many` projects it is also read once which of them ever asked for a file to leave: most never did.
+    For `many` projects it is also read once which of them ever asked for a file to leave (most never did), what was
+    decided of them and what came of them.
     """
 
     def __init__(self, connection: Connection, *, many: bool = False) -> None:
@@ -218,6 +223,40 @@ class Known:
         self._asked = register.askers(connection) if many else None
         self.datasets = {item.name: item for item in datasets.all_datasets(connection)}
         self._opt_outs: dict[str, OptOutView] = {}
+
+    def decisions(self, project: str) -> list[PublicDecision]:
+        """What was decided of a project, the latest first."""
+        if self._asked is None:
+            return committee_told.decisions_on(self._connection, project)
+        return self._all_decisions.get(project, [])
+
+    @cached_property
+    def _all_decisions(self) -> dict[str, list[PublicDecision]]:
+        return committee_told.decisions_by_project(self._connection)
+
+    def incidents(self, project: str) -> list[PublicIncident]:
+        """Incidents that concern a project, the latest first."""
+        return self._all_incidents.get(project, [])
+
+    @cached_property
+    def _all_incidents(self) -> dict[str, list[PublicIncident]]:
+        found: dict[str, list[PublicIncident]] = {}
+        for one in account_public.incidents(self._connection):
+            found.setdefault(one.project or "", []).append(one)
+        return found
+
+    def outcomes(self, project: str) -> list[PublicOutcome]:
+        """What came of a project, the latest first."""
+        if self._asked is None:
+            return account_public.outcomes(self._connection, project)
+        return self._all_outcomes.get(project, [])
+
+    @cached_property
+    def _all_outcomes(self) -> dict[str, list[PublicOutcome]]:
+        found: dict[str, list[PublicOutcome]] = {}
+        for one in account_public.outcomes(self._connection):
+            found.setdefault(one.project, []).append(one)
+        return found
 
     def title(self, dataset: str) -> str:
         """What a dataset is called; its name where it is not known here any more."""

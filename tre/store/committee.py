@@ -20,6 +20,7 @@ from tre.domain.committee import eligibility, voting
 from tre.domain.committee.decision import Decided
 from tre.domain.committee.models import EmergencyVote, Recusal, Seat, Vote, VoteText
 from tre.domain.committee.policy import CommitteePolicy, CommitteeTerms
+from tre.domain.committee.published import PublicSeat, published
 from tre.domain.committee.signed import SignedDecision
 from tre.domain.committee.tally import Ballot
 from tre.domain.committee.voting import Act
@@ -28,7 +29,7 @@ from tre.domain.events import Event
 from tre.domain.grants.models import Suspension, SuspensionScope
 from tre.domain.names import short_hash
 from tre.store import applications as applications_store
-from tre.store import grants
+from tre.store import committee_told, grants
 from tre.store.database import Change, new_id
 from tre.store.tables.committee import (
     committee_decisions,
@@ -114,6 +115,7 @@ def _seat_row(seat: Seat) -> dict[str, Any]:
         "begins": seat.begins,
         "ends": seat.last,
         "document": seat.model_dump(mode="json", by_alias=True),
+        "told": PublicSeat.of(seat).as_plain(),
     }
 
 
@@ -197,7 +199,10 @@ def close(change: Change, application: str, terms: CommitteeTerms, act: Act) -> 
 
 
 def keep_decision(change: Change, before: Application, made: Decided, signed: SignedDecision) -> Application:
-    """Keep a decision and what the application is by it. Raises `TREError(Conflict)` as `applications.save`."""
+    """Keep a decision, what the application is by it, and what the public reads of it.
+
+    Raises `TREError(Conflict)` as `applications.save`.
+    """
     record = made.record
     change.connection.execute(
         insert(committee_decisions).values(
@@ -210,6 +215,8 @@ def keep_decision(change: Change, before: Application, made: Decided, signed: Si
             decided_at=record.decided_at,
         )
     )
+    if (told := published(record, made.application)) is not None:
+        committee_told.tell(change, record, told)
     return applications_store.save(change, before, made.application)
 
 

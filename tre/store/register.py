@@ -23,12 +23,14 @@ from tre.domain.grants.models import AccessGrantSpec
 from tre.domain.grants.policies import effective_end
 from tre.domain.grants.states import ENDED_PHASES, GrantPhase
 from tre.domain.model import Line, Record, UtcTime, as_line
+from tre.domain.publicaccount.states import ItemKind
 from tre.domain.register.slices import PublicSlice
 from tre.domain.slices.plan import Counts
 from tre.store.database import Change
 from tre.store.tables.airlock import export_files, export_requests
 from tre.store.tables.data import releases
 from tre.store.tables.grants import grant_slices
+from tre.store.tables.publicaccount import account_published
 from tre.store.tables.register import register_projects as projects
 from tre.store.tables.register import register_slices
 
@@ -190,6 +192,13 @@ def sectors(connection: Connection) -> list[str]:
 def names(connection: Connection) -> list[str]:
     """Names of all projects that are told of, in order."""
     return list(connection.execute(select(projects.c.name).order_by(projects.c.name)).scalars())
+
+
+def titles_with_outcomes(connection: Connection) -> dict[str, str]:
+    """What projects are called of which an outcome is published."""
+    told = select(account_published.c.about).where(account_published.c.kind == ItemKind.outcome.value)
+    query = select(projects.c.name, projects.c.title).where(projects.c.name.in_(told))
+    return {row.name: row.title for row in connection.execute(query)}
 
 
 class Totals(Record):

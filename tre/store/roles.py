@@ -5,8 +5,8 @@
 Guarantees: `RIGHTS` is all that the roles may do, by table and, where that is less, by column: every migration takes
 everything away and gives this again, in its transaction. Nobody but the controller adds leaves, checkpoints or hashes;
 nobody changes or removes an event, a leaf or a checkpoint; the public pages write nothing, cannot even stop others
-from writing, and see neither accounts, sessions and people nor what an export holds; who may add an event cannot
-choose its number.
+from writing, and see neither accounts, sessions and people nor what an export holds, and of the committee no vote; who
+may add an event cannot choose its number.
 
 Does not guarantee: that a program in its role tells the truth (the portal may write what any person at the portal may
 bring about), nor anything against the owner of the tables, which only migrations use.
@@ -74,6 +74,7 @@ _COUNTED: Rights = {
     "committee_votes": _READ,
     "committee_recusals": _READ,
     "committee_decisions": _ADD,
+    "register_decisions": _ADD,
     "committee_emergencies": _READ,
 }
 _BESIDE: Rights = {
@@ -188,6 +189,7 @@ RIGHTS: dict[Role, Rights] = {
         "grant_slices": _KEEP,
         "register_projects": _KEEP,
         "register_slices": _KEEP,
+        "register_decisions": "SELECT, UPDATE (told)",  # to withhold words
         "sources": _READ,
         "source_messages": _TELLS,
         "source_grants": _READ,
@@ -204,6 +206,8 @@ RIGHTS: dict[Role, Rights] = {
         "releases": "SELECT (dataset, name, counts, created_at)",
         "register_projects": _READ,
         "register_slices": _READ,
+        "register_decisions": _READ,
+        "committee_seats": "SELECT (id, told)",
         "grants": "SELECT (name, generation, spec, phase, evidence_verified, activated_at, revoked_at)",
         "grant_slices": _READ,
         "export_requests": "SELECT (id, grant, state, exceptions)",

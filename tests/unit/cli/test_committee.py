@@ -130,6 +130,28 @@ def test_a_decision_is_verified_by_anybody_who_has_the_key(place: Place, tmp_pat
         assert "is no public key" in place.refused("committee", "verify", str(kept), "--key", str(wrong)).shown
 
 
+def test_words_for_the_public_are_typed_and_shown(place: Place) -> None:
+    place.sit()
+    name = place.submit()
+    said = place.refused(
+        *("committee", "vote", name, "--as", "local:pat", "--choice", "decline", "--reasons", "x"),
+        *("--for-the-public", "See https://a.example"),
+    ).shown
+    assert "forThePublic: no links" in said
+    for who in PEOPLE:
+        place.vote(name, who, "decline", "--for-the-public", f"Too much ({who}).")
+    place.site.settle()
+    shown = place.done("committee", "decision", "show", name).shown
+    assert "for the public: Too much (clara)." in shown
+    assert "for the public: patient members: Too much (pat)." in shown
+    withheld = ["committee", "decision", "withhold", name, "--reason"]
+    assert "control characters" in place.refused(*withheld, "a\nb").shown
+    assert "public no more" in place.done(*withheld, "It named a person.").shown
+    assert "Too much (pat)." in place.done("committee", "decision", "show", name).shown
+    nothing = place.refused("committee", "decision", "withhold", "a-nothing", "--reason", "x")
+    assert "There is no decision" in nothing.shown
+
+
 def test_questions_are_answered_and_a_chair_closes(place: Place) -> None:
     seats = place.sit()
     name = place.submit()

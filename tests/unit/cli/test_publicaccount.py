@@ -27,6 +27,15 @@ def test_an_incident_is_declared_and_listed(here: Here) -> None:
     here.refused("incident", "declare", *INCIDENT[2:], "--title", "", "--happened", "2026-01-02")
 
 
+def test_an_incident_has_a_kind_and_no_project_that_nobody_knows_of(here: Here) -> None:
+    day = ("--happened", "2026-01-02")
+    told = json.loads(here.done("incident", "declare", *INCIDENT, *day, "--kind", "outage", "--json").out)
+    assert (told["body"]["type"], "project" in told["body"]) == ("outage", False)
+    assert "The register has no project" in here.refused("incident", "declare", *INCIDENT, *day, "--project", "x").err
+    assert here.tre("incident", "declare", *INCIDENT, *day, "--kind", "magic").code == 2
+    assert len(json.loads(here.done("incident", "list", "--json").out)) == 1
+
+
 def test_a_change_is_opened_and_decided_when_its_time_is_over(here: Here, tmp_path: Path) -> None:
     before, after, binary = (tmp_path / name for name in ("before.yaml", "after.yaml", "picture.png"))
     before.write_text(BEFORE)

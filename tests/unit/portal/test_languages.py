@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -14,6 +15,7 @@ from fastapi.routing import APIRoute
 
 from tests.support.pseudo import CODE, OWN_NAME, compiled, speak_pseudo, unmarked
 from tests.unit.portal.account_world import AFTER, BEFORE, QUESTION, Stranger, begin, do, taking_in
+from tests.unit.portal.committee_world import furnish_committee
 from tests.unit.portal.register_world import TITLE, furnish, project
 from tests.unit.portal.world import BASE_SETTINGS, GRANT, World
 from tre.domain.errors import Reason, TREError
@@ -21,9 +23,7 @@ from tre.domain.languages import CODE as LANGUAGE
 from tre.domain.publicaccount.states import ItemKind
 from tre.portal.applications import PUBLIC_GROUPS, public_switch
 from tre.portal.register_site import build
-from tre.portal.routes import public
-from tre.portal.site import site_for
-from tre.portal.speaking import TAKEN, languages_of
+from tre.portal.speaking import TAKEN
 from tre.store import publicaccount as store
 
 MACHINES = re.compile(r".*\.(json|rss|csv|xlsx|txt)")
@@ -148,8 +148,10 @@ async def _furnished(world: World) -> dict[str, str]:
         "optOuts": {"applied": "No", "explanation": "A law says so."}
     })  # fmt: skip
     world.add_grant("waits", active=False)
+    furnish_committee(world, grant="told")
     change = {"title": "Smaller", "text": "We want.", "closes": "2027-01-31", "before": BEFORE, "after": AFTER}
     incident = {"title": "A wrong list", "happened": "2026-10-30", "text": "A list was sent.", "done": "Deleted."}
+    incident |= {"type": "disclosure", "project": "told"}
     async with taking_in(world):
         names = {kind: await Stranger(world).ask(f"{QUESTION} {kind}") for kind in ("waits", "answered", "refused")}
         await do(world, "olga", names["answered"], "answer", reply="Four people.")
@@ -315,11 +317,9 @@ def test_settings_that_name_no_languages_are_refused(tmp_path: Path, languages: 
 
 def test_every_language_as_files(world: World, tmp_path: Path) -> None:
     furnish(world, sites=True)
-    site = site_for(world.settings, public_navigation=public.NAVIGATION).published_at("https://register.example")
-    languages = languages_of(world.layout.root, world.settings)
-    with world.database.read() as connection:
-        built = build(connection, site.speaks(languages), "https://register.example", tmp_path / "site")
-        build(connection, site, "https://register.example", tmp_path / "plain")
+    built = build(world.desk, "https://register.example", tmp_path / "site")
+    english = world.settings.model_copy(update={"languages": ("en",)})
+    build(replace(world.desk, settings=english), "https://register.example", tmp_path / "plain")
     found = {str(path.relative_to(tmp_path / "site")): path for path in (tmp_path / "site").rglob("*.*")}
     pages = {name: path.read_text() for name, path in found.items() if name.endswith(".html")}
     assert built.files == len([path for path in (tmp_path / "site").rglob("*") if path.is_file()])

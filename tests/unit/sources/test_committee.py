@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from tests.support.factories import access_grant
+from tre.domain.committee.signed import SignedDecision
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import AccessGrant
+from tre.sources.decisions import check_record
 from tre.sources.signed import (
     COMMITTEE,
     COMMITTEE_SIGNERS,
@@ -20,6 +23,7 @@ from tre.sources.signed import (
     SOURCE,
     check_evidence,
     is_evidence_good,
+    key_id,
     load_signers,
     sign,
     sign_decision,
@@ -80,3 +84,21 @@ def test_without_this_services_key_its_decisions_open_nothing(tmp_path: Path, ke
 def test_kinds_share_neither_directory_nor_mark_nor_words() -> None:
     for values in zip(*((kind.directory, kind.mark, kind.context) for kind in KINDS.values()), strict=True):
         assert len(set(values)) == len(KINDS)
+
+
+OLD = Path(__file__).parents[2] / "assets" / "committee" / "before-words-for-the-public"
+
+
+def test_a_decision_that_was_signed_before_members_wrote_for_the_public_still_holds() -> None:
+    written = json.loads(OLD.with_suffix(".json").read_text())
+    key = serialization.load_pem_public_key(OLD.with_suffix(".pub").read_bytes())
+    assert isinstance(key, Ed25519PublicKey)
+    keys = {KINDS[COMMITTEE].mark + key_id(key): key}
+    found = SignedDecision.model_validate(written)
+    check_record(found, keys)
+    assert found.as_plain() == written
+    assert (found.record.public_reasons, found.record.patient_reasons) == ((), ())
+    written["record"]["votes"][0]["forThePublic"] = "Added later."
+    with pytest.raises(TREError) as caught:
+        check_record(SignedDecision.model_validate(written), keys)
+    assert caught.value.reason is Reason.SignatureInvalid

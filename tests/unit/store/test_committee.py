@@ -31,6 +31,7 @@ from tre.domain.applications.models import Application
 from tre.domain.applications.states import ApplicationState
 from tre.domain.committee.decision import decided
 from tre.domain.committee.models import Seat
+from tre.domain.committee.published import published
 from tre.domain.committee.tally import tally
 from tre.domain.errors import Reason, TREError
 from tre.domain.events import Event, program
@@ -40,7 +41,7 @@ from tre.domain.people import Person, Role
 from tre.sources.decisions import check_record, sign_record
 from tre.sources.signed import key_id
 from tre.store import applications as store
-from tre.store import circles, committee, grants
+from tre.store import circles, committee, committee_told, grants
 from tre.store.database import Database, new_id
 
 KEY = Ed25519PrivateKey.generate()
@@ -84,9 +85,10 @@ def reviewed(database: Database, title: str = "Severity") -> Application:
     return save(database, handed, acts.taken_up(handed, plans_for(handed), WAY, NOON))
 
 
-def cast(database: Database, application: Application, name: str, choice: str = "approve") -> None:
+def cast(database: Database, application: Application, name: str, choice: str = "approve", public: str = "") -> None:
+    said = text(choice, forThePublic=public or None)
     with database.change(committee.event_of("committee.voted", f"application/{application.id}", act(name))) as change:
-        committee.cast(change, application.id, text(choice), application.matter or "", TERMS, act(name))
+        committee.cast(change, application.id, said, application.matter or "", TERMS, act(name))
 
 
 def test_an_application_goes_in_and_comes_out(database: Database) -> None:
@@ -192,9 +194,16 @@ def test_seats_are_given_ended_and_told_of(database: Database) -> None:
     assert reason(taken) is Reason.Conflict
 
 
+MEMBERS = ("clara", "adam", "connie", "pat")
+
+
 def approve(database: Database, found: Application) -> Application:
-    for name in ("clara", "adam", "connie", "pat"):
+    for name in MEMBERS:
         cast(database, found, name)
+    return decide(database, found)
+
+
+def decide(database: Database, found: Application) -> Application:
     with database.change(event()) as change:
         ballot = committee.ballot(change.connection, found.id)
         made = decided(found, tally(found, ballot, TERMS, NOON), POLICY, None, NOON)
@@ -284,6 +293,112 @@ def test_programs_write_what_is_theirs_and_nothing_else(backend: Backend, path: 
         ballot = committee.ballot(change.connection, found.id)
         made = decided(found, tally(found, ballot, TERMS, NOON), POLICY, None, NOON)
         assert committee.keep_decision(change, found, made, sign_record(made.record, KEY)).grant
+
+
+def decline(database: Database, title: str, *words: str, choice: str = "decline") -> Application:
+    found = reviewed(database, title)
+    for name, public in zip(MEMBERS, words or ("",) * 4, strict=True):
+        cast(database, found, name, choice, public)
+    return decide(database, found)
+
+
+def test_the_public_reads_of_what_was_declined_in_the_same_moment(database: Database) -> None:
+    approved = approve(database, reviewed(database))
+    decline(database, "First", "Too much was asked for.", "", "Too much was asked for.", "We saw no use in it.")
+    decline(database, "Second")
+    decline(database, "Third", choice="defer")
+    with database.read() as connection:
+        second, first = sorted(committee_told.declined(connection), key=lambda one: one.title, reverse=True)
+        assert (first.title, second.title) == ("First", "Second")
+        assert (first.reasons, first.patients) == (("Too much was asked for.",), ("We saw no use in it.",))
+        assert (first.sector, first.change, first.has_words, second.has_words) == ("academic", False, True, False)
+        assert len(committee_told.declined(connection, 1)) == 1
+        assert committee_told.declined_by_year(connection) == {NOON.year: 2}
+        (shown,) = committee_told.decisions_on(connection, approved.grant or "")
+        assert (shown.outcome, shown.application) == ("approved", approved.id)
+        assert committee_told.decisions_by_project(connection) == {approved.grant: [shown]}
+        assert committee_told.decisions_on(connection, "other") == []
+
+
+def test_a_decision_that_is_not_kept_is_not_told(database: Database) -> None:
+    found = reviewed(database)
+    for name in MEMBERS:
+        cast(database, found, name, "decline")
+    stale = found.changed(version=found.version - 1)
+    assert reason(lambda: decide(database, stale)) is Reason.Conflict
+    with database.read() as connection:
+        assert committee_told.declined(connection) == []
+    decide(database, found)
+    with database.read() as connection:
+        assert len(committee_told.declined(connection)) == 1
+
+
+def test_the_public_reads_who_sits_and_of_no_account(database: Database) -> None:
+    with database.change(event("seat.ended")) as change:
+        committee.end_seat(change, SEATS[0].id, "An illness", NOON)
+        committee.declare(change, SEATS[3].id, ["A fund"])
+    with database.read() as connection:
+        found = {one.name: one for one in committee_told.seats(connection)}
+    assert list(found) == ["Member adam", "Member clara", "Member connie", "Member pat"]
+    clara, pat = found["Member clara"], found["Member pat"]
+    assert (clara.ends, clara.is_over(NOON), clara.chair) == (NOON, True, True)
+    assert (pat.interests, pat.is_over(NOON), pat.is_to_come(NOON)) == (("A fund",), False, False)
+    assert pat.is_to_come(pat.begins - timedelta(seconds=1))
+    text_of_all = str([one.as_plain() for one in found.values()])
+    assert "An illness" not in text_of_all
+    assert "local" not in text_of_all
+
+
+def test_the_public_process_reads_what_is_told_and_nothing_else(backend: Backend, path: Path) -> None:
+    if backend.kind == "sqlite":
+        pytest.skip("SQLite has no roles: the file's owner and groups take their place")
+    owner = backend.make(path)
+    portal, controller, public = (backend.as_role(owner, role) for role in ("portal", "controller", "public"))
+    with portal.change(event()) as change:
+        for one in SEATS:
+            committee.add_seat(change, one, TERMS)
+    found = reviewed(portal)
+    for name in MEMBERS:
+        cast(portal, found, name, "decline", f"Words of {name}.")
+    decide(controller, found)
+    with public.read() as connection:
+        assert next(one.name for one in committee_told.seats(connection)) == "Member adam"
+        assert [one.patients for one in committee_told.declined(connection)] == [("Words of pat.",)]
+        assert committee_told.declined_by_year(connection) == {NOON.year: 1}
+        assert committee_told.decisions_by_project(connection) == {}
+    for forbidden in (
+        committee.seats,
+        lambda connection: committee.votes_on(connection, found.id),
+        lambda connection: committee.decisions_on(connection, found.id),
+        lambda connection: committee.recusals_of(connection, found.id),
+        lambda connection: store.get(connection, found.id),
+    ):
+        with pytest.raises(Exception, match="permission denied"), public.read() as connection:
+            forbidden(connection)
+    digest = declined_digest(owner)
+    with backend.as_role(owner, "operator").change(event()) as change:
+        assert committee_told.withhold(change, digest, "It named a person.").withheld
+    for role in (portal, public, controller):
+        with pytest.raises(Exception, match=r"permission denied|read-only"), role.change(event()) as change:
+            committee_told.withhold(change, digest, "Again.")
+    for role in (portal, public):
+        with pytest.raises(Exception, match=r"permission denied|read-only"):
+            decline_told(role, found)
+
+
+def declined_digest(database: Database) -> str:
+    with database.read() as connection:
+        (digest,) = connection.exec_driver_sql("SELECT digest FROM register_decisions").scalars()
+    return str(digest)
+
+
+def decline_told(database: Database, found: Application) -> None:
+    with database.change(event()) as change:
+        ballot = committee.ballot(change.connection, found.id)
+        made = decided(found, tally(found, ballot, TERMS, NOON), POLICY, None, NOON)
+        told = published(made.record, made.application)
+        assert told is not None
+        committee_told.tell(change, made.record, told)
 
 
 def test_letters_go_to_the_author_and_to_seats_that_take_part(database: Database) -> None:

@@ -32,7 +32,6 @@ from tre.portal.applications import public_switch
 from tre.portal.context import Portal
 from tre.portal.register_site import build
 from tre.portal.routes import public
-from tre.portal.site import site_for
 from tre.register.reading import entries
 from tre.register.tables import csv_bytes, xlsx_bytes
 from tre.store import datasets, grants, register
@@ -121,9 +120,7 @@ def _read_all(portal: Portal) -> None:
 
 
 def _build(portal: Portal) -> None:
-    site = site_for(portal.settings, public_navigation=public.NAVIGATION)
-    with portal.database.read() as connection:
-        build(connection, site, portal.settings.origin(), portal.layout.root / "site")
+    build(portal, portal.settings.origin(), portal.layout.root / "site")
 
 
 # Many projects

@@ -133,7 +133,7 @@ def _problems(text: str) -> tuple[str, ...]:
     if (count := len(text.split())) > LAY_SUMMARY_WORDS:
         found.append(f"at most {LAY_SUMMARY_WORDS} words, these are {count}")
     if _LINK.search(text):
-        found.append("no links and addresses: the summary is read without them")
+        found.append("no links and addresses: the text is read without them")
     if _MARKDOWN.search(text) or _TAG.search(text):
         found.append("no markup: paragraphs of plain sentences")
     return tuple(found)

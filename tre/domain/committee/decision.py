@@ -4,6 +4,8 @@ Guarantees: the record names the application, its content and plans by digest, t
 and session, who stood aside and why, and what followed; whoever has it can count again, and a record whose outcome
 does not follow from its own votes is found out. The grant is named by the digest of its content.
 
+What members wrote for the public is told apart (`public_reasons`, `patient_reasons`), without names.
+
 Does not guarantee: that voters were who they said, beyond their sign-in; that is what their sessions are named for.
 """
 
@@ -21,7 +23,7 @@ from tre.domain.applications.states import ApplicationState
 from tre.domain.canonical import digest
 from tre.domain.committee.grants import Approving, grant_of
 from tre.domain.committee.models import Vote
-from tre.domain.committee.policy import CommitteePolicy, CommitteeTerms
+from tre.domain.committee.policy import PATIENT, CommitteePolicy, CommitteeTerms
 from tre.domain.committee.tally import Outcome, Tally, decide, with_patients
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import AccessGrant, AccessGrantSpec, Digest, DuoCode, ResourceName
@@ -77,6 +79,16 @@ class DecisionRecord(Record):
     decided_at: UtcTime
     grant: ResourceName | None = None
     grant_digest: Digest | None = None
+
+    @property
+    def public_reasons(self) -> tuple[str, ...]:
+        """What members other than patients wrote for the public with votes that counted; the order names nobody."""
+        return _without_order(vote for vote in self.votes if vote.constituency != PATIENT)
+
+    @property
+    def patient_reasons(self) -> tuple[str, ...]:
+        """What patient members wrote for the public."""
+        return _without_order(vote for vote in self.votes if vote.constituency == PATIENT)
 
     def digest(self) -> str:
         """What is signed, and what a grant's evidence names."""
@@ -137,6 +149,10 @@ def decided(
 
 def _distinct(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(texts))
+
+
+def _without_order(votes: Iterable[Vote]) -> tuple[str, ...]:
+    return tuple(sorted({vote.for_the_public for vote in votes if vote.for_the_public is not None}))
 
 
 def _met(votes: Sequence[Vote], terms: CommitteeTerms) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from tre.domain.applications.models import ApplicationId
-from tre.domain.applications.summary import plain_text
+from tre.domain.applications.summary import plain_text, within_length
 from tre.domain.committee.policy import Constituency
 from tre.domain.grants.models import Digest, DuoCode, ResourceName
 from tre.domain.model import Line, Record, UtcTime
@@ -21,6 +21,11 @@ from tre.domain.people import Subject
 
 SeatId = Annotated[str, Field(pattern=r"^s-[a-z2-7]{12}$")]
 Words = Annotated[str, Field(min_length=1, max_length=5000), AfterValidator(plain_text)]
+PublicWords = Annotated[
+    str, Field(min_length=1, max_length=1000), AfterValidator(plain_text), AfterValidator(within_length)
+]
+"""What anybody may read: short, plain, without links."""
+
 Interest = Annotated[Line, Field(min_length=1, max_length=300)]
 SessionId = Annotated[Line, Field(min_length=1, max_length=200)]
 
@@ -71,7 +76,7 @@ APPROVING = frozenset({Choice.approve, Choice.conditions})
 
 
 class VoteText(Record):
-    """What a member fills in."""
+    """What a member fills in. `reasons` are for colleagues and the record; `for_the_public` is published unnamed."""
 
     choice: Choice
     reasons: Words
@@ -79,6 +84,7 @@ class VoteText(Record):
     conditions: Annotated[tuple[DuoCode, ...], Field(max_length=30)] = ()
     condition_texts: Annotated[tuple[Words, ...], Field(max_length=20)] = ()
     questions: Annotated[tuple[Words, ...], Field(max_length=20)] = ()
+    for_the_public: PublicWords | None = None
 
     @model_validator(mode="after")
     def _brings_what_it_needs(self) -> VoteText:

@@ -4,7 +4,8 @@ Guarantees: for any content that was handed in there is an account that the regi
 each once, texts cut where its columns end. Nothing is told here that the application did not say, but for what holds
 for every project.
 
-Does not guarantee: members' words. What they wrote with their votes stands in the decision's record and is not told.
+Does not guarantee: members' words. What they wrote for colleagues stands in the decision's record and is not told; what
+they wrote for the public is told from the decision (`tre.domain.committee.published`).
 """
 
 from __future__ import annotations

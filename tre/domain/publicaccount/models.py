@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from tre.domain.grants.models import ResourceName
 from tre.domain.model import Line, Record, UtcTime, as_line
 from tre.domain.people import Role
 from tre.domain.publicaccount.states import ITEM_TRANSITIONS, ItemKind, ItemState, RefusalClass
@@ -89,8 +90,21 @@ class Outcome(Record):
     link: Annotated[Line, Field(max_length=500), AfterValidator(_link)] = ""
 
 
+class IncidentType(StrEnum):
+    """What kind of thing went wrong."""
+
+    disclosure = "disclosure"
+    access = "access"
+    integrity = "integrity"
+    outage = "outage"
+    other = "other"
+
+
 class Incident(Record):
-    """What happened, in plain words, and what was done. `declared_by` is a role, never a person."""
+    """What happened, in plain words, and what was done. `declared_by` is a role, never a person.
+
+    `type` is missing in what was declared before there were types; `project` names the one that it concerns, if one.
+    """
 
     kind: Literal[ItemKind.incident] = ItemKind.incident
     title: Title
@@ -100,6 +114,9 @@ class Incident(Record):
     declared_by: Role
     correction: Annotated[Line, Field(max_length=500)] = ""
     """Why this text replaces the earlier one; nothing for the first."""
+
+    type: IncidentType | None = None
+    project: ResourceName | None = None
 
 
 class Complaint(Record):

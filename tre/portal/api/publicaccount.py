@@ -13,7 +13,7 @@ from pydantic import Field
 
 from tre.domain.model import Line, Record, UtcTime
 from tre.domain.publicaccount import permissions
-from tre.domain.publicaccount.models import ITEM_ID, LONGEST_TEXT
+from tre.domain.publicaccount.models import ITEM_ID, LONGEST_TEXT, IncidentType
 from tre.domain.publicaccount.states import ItemKind, ItemState, RefusalClass
 from tre.portal import account_actions as do
 from tre.portal.account_actions import ItemView
@@ -38,6 +38,8 @@ class ActRequest(Record):
     title: Words = ""
     correction: Words = ""
     refusal: RefusalClass | None = None
+    type: IncidentType | None = None
+    project: Annotated[str, Field(max_length=63)] | None = None
 
 
 class ItemAnswer(Record):

@@ -193,6 +193,12 @@ def _counted(
     return DecidingRow(line, groups_of(count, ballot.seats, terms), turn, late=late)
 
 
+FOR_THE_PUBLIC = (
+    "You can leave it empty. Everybody reads it when this is approved or declined: in plain words, without your name. "
+    "What patient members write stands apart, so where one of them votes, people know whose it is."
+)
+
+
 def vote_step(terms: CommitteeTerms) -> Step:
     """The fields of a vote."""
     criteria = tuple((one.id, one.words) for one in terms.criteria)
@@ -204,6 +210,7 @@ def vote_step(terms: CommitteeTerms) -> Step:
             Field("criteria", "What holds", Kind.ticks, "Tick what you found to be so.", choices=criteria),
             Field("choice", "Your vote", Kind.pick, choices=choices),
             Field("reasons", "Your reasons", Kind.text, "They become part of the signed record.", 5000),
+            Field("forThePublic", "What the public reads of it", Kind.text, FOR_THE_PUBLIC, 1000),
             Field(
                 "conditions", "Conditions of use", Kind.ticks, "With an approval under conditions.", choices=CONDITIONS
             ),

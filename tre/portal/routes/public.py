@@ -21,13 +21,14 @@ from fastapi import APIRouter, Request
 from sqlalchemy import Connection
 from starlette.responses import Response
 
+from tre.domain.committee.published import PublicDecision
 from tre.domain.datasets import Dataset
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import GrantRecord
 from tre.domain.grants.policies import End, effective_end
 from tre.domain.grants.states import ENDED_PHASES
 from tre.domain.model import Line, Record, UtcTime, as_line
-from tre.portal import account_public, account_words
+from tre.portal import account_words
 from tre.portal.context import Portal
 from tre.portal.pages import render
 from tre.portal.register_files import RegisterFiles
@@ -86,6 +87,7 @@ class PublicProject(Record):
     outputs_released: int
     exceptions_made: int
     released_past_quorum: int
+    decisions: list[PublicDecision]
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,7 @@ def project_told(connection: Connection, grant: GrantRecord, known: Known) -> Pu
         outputs_released=left[0],
         exceptions_made=left[1],
         released_past_quorum=left[2],
+        decisions=known.decisions(grant.name),
     )
 
 
@@ -319,6 +322,7 @@ def project_values(connection: Connection, grant: GrantRecord, known: Known) -> 
         "more": project_page(connection, grant, known),
         "milestones": history(connection, grant),
         "citation": CITATION,
-        "outcomes": account_public.outcomes(connection, grant.name),
+        "outcomes": known.outcomes(grant.name),
+        "incidents": known.incidents(grant.name),
         "say": account_words,
     }

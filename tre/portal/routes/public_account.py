@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request
+from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
@@ -31,7 +32,7 @@ from tre.portal.retold import retold
 from tre.portal.routes.public import portal_of
 from tre.portal.site import NavigationItem
 from tre.portal.speaking import to
-from tre.store import grants
+from tre.store import register
 from tre.system.languages import gettext_noop
 
 router = APIRouter()
@@ -61,18 +62,22 @@ def _sender(request: Request) -> str:
 def _questions_page(request: Request, typed: str = "", error: TREError | None = None) -> Response:
     portal = portal_of(request)
     with portal.database.read() as connection:
-        found = account.questions(portal, connection)
-    clocks = portal.account.spec.clocks
-    older = len(found.questions[MOST_SHOWN:])
-    values: dict[str, Any] = {
+        values = question_values(portal, connection) | {"typed": typed, "error": error and retold(error)}
+    return render(request, "account/questions.html", status=_status(error), **values)
+
+
+def question_values(portal: Portal, connection: Connection) -> dict[str, Any]:
+    """What the page of questions shows to whom typed nothing yet."""
+    found = account.questions(portal, connection)
+    return {
         "found": found,
         "most": MOST_SHOWN,
-        "older": older,
-        "error": error and retold(error),
+        "older": len(found.questions[MOST_SHOWN:]),
         "longest": LONGEST_QUESTION,
-        "days": clocks.answer_enquiry,
+        "days": portal.account.spec.clocks.answer_enquiry,
+        "typed": "",
+        "error": None,
     }
-    return render(request, "account/questions.html", status=_status(error), typed=typed, **values)
 
 
 def _status(error: TREError | None) -> HTTPStatus:
@@ -121,8 +126,13 @@ def question(request: Request, name: str) -> Response:
 def incidents(request: Request) -> Response:
     """What went wrong, and what was done."""
     with portal_of(request).database.read() as connection:
-        found = account.incidents(connection)
-    return render(request, "account/incidents.html", found=found, say=account_words)
+        values = incident_values(connection)
+    return render(request, "account/incidents.html", **values)
+
+
+def incident_values(connection: Connection) -> dict[str, Any]:
+    """What the page of incidents shows."""
+    return {"found": account.incidents(connection), "say": account_words}
 
 
 @router.get("/incidents.json")
@@ -137,8 +147,13 @@ def complaints(request: Request) -> Response:
     """How to complain, and what came of complaints."""
     portal = portal_of(request)
     with portal.database.read() as connection:
-        found = account.complaints(portal, connection)
-    return render(request, "account/complaints.html", found=found, clocks=portal.account.spec.clocks)
+        values = complaint_values(portal, connection)
+    return render(request, "account/complaints.html", **values)
+
+
+def complaint_values(portal: Portal, connection: Connection) -> dict[str, Any]:
+    """What the page of complaints shows."""
+    return {"found": account.complaints(portal, connection), "clocks": portal.account.spec.clocks}
 
 
 @router.get("/complaints.json")
@@ -154,8 +169,13 @@ def consultations(request: Request) -> Response:
     """Changes of the rules that anybody may comment on."""
     portal = portal_of(request)
     with portal.database.read() as connection:
-        found = account.changes(portal, connection)
-    return render(request, "account/changes.html", found=found, now=portal.clock.now())
+        values = change_list_values(portal, connection)
+    return render(request, "account/changes.html", **values)
+
+
+def change_list_values(portal: Portal, connection: Connection) -> dict[str, Any]:
+    """What the list of changes shows."""
+    return {"found": account.changes(portal, connection), "now": portal.clock.now()}
 
 
 @router.get("/consultations.json")
@@ -184,12 +204,25 @@ def _change_page(
     request: Request, portal: Portal, name: str, typed: str = "", error: TREError | None = None, sent: str = ""
 ) -> Response:
     with portal.database.read() as connection:
-        found = account.one_change(portal, connection, name)
-    values: dict[str, Any] = {"change": found, "longest": LONGEST_QUESTION, "now": portal.clock.now(), "sent": sent}
-    values["days"] = portal.account.spec.clocks.read_comment
-    return render(
-        request, "account/change.html", status=_status(error), typed=typed, error=error and retold(error), **values
-    )
+        values = change_values(portal, connection, name) | {
+            "typed": typed,
+            "error": error and retold(error),
+            "sent": sent,
+        }
+    return render(request, "account/change.html", status=_status(error), **values)
+
+
+def change_values(portal: Portal, connection: Connection, name: str) -> dict[str, Any]:
+    """What the page of one change shows to whom typed nothing yet. Raises `TREError(ObjectNotFound)`."""
+    return {
+        "change": account.one_change(portal, connection, name),
+        "longest": LONGEST_QUESTION,
+        "now": portal.clock.now(),
+        "days": portal.account.spec.clocks.read_comment,
+        "typed": "",
+        "error": None,
+        "sent": "",
+    }
 
 
 @router.post("/consultations/{name}/comments")
@@ -215,9 +248,14 @@ def thanks(request: Request, name: str) -> Response:
 def outcomes(request: Request) -> Response:
     """What came of the projects."""
     with portal_of(request).database.read() as connection:
-        found = account.outcomes(connection)
-        titles = {grant.name: grant.spec.project.title for grant in grants.ever_active(connection)}
-    return render(request, "account/outcomes.html", found=found, titles=titles, say=account_words)
+        values = outcome_values(connection)
+    return render(request, "account/outcomes.html", **values)
+
+
+def outcome_values(connection: Connection) -> dict[str, Any]:
+    """What the page of outcomes shows."""
+    found = account.outcomes(connection)
+    return {"found": found, "titles": register.titles_with_outcomes(connection), "say": account_words}
 
 
 @router.get("/outcomes.json")

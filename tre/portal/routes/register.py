@@ -17,6 +17,7 @@ from starlette.responses import Response
 from tre.audit.records import last_checkpoint
 from tre.domain.errors import Reason, TREError
 from tre.domain.model import as_line
+from tre.portal import account_public, account_words, committee_public
 from tre.portal.pages import render
 from tre.portal.register_files import KINDS, RegisterFiles
 from tre.portal.register_views import dataset_page, opt_outs_of
@@ -113,7 +114,14 @@ def totals(request: Request) -> Response:
 def total_values(connection: Connection) -> dict[str, Any]:
     """What the page of totals shows."""
     applied = [opt_outs_of(connection, item) for item in datasets.all_datasets(connection)]
-    return {"totals": register.totals(connection), "left": register.left(connection), "opt_outs": applied}
+    return {
+        "totals": register.totals(connection),
+        "left": register.left(connection),
+        "opt_outs": applied,
+        "declined": committee_public.declined(connection, committee_public.LATEST),
+        "incidents": account_public.count_incidents(account_public.incidents(connection)),
+        "say": account_words,
+    }
 
 
 @router.get("/log")

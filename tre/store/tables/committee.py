@@ -56,8 +56,10 @@ committee_seats = Table(
     Column("begins", Moment, nullable=False),
     Column("ends", Moment, nullable=False),
     Column("document", JSON, nullable=False),
+    Column("told", JSON, nullable=False),
     Index("ix_committee_seats_person", "issuer", "person"),
 )
+"""`told` is what anybody may read of the seat; whose account it is stands in `document` alone."""
 
 committee_votes = Table(
     "committee_votes",

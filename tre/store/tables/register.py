@@ -31,6 +31,19 @@ register_projects = Table(
 )
 """`summary` is the beginning of the lay summary; `searched` all that a search looks at, in small letters."""
 
+register_decisions = Table(
+    "register_decisions",
+    metadata,
+    Column("digest", words(80), primary_key=True),
+    Column("outcome", words(20), nullable=False),
+    Column("grant", words(63)),
+    Column("decided_at", Moment, nullable=False),
+    Column("told", JSON, nullable=False),
+    Index("ix_register_decisions_outcome_decided_at", "outcome", "decided_at"),
+    Index("ix_register_decisions_grant", "grant"),
+)
+"""What the public reads of a decision that ended an application, in `told`; `digest` is its record's."""
+
 register_slices = Table(
     "register_slices",
     metadata,

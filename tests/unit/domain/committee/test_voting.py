@@ -55,6 +55,13 @@ def test_a_vote_says_whose_it_is_and_what_it_is_about() -> None:
         {"choice": "approve", "reasons": ""},
         {"choice": "approve", "reasons": "<b>Yes</b>"},
         {"choice": "maybe"},
+        {"choice": "approve", "for_the_public": ""},
+        {"choice": "approve", "for_the_public": " \n "},
+        {"choice": "approve", "for_the_public": "x" * 1001},
+        {"choice": "approve", "for_the_public": "See https://a.example"},
+        {"choice": "approve", "for_the_public": "<b>Yes</b>"},
+        {"choice": "approve", "for_the_public": "Yes\u202e"},
+        {"choice": "approve", "for_the_public": "**Yes**"},
     ],
 )
 def test_each_choice_brings_what_it_needs(wrong: dict[str, Any]) -> None:

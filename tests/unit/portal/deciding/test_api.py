@@ -89,12 +89,16 @@ async def test_a_program_votes(world: World, desk: Committee) -> None:
         before = (await browser.get(where)).json()
         assert set(before["allowedActions"]) == {"vote", "recuse"}
         ballot = {"choice": "approve", "reasons": "Good.", "matter": before["application"]["matter"]}
+        linked = await browser.api("POST", f"{where}/votes", ballot | {"forThePublic": "https://a.example"})
+        assert linked.status_code == 422
+        ballot["forThePublic"] = f"Said by {who}."
         answer = await browser.api("POST", f"{where}/votes", ballot)
         assert answer.status_code == 201, answer.text
         again = await browser.api("POST", f"{where}/votes", ballot)
         assert again.json()["reason"] == "AlreadyVoted"
     found = (await world.browser("cleo").get(where)).json()
     assert (found["count"]["outcome"], found["hidden"], len(found["votes"])) == ("approved", 0, 4)
+    assert {one["forThePublic"] for one in found["votes"]} == {f"Said by {who}." for who in MEMBERS}
     assert "close" in found["allowedActions"]
     assert found["plans"]["chest"]["patients"] == 10
     closed = await world.browser("cleo").api("POST", f"{where}/close")

@@ -120,6 +120,9 @@ async def test_a_vote_is_cast_once_and_bound_to_what_was_shown(world: World, des
         ({"choice": "defer"}, "questions to the applicant are due with defer"),
         ({"choice": "perhaps"}, "Your vote: one of these is due"),
         ({"questions": "Why?"}, "questions to the applicant are due with defer"),
+        ({"forThePublic": "See https://a.example"}, "What the public reads of it: no links"),
+        ({"forThePublic": "x" * 1001}, "What the public reads of it: at most 1000"),
+        ({"forThePublic": SCRIPT}, "markup is not allowed"),
     ],
 )
 async def test_a_wrong_vote_is_told_at_its_field(
@@ -132,6 +135,29 @@ async def test_a_wrong_vote_is_told_at_its_field(
     assert "nhsuk-error-summary" in answer.text
     assert SCRIPT not in answer.text
     assert votes(world, name) == []
+
+
+async def test_words_for_the_public_are_kept_apart_from_reasons(world: World, desk: Committee) -> None:
+    name = desk.in_review()
+    pat, comm = world.browser("pat"), world.browser("comm")
+    assert (await cast(pat, desk, name, forThePublic="Patients\nwill gain.")).status_code == 303
+    assert (await cast(comm, desk, name, forThePublic=" ")).status_code == 303
+    kept = {vote.voter.id: vote.for_the_public for vote in votes(world, name)}
+    assert kept == {"pat": "Patients\nwill gain.", "comm": None}
+    assert "For the public: Patients will gain." in words_of(await comm.get(f"/committee/{name}"))
+    assert "Patients will gain." not in words_of(await world.browser("acme").get(f"/committee/{name}"))
+
+
+async def test_who_hands_in_is_told_what_is_published(world: World, desk: Committee) -> None:
+    page = words_of(await world.browser("alice").get(f"/applications/{desk.draft()}"))
+    assert "What the committee decides is public" in page
+    assert "without your name and without your organisation's" in page
+    assert "The title of a change" not in page
+    varies = desk.draft()
+    desk.change(varies, lambda found: found.changed(varies=GRANT))
+    assert "The title of a change" in words_of(await world.browser("alice").get(f"/applications/{varies}"))
+    members = words_of(await world.browser("pat").get("/committee/members"))
+    assert "They are public, like your name" in members
 
 
 async def test_conditions_and_questions_are_kept(world: World, desk: Committee) -> None:

@@ -52,6 +52,7 @@ def committee_seats() -> None:
         sa.Column("begins", MOMENT, nullable=False),
         sa.Column("ends", MOMENT, nullable=False),
         sa.Column("document", sa.JSON(), nullable=False),
+        sa.Column("told", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_committee_seats")),
     )
     op.create_index("ix_committee_seats_person", "committee_seats", ["issuer", "person"], unique=False)

@@ -13,6 +13,23 @@ def words(length: int) -> sa.String:
     return sa.String(length).with_variant(sa.Text(), "postgresql")
 
 
+def register_decisions() -> None:
+    """Create `register_decisions`."""
+    op.create_table(
+        "register_decisions",
+        sa.Column("digest", words(80), nullable=False),
+        sa.Column("outcome", words(20), nullable=False),
+        sa.Column("grant", words(63), nullable=True),
+        sa.Column("decided_at", MOMENT, nullable=False),
+        sa.Column("told", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_register_decisions")),
+    )
+    op.create_index("ix_register_decisions_grant", "register_decisions", ["grant"], unique=False)
+    op.create_index(
+        "ix_register_decisions_outcome_decided_at", "register_decisions", ["outcome", "decided_at"], unique=False
+    )
+
+
 def register_slices() -> None:
     """Create `register_slices`."""
     op.create_table(

@@ -44,6 +44,7 @@ TABLES = (
     people.login_failures,
     people.people,
     data.plans,
+    register.register_decisions,
     register.register_slices,
     people.sessions,
     jobs.settings,
