@@ -49,7 +49,7 @@ TABLES: dict[str, Iterable[str]] = {
         *account_words.INCIDENTS.values(),
     ],
     "tre/domain/publicaccount/states.py": REFUSAL_WORDS.values(),
-    "tre/portal/glossary.py": chain.from_iterable(glossary.WORDS),
+    "tre/portal/glossary.py": [text for entry in glossary.WORDS for text in entry],
     "tre/portal/retold.py": ELSEWHERE,
     "tre/portal/pages.py": [SERVICE_NAME],
     "tre/domain/grants/register.py": [spaced(field) for field in MAY_BE_WITHHELD],
