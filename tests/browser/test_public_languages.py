@@ -14,6 +14,7 @@ from tests.browser.portal_world import Installed, an_installation
 from tests.browser.test_portal_airlock import chromium, look
 from tests.browser.test_portal_pages import context_of, furnish, watch
 from tests.support.pseudo import CODE, OWN_NAME, speak_pseudo, unmarked
+from tests.unit.portal.committee_world import furnish_committee
 from tests.unit.portal.world import GRANT
 
 __all__ = ["chromium"]
@@ -49,6 +50,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     speak_pseudo(root)
     with an_installation(root, languages=["en", CODE]) as made:
         furnish(made)
+        furnish_committee(made, grant="told")
         yield made
 
 
