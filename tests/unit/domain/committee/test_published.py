@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from tests.support.applications import POLICY, SEATS, TERMS, in_review, seat, submitted, vote
@@ -77,6 +79,9 @@ def test_a_seat_is_told_without_its_account() -> None:
     ended = seat("pat", "patient", ended_at=NOON, ended_why="An illness", interests=("A fund",))
     shown = PublicSeat.of(ended)
     assert (shown.ends, shown.interests, shown.constituency) == (NOON, ("A fund",), "patient")
+    moment = timedelta(seconds=1)
+    assert (shown.is_over(NOON), shown.is_over(NOON - moment)) == (True, False)
+    assert (shown.is_to_come(ended.begins - moment), shown.is_to_come(ended.begins)) == (True, False)
     assert set(shown.as_plain()) == {
         "name",
         "constituency",
