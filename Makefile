@@ -18,6 +18,8 @@ CORPUS ?= corpus
 SEED ?= development
 EACH ?= 4
 SHOTS_ARGS ?=
+# Catalogues of a site's own languages, for `make words` (docs/translating.md).
+PO ?=
 # How much of a cluster the tests start: api (no root needed), node, or the best that this machine can run.
 TIER ?= best
 # Hash-pinned wheels for CPython 3.11 and later on any Linux; nothing of this machine's package sources gets in.
@@ -26,7 +28,7 @@ COMPILE_PINS := env -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS -u PI
 	--generate-hashes --only-binary :all: --no-emit-index-url --no-emit-find-links --no-annotate \
 	--override without.txt --custom-compile-command 'make pins' $(PINS_ARGS)
 
-.PHONY: help setup demo test cluster cluster-down test-cluster check fix soak corpus docs screenshots pins clean python ready
+.PHONY: help setup demo test cluster cluster-down test-cluster check fix soak corpus docs words screenshots pins clean python ready
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +79,9 @@ docs: ready ## Write anew what follows from the code: pages of docs/, definition
 	@$(BIN)/python tools/generate_docs.py
 	@$(BIN)/python tools/generate_crds.py
 	@$(BIN)/python tools/render_guards.py
+
+words: ready ## Collect the texts of the public pages for translators; PO=languages/cy.po: bring that up to date, compile it
+	@$(BIN)/python tools/words.py $(PO)
 
 screenshots: ready ## Take a picture of every page into SHOTS=screenshots (SHOTS_ARGS=--documentation: docs/images too)
 	@$(BIN)/python tools/screenshots.py $(SHOTS) $(SHOTS_ARGS)

@@ -33,6 +33,7 @@ CHECKS: dict[str, list[str]] = {
     "branches of tre/domain": [str(BIN / "python"), str(CHECKOUT / "tools" / "check_branches.py")],
     "sizes": [sys.executable, str(CHECKOUT / "tools" / "check_sizes.py")],
     "leaks": [sys.executable, str(CHECKOUT / "tools" / "check_leaks.py")],
+    "texts of the public pages": [str(BIN / "python"), str(CHECKOUT / "tools" / "words.py"), "--check"],
     "generated pages of docs/": [sys.executable, str(CHECKOUT / "tools" / "generate_docs.py"), "--check"],
     "definitions of helm/tre/crds/": [sys.executable, str(CHECKOUT / "tools" / "generate_crds.py"), "--check"],
     "guards of policies/kubernetes/": [sys.executable, str(CHECKOUT / "tools" / "render_guards.py"), "--check"],

@@ -37,6 +37,7 @@ from tre.domain.slices.shown import Shown, SmallNumbers
 from tre.portal.context import Portal
 from tre.store import publicaccount as store
 from tre.store.publicaccount import Wording
+from tre.system.languages import gettext
 
 _NAME = re.compile(ITEM_ID)
 """What an address may name: no database is asked for anything else."""
@@ -159,7 +160,9 @@ def question_clock(connection: Connection, identifier: str) -> tuple[Clock, str]
     found = store.clocks(connection, ItemKind.enquiry, identifier) if _NAME.fullmatch(identifier) else []
     clock = next(iter(found), None)
     if clock is None:
-        raise TREError(Reason.ObjectNotFound, "There is no such question.", remedy="See the list of questions.")
+        raise TREError(
+            Reason.ObjectNotFound, gettext("There is no such question."), remedy=gettext("See the list of questions.")
+        )
     return clock, refusal_words(clock)
 
 
@@ -244,7 +247,9 @@ def one_change(portal: Portal, connection: Connection, identifier: str) -> Publi
     """One change with its comments. Raises `TREError(ObjectNotFound)`."""
     found = changes(portal, connection, identifier) if _NAME.fullmatch(identifier) else []
     if not found:
-        raise TREError(Reason.ObjectNotFound, "There is no such change.", remedy="See the list of changes.")
+        raise TREError(
+            Reason.ObjectNotFound, gettext("There is no such change."), remedy=gettext("See the list of changes.")
+        )
     return found[0]
 
 

@@ -82,6 +82,8 @@ from tre.portal.routes import (
 )
 from tre.portal.site import NavigationItem, site_for
 from tre.portal.source_door import SourceDoor
+from tre.portal.speaking import Speaking, languages_of
+from tre.system.languages import Language
 from tre.system.settings import Settings
 
 DESK_GROUPS: tuple[Any, ...] = (
@@ -193,12 +195,12 @@ def intake_app(desk: Desk) -> FastAPI:
     return app
 
 
-def public_app(portal: Portal) -> FastAPI:
+def public_app(portal: Portal, languages: tuple[Language, ...] = ()) -> FastAPI:
     """The application of `<base>`."""
     navigation: list[NavigationItem] = []
     for group in PUBLIC_GROUPS:
         navigation += getattr(group, "NAVIGATION", ())
-    site = site_for(portal.settings, public_navigation=tuple(navigation))
+    site = site_for(portal.settings, public_navigation=tuple(navigation)).speaks(languages)
     files = RegisterFiles(portal, {public.ALL_PROJECTS: public.all_projects})
     app = _application("TRE public pages", portal=portal, site=site, register_files=files)
     _include(app, [group.router for group in PUBLIC_GROUPS])
@@ -260,6 +262,8 @@ def portal_switch(desk: Desk, live: Live) -> ASGIApp:
 
 
 def public_switch(portal: Portal) -> ASGIApp:
-    """What listens on the socket `public`."""
+    """What listens on the socket `public`. Raises `TREError(PolicyMissing | BadInput)` for a bad catalogue."""
+    languages = languages_of(portal.layout.root, portal.settings)
     rules = Rules(origin=portal.settings.origin(), scripts=False)
-    return HostSwitch({netloc(portal.settings): Guard(public_app(portal), rules), LOCAL_HOST: _local_app(portal)})
+    pages = Guard(Speaking(public_app(portal, languages), languages), rules)
+    return HostSwitch({netloc(portal.settings): pages, LOCAL_HOST: _local_app(portal)})

@@ -24,6 +24,7 @@ from tre.domain.model import Record
 from tre.portal.guard import BodyTooLargeError
 from tre.portal.metrics import REFUSED
 from tre.portal.pages import render
+from tre.portal.retold import retold
 from tre.portal.sessions import SignInNeededError, desk_of, send_to_sign_in
 from tre.portal.words import words_for
 
@@ -88,7 +89,8 @@ def answer(request: Request, error: TREError, status: int, incident: str = "") -
     REFUSED.labels(error.reason.value).inc()
     if wants_json(request):
         return JSONResponse(error.as_dict(), status)
-    return render(request, "error.html", status=status, error=error, words=words_for(error.reason), incident=incident)
+    told = retold(error)
+    return render(request, "error.html", status=status, error=told, words=words_for(error.reason), incident=incident)
 
 
 async def _tre_error(request: Request, error: Exception) -> Response:

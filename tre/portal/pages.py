@@ -3,14 +3,15 @@
 Guarantees: everything a person typed is escaped; a name or an attribute that a template misspells fails the page and
 its test (the design system's own macros, which probe for what is absent, stay lenient for plain dictionaries); times
 are shown in UTC, by `<time>`, to the minute, in tables with short months. Nothing is fetched from elsewhere; nothing
-is inline.
+is inline. A translation brings no markup: what stands between the tags of its source is escaped like anything else.
 """
 
 from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
+from gettext import NullTranslations
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,10 +22,13 @@ from jinja2.utils import missing
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
+from tre.domain.languages import split_at_tags, tags_in
 from tre.portal import words
 from tre.portal.preview.profiles import figure
 from tre.portal.preview.texts import visible
 from tre.portal.site import Site
+from tre.portal.speaking import still_tongues, to, tongues
+from tre.system.languages import month, pgettext, separated, spoken
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -63,16 +67,69 @@ def environment() -> Environment:
         undefined=CarefulUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
     )
-    shown = (when, brief, exact, exact_brief, written, day, distance, number, heading, codes, visible, figure)
+    made.policies["ext.i18n.trimmed"] = True
+    made.newstyle_gettext = True  # type: ignore[attr-defined]  # the extension's: values are given with the message
+    shown = (when, brief, exact, exact_brief, written, day, distance, number, heading, codes, visible, figure, record)
     made.filters.update({each.__name__: each for each in shown}, short=short_digest)
     made.globals.update(words=words, asset=asset, service_name=SERVICE_NAME)
+    made.globals.update(spoken=spoken, to=to, as_written=as_written)
+    made.globals.update(_=_gettext, gettext=_gettext, ngettext=_ngettext)
     return made
+
+
+def _gettext(message: str, /, **values: object) -> Markup:
+    """A marked text in the language of now. Written here, since the extension's own takes three times as long."""
+    catalogue = spoken().language.catalogue
+    return _with(_safe(catalogue, message), values) if values else _whole(catalogue, message)
+
+
+def _ngettext(one: str, many: str, count: int, /, **values: object) -> Markup:
+    return _with(_cleaned(one + many, spoken().language.catalogue.ngettext(one, many, count)), values)
+
+
+@lru_cache(maxsize=4096)
+def _whole(catalogue: NullTranslations, message: str) -> Markup:
+    return _with(_safe(catalogue, message), {})
+
+
+@lru_cache(maxsize=4096)
+def _safe(catalogue: NullTranslations, message: str) -> Markup:
+    return _cleaned(message, catalogue.gettext(message))
+
+
+@lru_cache(maxsize=4096)
+def _cleaned(source: str, text: str) -> Markup:
+    """A translation as a part of a page: tags of its source are kept, all else is text."""
+    allowed = set(tags_in(source))
+    parts = split_at_tags(text)
+    return Markup("").join(Markup(part) if part in allowed else escape(part) for part in parts)  # noqa: S704
+
+
+def _with(text: Markup, values: dict[str, object]) -> Markup:
+    """A text with its values, each of them escaped."""
+    return Markup(str.__mod__(text, {name: escape(value) for name, value in values.items()}))  # noqa: S704
+
+
+def as_written() -> Markup:
+    """The attribute of an element that holds a text of the record: in which language it is, if not in the page's."""
+    now = spoken()
+    return _NOTHING if now.record == now.language.code else Markup(' lang="{}"').format(now.record)
+
+
+_NOTHING = Markup("")
+
+
+def record(text: str) -> Markup:
+    """A text of the record within a sentence, or beside other words: in which language it is, if not in the page's."""
+    said = as_written()
+    return Markup("<span{}>{}</span>").format(said, text) if said else escape(text)
 
 
 def when(moment: datetime | None) -> Markup:
     """A moment: `31 October 2027, 23:59 UTC`."""
-    return _time(moment, f"{moment.day} {moment:%B %Y, %H:%M} UTC" if moment else "")
+    return _time(moment, pgettext("a moment", "%(day)s, %(time)s UTC", **_told(moment)) if moment else "")
 
 
 def brief(moment: datetime | None) -> Markup:
@@ -100,7 +157,15 @@ def written(text: str | None) -> Markup:
 
 def day(moment: datetime | None) -> Markup:
     """A day: `31 October 2027`."""
-    return _time(moment, f"{moment.day} {moment:%B %Y}" if moment else "")
+    return _time(moment, _told(moment)["day"] if moment else "")
+
+
+def _told(moment: datetime) -> dict[str, str]:
+    """A moment in words: its day and its time."""
+    if not spoken().language.translates:
+        return {"day": f"{moment.day} {moment:%B %Y}", "time": f"{moment:%H:%M}"}
+    values = {"day": moment.day, "month": month(moment.month), "year": moment.year}
+    return {"day": pgettext("a day", "%(day)s %(month)s %(year)s", **values), "time": f"{moment:%H:%M}"}
 
 
 def _time(moment: datetime | None, text: str) -> Markup:
@@ -150,7 +215,7 @@ def codes(text: str) -> Markup:
 
 def number(value: int) -> str:
     """A count with separators."""
-    return f"{value:,}"
+    return separated(value)
 
 
 @cache
@@ -162,18 +227,22 @@ def asset(name: str) -> str:
 
 def render(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
     """A page."""
-    common = {"site": request.app.state.site, "visitor": getattr(request.state, "visitor", None), "static": False}
-    text = (
-        environment()
-        .get_template(template)
-        .render(**common, path=request.url.path, navigation=_navigation(request), **values)
-    )
-    return HTMLResponse(text, status)
+    site: Site = request.app.state.site
+    common = {
+        "site": site,
+        "visitor": getattr(request.state, "visitor", None),
+        "static": False,
+        "path": request.url.path,
+        "navigation": _navigation(request),
+        "tongues": tongues(site.languages, request),
+    }
+    return HTMLResponse(environment().get_template(template).render(**common, **values), status)
 
 
 def render_still(site: Site, path: str, template: str, values: dict[str, Any]) -> str:
     """A public page for a place where nothing answers: `static` tells templates to leave out what asks."""
-    common = {"site": site, "visitor": None, "static": True, "path": path, "navigation": list(site.public_navigation)}
+    common: dict[str, Any] = {"site": site, "visitor": None, "static": True, "path": path}
+    common |= {"navigation": list(site.public_navigation), "tongues": still_tongues(site.languages, path)}
     return environment().get_template(template).render(**common, **values)
 
 

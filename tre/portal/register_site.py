@@ -15,12 +15,16 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection
 
 from tre.audit.records import last_checkpoint
+from tre.domain.datasets import Dataset
 from tre.domain.errors import Reason, TREError
+from tre.domain.grants.models import GrantRecord
 from tre.domain.model import Record
 from tre.domain.register.entry import RegisterEntry, entry_of
 from tre.portal.account_site import write_account
@@ -31,11 +35,13 @@ from tre.portal.register_views import Known, dataset_page
 from tre.portal.routes import public, public_account
 from tre.portal.routes import register as pages
 from tre.portal.site import site_for
+from tre.portal.speaking import languages_of, to
 from tre.portal.still import Writer
 from tre.register.feed import NEWEST, feed
 from tre.register.reading import facts_of, records
 from tre.slices.files import exchange, sync_filesystem
 from tre.store import datasets, register
+from tre.system.languages import spoken
 
 NAVIGATION = (*public.NAVIGATION, *public_account.NAVIGATION)
 MARK = ".tre-register"
@@ -54,7 +60,7 @@ class Built(Record):
 @dataclass(frozen=True)
 class _StillChoice(public.Chosen):
     def address(self, page: int) -> str:
-        return "/projects/" if page == 1 else f"/projects/pages/{page}/"
+        return to("/projects/" if page == 1 else f"/projects/pages/{page}/")
 
 
 Watch = Callable[[int], None]
@@ -70,7 +76,8 @@ def build(portal: Portal, origin: str, target: Path, watch: Watch = lambda _done
     made = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     made.mkdir(parents=True)
     try:
-        writer = Writer(made, site_for(portal.settings, public_navigation=NAVIGATION).published_at(origin))
+        site = site_for(portal.settings, public_navigation=NAVIGATION).published_at(origin)
+        writer = Writer(made, site.speaks(languages_of(portal.layout.root, portal.settings)))
         with portal.database.read() as connection:
             shown = _write(connection, writer, origin, watch)
             write_account(writer, portal, connection)
@@ -107,9 +114,9 @@ def _write(connection: Connection, writer: Writer, origin: str, watch: Watch) ->
     writer.file(MARK, b"Made by `tre register build`, which may replace this directory.\n")
     for path in _assets():
         writer.file(f"static/{path.relative_to(STATIC)}", path.read_bytes())
-    writer.page("/", "public_front.html", public.front_values(connection))
-    writer.page("/totals", "public/totals.html", pages.total_values(connection))
-    writer.page("/hospitals", "public/hospitals.html", pages.hospital_values(connection, ""))
+    writer.page("/", "public_front.html", lambda: public.front_values(connection))
+    writer.page("/totals", "public/totals.html", lambda: pages.total_values(connection))
+    writer.page("/hospitals", "public/hospitals.html", lambda: pages.hospital_values(connection, ""))
     _write_log(connection, writer)
     known = _write_data(connection, writer)
     _write_list(connection, writer)
@@ -135,10 +142,14 @@ def _write_log(connection: Connection, writer: Writer) -> None:
 
 
 def _write_data(connection: Connection, writer: Writer) -> int:
-    known = [dataset_page(connection, item) for item in datasets.all_datasets(connection)]
-    writer.page("/data", "public/datasets.html", {"datasets": known})
-    for page in known:
-        writer.page(f"/data/{page.name}", "public/dataset.html", {"page": page})
+    known = datasets.all_datasets(connection)
+
+    def one(item: Dataset) -> dict[str, Any]:
+        return {"page": dataset_page(connection, item)}
+
+    writer.page("/data", "public/datasets.html", lambda: {"datasets": [one(item)["page"] for item in known]})
+    for item in known:
+        writer.page(f"/data/{item.name}", "public/dataset.html", partial(one, item))
     return len(known)
 
 
@@ -160,7 +171,11 @@ def _write_projects(connection: Connection, writer: Writer, watch: Watch) -> lis
     for grant in records(connection):
         values = public.project_values(connection, grant, known)
         plain = values["project"].as_plain()
-        writer.page(f"/projects/{grant.name}", "public_project.html", values)
+
+        def in_words(grant: GrantRecord = grant, values: dict[str, Any] = values) -> dict[str, Any]:
+            return public.project_values(connection, grant, known) if spoken().language.translates else values
+
+        writer.page(f"/projects/{grant.name}", "public_project.html", in_words)
         writer.json(f"projects/{grant.name}.json", plain)
         lines.append(entry_of(facts_of(grant, titles)))
         watch(len(lines))

@@ -28,8 +28,11 @@ from tre.portal.account_public import PublicIncident, PublicOutcome
 from tre.slices import planwords
 from tre.store import committee_told, datasets, optouts, register
 from tre.store.register import Outputs
+from tre.system.languages import gettext, gettext_noop, separated
 
-CITATION = "This work uses data provided by patients and collected by the NHS as part of their care and support."
+CITATION = gettext_noop(
+    "This work uses data provided by patients and collected by the NHS as part of their care and support."
+)
 PEOPLE = ("age_band", "sex", "ethnicity_group", "covid_status")
 """Ways to divide people that a page shows, in this order; what else there is stands in the committee's plan."""
 
@@ -43,8 +46,8 @@ _RULE = SmallNumbers()
 def counted(shown: Shown, small: int = _RULE.suppress_below) -> str:
     """A shown count in words: `about 1,235`, `fewer than 8`, `none`."""
     if shown == HIDDEN:
-        return f"fewer than {small}"
-    return f"about {shown:,}" if shown else "none"
+        return gettext("fewer than %(count)s", count=small)
+    return gettext("about %(count)s", count=separated(shown)) if shown else gettext("none")
 
 
 class Row(NamedTuple):
@@ -86,7 +89,7 @@ class Group:
 
 
 def _part(share: Shown | None) -> str:
-    return "–" if share is None else "too few to show" if share == HIDDEN else f"{share:,}"
+    return "–" if share is None else gettext("too few to show") if share == HIDDEN else separated(share)
 
 
 def groups_of(told: PublicSlice, *, here: bool) -> list[Group]:
@@ -121,17 +124,21 @@ class DataPart:
     @property
     def people(self) -> str:
         """How many people."""
-        return "not counted yet" if self.told is None else counted(self.told.people, self.told.small)
+        return gettext("not counted yet") if self.told is None else counted(self.told.people, self.told.small)
 
     @property
     def images(self) -> str:
         """How many images."""
-        return "not counted yet" if self.told is None else counted(self.told.images, self.told.small)
+        return gettext("not counted yet") if self.told is None else counted(self.told.images, self.told.small)
 
     @property
     def kinds(self) -> str:
         """Kinds of image."""
-        return "not counted yet" if self.told is None else ", ".join(named(self.told, "modality")) or "too few to show"
+        return (
+            gettext("not counted yet")
+            if self.told is None
+            else ", ".join(named(self.told, "modality")) or gettext("too few to show")
+        )
 
     @property
     def dates(self) -> str:
@@ -139,8 +146,8 @@ class DataPart:
         quarters = [] if self.told is None else sorted(named(self.told, "study_quarter"))
         known = [one for one in quarters if one != planwords.category("unknown")]
         if not known:
-            return "not told"
-        return known[0] if known[0] == known[-1] else f"{known[0]} to {known[-1]}"
+            return gettext("not told")
+        return known[0] if known[0] == known[-1] else gettext("%(first)s to %(last)s", first=known[0], last=known[-1])
 
     @property
     def given(self) -> list[str]:
@@ -170,8 +177,13 @@ class OptOutView:
     """Opt-outs of one dataset: how many people, when a list was applied last, and how many projects it reached."""
 
     title: str
-    people: str
+    count: Shown
     last: datetime | None
+
+    @property
+    def people(self) -> str:
+        """How many, in words."""
+        return counted(self.count)
 
 
 @dataclass(frozen=True)
@@ -186,7 +198,7 @@ class ProjectPage:
     @property
     def withheld(self) -> list[tuple[str, str]]:
         """What is not told, and why."""
-        return [(planwords.column(_spaced(one.field)), one.reason) for one in self.details.withheld]
+        return [(gettext(spaced(one.field)), one.reason) for one in self.details.withheld]
 
     @property
     def honours_opt_outs(self) -> bool:
@@ -194,7 +206,8 @@ class ProjectPage:
         return self.details.opt_outs is None or self.details.opt_outs.applied is not OptOutAnswer.no
 
 
-def _spaced(field: str) -> str:
+def spaced(field: str) -> str:
+    """A column of the register in words: its name with spaces."""
     return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in field)
 
 
@@ -283,7 +296,7 @@ def _part_of(item: GrantSlice, known: Known, told: PublicSlice | None) -> DataPa
 def opt_outs_of(connection: Connection, dataset: Dataset) -> OptOutView:
     """How many opted out of a dataset, and when a list of them was applied last."""
     people, last = optouts.applied(connection, dataset.name)
-    return OptOutView(dataset.title, counted(_RULE.shown(people)), last)
+    return OptOutView(dataset.title, _RULE.shown(people), last)
 
 
 @dataclass(frozen=True)
@@ -323,7 +336,7 @@ def dataset_page(connection: Connection, dataset: Dataset) -> DatasetPage:
     counts = register.release_counts(connection, dataset.name)
     use = register.use_of(connection, dataset.name)
     shown = [] if counts is None else [counted(_RULE.shown(counts.people)), counted(_RULE.shown(counts.images))]
-    people, images = shown or ["not counted yet"] * 2
+    people, images = shown or [gettext("not counted yet")] * 2
     return DatasetPage(
         name=dataset.name,
         title=dataset.title,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from tre.domain.people import Person
+from tre.system.languages import Language
 from tre.system.settings import Settings
 
 
@@ -44,10 +45,16 @@ class Site:
     settings: Settings
     navigation: tuple[NavigationItem, ...] = ()
     public_navigation: tuple[NavigationItem, ...] = ()
+    languages: tuple[Language, ...] = ()
+    """Those of the public pages; the first is the one of texts that people write here."""
 
     def published_at(self, origin: str) -> Site:
         """The same for pages that stand at another origin."""
         return replace(self, public_url=f"{origin}/")
+
+    def speaks(self, languages: tuple[Language, ...]) -> Site:
+        """The same in these languages."""
+        return replace(self, languages=languages)
 
     def shell_url(self, workspace: str) -> str:
         """Where a workspace is opened."""

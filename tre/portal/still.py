@@ -6,11 +6,17 @@ Guarantees: a page stands under its address as a directory, so that any web serv
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tre.portal.pages import render_still
 from tre.portal.site import Site
+from tre.portal.speaking import spoken_in_files
+from tre.system.languages import speaking
+
+Values = dict[str, Any] | Callable[[], dict[str, Any]]
+"""What a page shows; a function where it holds words, which are then put together in each language."""
 
 
 class Writer:
@@ -32,7 +38,10 @@ class Writer:
         """One file for machines."""
         self.file(path, json.dumps(value, indent=1).encode() + b"\n")
 
-    def page(self, address: str, template: str, values: dict[str, Any]) -> None:
-        """One page, under its address as a directory."""
-        text = render_still(self._site, address.rstrip("/") or "/", template, values)
-        self.file(f"{address.strip('/')}/index.html".lstrip("/"), text.encode())
+    def page(self, address: str, template: str, values: Values) -> None:
+        """One page in each language, under its address as a directory."""
+        for each in spoken_in_files(self._site.languages):
+            with speaking(each):
+                given = values() if callable(values) else values
+                text = render_still(self._site, address.rstrip("/") or "/", template, given)
+            self.file(f"{each.prefix}/{address.strip('/')}/index.html".lstrip("/"), text.encode())

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import AfterValidator, Field, model_validator
 
 from tre.domain.errors import Reason, TREError
+from tre.domain.languages import CODE, SOURCE
 from tre.domain.model import Line, Record, as_line
 from tre.domain.quantities import is_amount
 from tre.system.mail_settings import MailSettings
@@ -131,6 +132,10 @@ def _database_url(text: str) -> str:
 
 DatabaseUrl = Annotated[Line, AfterValidator(_database_url)]
 """Where a PostgreSQL server is, as libpq writes it, without anybody's name or password."""
+
+
+LanguageCode = Annotated[Line, Field(pattern=f"^{CODE}$")]
+"""A language as addresses name it: `cy`, `pt-br`."""
 
 
 class ProfileSettings(Record):
@@ -274,6 +279,10 @@ class Settings(Record):
     profiles: dict[str, ProfileSettings] = {"small": ProfileSettings()}
     """Sizes of workspace by the name that grants use; giving any replaces the default list."""
 
+    languages: Annotated[tuple[LanguageCode, ...], Field(min_length=1, max_length=20)] = (SOURCE,)
+    """Languages of the public pages; the first is the one that people write in here. Each but `en` needs a catalogue in
+    `languages/` (docs/translating.md)."""
+
     mail: MailSettings | None = None
     """The mail server, where people are to be told by mail what waits for them. Default: none, since a launcher that
     was just set up knows no server, and letters that are kept for one that never comes would only grow old."""
@@ -301,6 +310,13 @@ class Settings(Record):
             raise ValueError(msg)
         if self.runtime == "kubernetes" and self.database_url is None:
             msg = "runtime says kubernetes, and there is no databaseUrl: programs of several machines share the record"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Settings:
+        if len(set(self.languages)) < len(self.languages):
+            msg = "languages names one twice"
             raise ValueError(msg)
         return self
 

@@ -34,16 +34,18 @@ from tre.portal.pages import render
 from tre.portal.register_files import RegisterFiles
 from tre.portal.register_views import CITATION, Known, project_page
 from tre.portal.site import NavigationItem
+from tre.portal.speaking import to
 from tre.portal.words import PUBLIC_PHASES
 from tre.store import datasets, events, exports, grant_slices, grants, optouts, register
 from tre.store.register import ProjectSearch
+from tre.system.languages import gettext, gettext_noop, separated
 
 router = APIRouter()
 NAVIGATION = (
-    NavigationItem("About", "/"),
-    NavigationItem("Projects", "/projects"),
-    NavigationItem("The data", "/data"),
-    NavigationItem("In numbers", "/totals"),
+    NavigationItem(gettext_noop("About"), "/"),
+    NavigationItem(gettext_noop("Projects"), "/projects"),
+    NavigationItem(gettext_noop("The data"), "/data"),
+    NavigationItem(gettext_noop("In numbers"), "/totals"),
 )
 SMALL = 10
 """Counts below this are told as "fewer than 10" (suppression threshold of the default airlock policy's kind)."""
@@ -51,7 +53,9 @@ SMALL = 10
 
 def rounded(count: int) -> str:
     """A count as the public reads it."""
-    return f"fewer than {SMALL}" if count < SMALL else f"about {round(count, -1):,}"
+    if count < SMALL:
+        return gettext("fewer than %(count)s", count=SMALL)
+    return gettext("about %(count)s", count=separated(round(count, -1)))
 
 
 class PublicData(Record):
@@ -117,7 +121,7 @@ def project_told(connection: Connection, grant: GrantRecord, known: Known) -> Pu
         starts=spec.not_before,
         ends=end.at,
         phase=grant.phase.value,
-        phase_in_words=PUBLIC_PHASES[grant.phase],
+        phase_in_words=gettext(PUBLIC_PHASES[grant.phase]),
         people=len(spec.members),
         data=[
             PublicData(dataset=known.title(item.dataset), release=item.release, files=rounded(item.files))
@@ -155,26 +159,28 @@ def _one(connection: Connection, name: str) -> GrantRecord:
     found = grants.ever_active(connection, name) if name == as_line(name) else []
     grant = next(iter(found), None)
     if grant is None:
-        raise TREError(Reason.GrantNotFound, "There is no such project.", remedy="See the list of projects.")
+        raise TREError(
+            Reason.GrantNotFound, gettext("There is no such project."), remedy=gettext("See the list of projects.")
+        )
     return grant
 
 
 _TOLD = {
-    "grant.activated": "Access began",
-    "grant.suspended": "Access was stopped for a time, or begun again",
-    "grant.expired": "Access ended",
-    "grant.revoked": "The approval was withdrawn and access ended",
-    "grant.closed": "Workspaces and the project's view of the data were destroyed",
-    "export.released": "Checked outputs left",
+    "grant.activated": gettext_noop("Access began"),
+    "grant.suspended": gettext_noop("Access was stopped for a time, or begun again"),
+    "grant.expired": gettext_noop("Access ended"),
+    "grant.revoked": gettext_noop("The approval was withdrawn and access ended"),
+    "grant.closed": gettext_noop("Workspaces and the project's view of the data were destroyed"),
+    "export.released": gettext_noop("Checked outputs left"),
 }
 
 
 def history(connection: Connection, grant: GrantRecord) -> list[Milestone]:
     """What the public is told of a project's course, oldest first."""
-    found = [Milestone(grant.spec.approval.approved_at, f"Approved by {grant.spec.approval.body}")]
+    found = [Milestone(grant.spec.approval.approved_at, gettext("Approved by %(body)s", body=grant.spec.approval.body))]
     for kind, at in events.course_of(connection, f"grant/{grant.name}"):
         if (text := _TOLD.get(kind)) is not None:
-            found.append(Milestone(at, text))
+            found.append(Milestone(at, gettext(text)))
     return found
 
 
@@ -239,7 +245,7 @@ class Chosen:
     def address(self, page: int) -> str:
         """The address of another page of what was chosen."""
         given = {key: value for key, value in asdict(self).items() if value}
-        return f"/projects?{urlencode(given | {'page': page})}"
+        return to(f"/projects?{urlencode(given | {'page': page})}")
 
 
 def _chosen(typed: Mapping[str, str], sectors: Iterable[str], known: Iterable[Dataset]) -> Chosen:

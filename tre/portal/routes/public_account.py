@@ -28,15 +28,18 @@ from tre.portal.context import Portal
 from tre.portal.errors import STATUS
 from tre.portal.handing_in import hand_in
 from tre.portal.pages import render
+from tre.portal.retold import retold
 from tre.portal.routes.public import portal_of
 from tre.portal.site import NavigationItem
+from tre.portal.speaking import to
 from tre.store import register
+from tre.system.languages import gettext_noop
 
 router = APIRouter()
 NAVIGATION = (
-    NavigationItem("Questions", "/questions"),
-    NavigationItem("Have your say", "/consultations"),
-    NavigationItem("Incidents", "/incidents"),
+    NavigationItem(gettext_noop("Questions"), "/questions"),
+    NavigationItem(gettext_noop("Have your say"), "/consultations"),
+    NavigationItem(gettext_noop("Incidents"), "/incidents"),
 )
 _ON_THE_PAGE = frozenset({Reason.BadInput, Reason.RateLimited, Reason.ServiceUnavailable, Reason.StateForbids})
 """Refusals that are shown beside the form, with what was typed."""
@@ -59,7 +62,7 @@ def _sender(request: Request) -> str:
 def _questions_page(request: Request, typed: str = "", error: TREError | None = None) -> Response:
     portal = portal_of(request)
     with portal.database.read() as connection:
-        values = question_values(portal, connection) | {"typed": typed, "error": error}
+        values = question_values(portal, connection) | {"typed": typed, "error": error and retold(error)}
     return render(request, "account/questions.html", status=_status(error), **values)
 
 
@@ -97,7 +100,7 @@ async def ask(request: Request) -> Response:
         if error.reason not in _ON_THE_PAGE:
             raise
         return await run_in_threadpool(_questions_page, request, text, error)
-    return RedirectResponse(f"/questions/{name}", 303)
+    return RedirectResponse(to(f"/questions/{name}"), 303)
 
 
 @router.get("/questions.json")
@@ -201,7 +204,11 @@ def _change_page(
     request: Request, portal: Portal, name: str, typed: str = "", error: TREError | None = None, sent: str = ""
 ) -> Response:
     with portal.database.read() as connection:
-        values = change_values(portal, connection, name) | {"typed": typed, "error": error, "sent": sent}
+        values = change_values(portal, connection, name) | {
+            "typed": typed,
+            "error": error and retold(error),
+            "sent": sent,
+        }
     return render(request, "account/change.html", status=_status(error), **values)
 
 
@@ -228,7 +235,7 @@ async def comment(request: Request, name: str) -> Response:
         if error.reason not in _ON_THE_PAGE:
             raise
         return await run_in_threadpool(_change_page, request, portal, name, text, error)
-    return RedirectResponse(f"/consultations/{name}/thanks", 303)
+    return RedirectResponse(to(f"/consultations/{name}/thanks"), 303)
 
 
 @router.get("/consultations/{name}/thanks")

@@ -24,6 +24,7 @@ from tre.portal.register_views import dataset_page, opt_outs_of
 from tre.portal.routes.public import portal_of
 from tre.register.feed import NEWEST, feed
 from tre.store import datasets, register
+from tre.system.languages import gettext
 
 router = APIRouter()
 
@@ -75,7 +76,9 @@ def one_dataset(request: Request, name: str) -> Response:
     with portal_of(request).database.read() as connection:
         found = datasets.get(connection, name) if name == as_line(name) else None
         if found is None:
-            raise TREError(Reason.DatasetNotFound, "There is no such data here.", remedy="See the list of data.")
+            raise TREError(
+                Reason.DatasetNotFound, gettext("There is no such data here."), remedy=gettext("See the list of data.")
+            )
         page = dataset_page(connection, found)
     return render(request, "public/dataset.html", page=page)
 
