@@ -352,3 +352,18 @@ async def test_a_change_of_a_project_begins_with_its_papers(world: World, papers
         made = applications.begin(change, person, world.clock.now())
         store.inherit(change, name, made.id)
     assert papers.states(made.id) == {digest_of(PROTOCOL): "kept"}
+
+
+@pytest.mark.parametrize("called", ["run.exe", "a/b.exe", "protocol.pdf.html", ".."])
+async def test_a_name_typed_into_a_draft_is_not_passed_on(world: World, papers: Papers, called: str) -> None:
+    """Who writes the draft by a program names a paper as they like: its readers get no program by that name."""
+    name = papers.desk.draft()
+    await papers.attached(name)
+    alice = world.session("alice")[1].person
+    typed = [{"name": called, "digest": digest_of(PROTOCOL), "bytes": 7}]
+    papers.desk.change(name, lambda found: acts.edit(found, alice, {"attachments": typed}, world.clock.now()))
+    answer = await world.browser("alice").get(address_of(name))
+    assert (answer.status_code, answer.content) == (200, PROTOCOL), "its size is the record's word too"
+    assert answer.headers["content-length"] == str(len(PROTOCOL))
+    assert ".exe" not in answer.headers["content-disposition"]
+    assert ".html" not in answer.headers["content-disposition"]
