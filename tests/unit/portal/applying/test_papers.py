@@ -13,6 +13,7 @@ from tests.unit.portal.world import World, subject
 from tre.domain.applications import acts
 from tre.domain.applications.models import PlannedSlice
 from tre.domain.applications.papers import drafted
+from tre.domain.applications.states import ApplicationState
 from tre.domain.committee.models import Recusal
 from tre.domain.committee.policy import CommitteeTerms
 from tre.domain.committee.tally import tally
@@ -314,7 +315,7 @@ async def test_what_ended_keeps_its_papers_for_the_policy_s_days(world: World, p
     if ending == "withdrawn":
         papers.desk.change(name, lambda found: acts.withdraw(found, alice, world.clock.now()))
     else:
-        declined = acts.ApplicationState.Declined
+        declined = ApplicationState.Declined
         papers.desk.change(name, lambda found: acts.moved(found, declined, world.clock.now()))
     again = papers.keeper.reconcile(name)
     assert again == world.clock.now() + timedelta(days=90)
