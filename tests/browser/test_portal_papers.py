@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from tests.browser.portal_world import Installed, an_installation
 from tests.browser.test_portal_airlock import chromium, look
@@ -151,7 +151,7 @@ def test_a_condition_is_reported_on_and_accepted(place: Place, chromium: Browser
     if scripts:
         look(alice, "conditions-wrong")
     alice.get_by_label("What was done, and when").fill("They were told on Monday.")
-    letter = {"name": "letter.txt", "mimeType": "text/plain", "buffer": b"Dear committee"}
+    letter = FilePayload(name="letter.txt", mimeType="text/plain", buffer=b"Dear committee")
     alice.get_by_label("A document that shows it").set_input_files(letter)
     alice.get_by_role("button", name="Send it to the committee").click()
     expect(alice.get_by_text("They were told on Monday.")).to_be_visible()

@@ -244,7 +244,7 @@ def handed_out(
     """
     with portal.database.read() as connection:
         row = store.get(connection, application.id, paper.digest)
-    _check_here(row)
+    paper = _as_kept(paper, _check_here(row), terms_of(portal))
     opened = _opened(portal, paper)
     event = applications.event_of("paper-read", application, person.subject, portal.clock.now(), paper=paper.digest)
     try:
@@ -256,14 +256,25 @@ def handed_out(
     return paper, opened
 
 
-def _check_here(row: Paper | None) -> None:
+def _as_kept(paper: Attachment, row: Paper, terms: PaperTerms) -> Attachment:
+    """The paper as it came: its size is the record's; a name that could not have been sent here is not passed on."""
+    try:
+        name = rules.name_of(paper.name)
+        rules.check_name(name, terms)
+    except TREError:
+        name = f"paper-{paper.digest.removeprefix('sha256:')[:12]}"
+    return Attachment(name=name, digest=paper.digest, bytes=row.size)
+
+
+def _check_here(row: Paper | None) -> Paper:
     state = None if row is None else row.state
     if state is PaperState.arriving:
         raise TREError(Reason.ServiceUnavailable, "This document is being taken in.", remedy="Look again in a minute.")
-    if state is not PaperState.kept:
+    if row is None or state is not PaperState.kept:
         raise TREError(
             Reason.ObjectNotFound, "This document is not here.", why=_STATES[state], remedy="Ask its author."
         )
+    return row
 
 
 def _opened(portal: Portal, paper: Attachment) -> BinaryIO:

@@ -28,7 +28,7 @@ from tre.domain.committee.tracking import (
     TrackedCondition,
 )
 from tre.domain.errors import Reason, TREError
-from tre.domain.people import Person, Subject
+from tre.domain.people import Person, Role, Subject
 from tre.portal.applying.papers import Receiver, handed_out
 from tre.portal.context import Desk
 from tre.portal.deciding.actions import act_of
@@ -245,6 +245,8 @@ def hand_out(desk: Desk, person: Person, name: str, digest: str) -> tuple[Attach
 
 def waiting(connection: Connection, person: Person, now: datetime) -> list[TrackedCondition]:
     """Conditions that wait for a ruling of this person, and missed ones that they may give another day."""
+    if not person.holds(Role.committee):
+        return []
     found = store.in_states(connection, [S.Reported, S.Missed])
     return [one for one in found if rules.can_rule(person, one, store.around(connection, one), now)]
 

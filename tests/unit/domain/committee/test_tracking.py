@@ -48,7 +48,12 @@ def condition(**changes: Any) -> TrackedCondition:
 
 
 def around(*, running: bool = True, seats: tuple[Seat, ...] = SEATS, **changes: Any) -> Around:
-    values = {"members": [ALICE, BOB], "running": running, "application": in_review(), "ballot": Ballot(seats)}
+    values: dict[str, Any] = {
+        "members": [ALICE, BOB],
+        "running": running,
+        "application": in_review(),
+        "ballot": Ballot(seats),
+    }
     return Around(**(values | changes))
 
 

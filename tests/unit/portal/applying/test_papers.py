@@ -10,9 +10,13 @@ import pytest
 from tests.unit.portal.applying_world import CONTENT, Committee, version, words_of
 from tests.unit.portal.papers_world import PROTOCOL, Papers, address_of, digest_of
 from tests.unit.portal.world import World, subject
+from tre.airlock.spool import Spool
+from tre.checker.service import CheckerService
+from tre.controller.checker_relay import CheckerRelay
 from tre.domain.applications import acts
 from tre.domain.applications.models import PlannedSlice
 from tre.domain.applications.papers import drafted
+from tre.domain.applications.states import ApplicationState
 from tre.domain.committee.models import Recusal
 from tre.domain.committee.policy import CommitteeTerms
 from tre.domain.committee.tally import tally
@@ -314,7 +318,7 @@ async def test_what_ended_keeps_its_papers_for_the_policy_s_days(world: World, p
     if ending == "withdrawn":
         papers.desk.change(name, lambda found: acts.withdraw(found, alice, world.clock.now()))
     else:
-        declined = acts.ApplicationState.Declined
+        declined = ApplicationState.Declined
         papers.desk.change(name, lambda found: acts.moved(found, declined, world.clock.now()))
     again = papers.keeper.reconcile(name)
     assert again == world.clock.now() + timedelta(days=90)
@@ -352,3 +356,48 @@ async def test_a_change_of_a_project_begins_with_its_papers(world: World, papers
         made = applications.begin(change, person, world.clock.now())
         store.inherit(change, name, made.id)
     assert papers.states(made.id) == {digest_of(PROTOCOL): "kept"}
+
+
+@pytest.mark.parametrize("called", ["run.exe", "a/b.exe", "protocol.pdf.html", ".."])
+async def test_a_name_typed_into_a_draft_is_not_passed_on(world: World, papers: Papers, called: str) -> None:
+    """Who writes the draft by a program names a paper as they like: its readers get no program by that name."""
+    name = papers.desk.draft()
+    await papers.attached(name)
+    alice = world.session("alice")[1].person
+    typed = [{"name": called, "digest": digest_of(PROTOCOL), "bytes": 7}]
+    papers.desk.change(name, lambda found: acts.edit(found, alice, {"attachments": typed}, world.clock.now()))
+    answer = await world.browser("alice").get(address_of(name))
+    assert (answer.status_code, answer.content) == (200, PROTOCOL), "its size is the record's word too"
+    assert answer.headers["content-length"] == str(len(PROTOCOL))
+    assert ".exe" not in answer.headers["content-disposition"]
+    assert ".html" not in answer.headers["content-disposition"]
+
+
+async def test_a_paper_goes_through_the_checkers_only_door(world: World, papers: Papers) -> None:
+    """The record's jobs, the controller's relay, the spool, and the checker's own loop."""
+    spool = Spool(world.layout.checker_spool)
+    spool.make()
+    relay, checker = CheckerRelay(papers.context, spool), CheckerService(papers.bench, spool)
+    relay.appliers |= papers.keeper.appliers
+
+    def go_round() -> None:
+        relay.step()
+        checker.work_once()
+        relay.step()
+
+    alice, name = world.browser("alice"), papers.desk.draft()
+    assert (await papers.send(alice, name, {"protocol.pdf": PROTOCOL})).status_code == 303
+    go_round()
+    assert papers.states(name) == {digest_of(PROTOCOL): "kept"}
+    assert (await alice.get(address_of(name))).content == PROTOCOL
+    assert (await papers.send(alice, name, {"letter.pdf": b"letter"})).status_code == 303
+    for upload in world.layout.uploads.iterdir():
+        (upload / "paper").write_bytes(b"LETTER")
+    go_round()
+    papers.keeper.reconcile(name)
+    assert papers.states(name)[digest_of(b"letter")] == "lost"
+    form = {"version": await version(alice, f"/applications/{name}/edit/papers"), "paper": "protocol.pdf"}
+    assert (await alice.post(f"/applications/{name}/papers/remove", form)).status_code == 303
+    papers.keeper.reconcile(name)
+    go_round()
+    assert papers.stored() == []

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from tests.unit.portal.applying.test_papers import in_review
 from tests.unit.portal.applying_world import CONTENT, Committee
