@@ -10,9 +10,10 @@ import typer
 from tre import __version__
 from tre.cli import common
 from tre.cli.common import JsonOption, RootOption, command
-from tre.cli.services import HEARTBEAT_SECONDS, heartbeat_age, services
+from tre.cli.services import services
 from tre.domain.errors import TREError
 from tre.system import local_http
+from tre.system.heartbeat import HEARTBEAT_SECONDS, heartbeat_age
 from tre.system.layout import Layout
 from tre.system.settings import load_settings, root_from
 
@@ -45,7 +46,7 @@ async def _health(layout: Layout, name: str) -> str:
 
 def _heartbeat(layout: Layout) -> str:
     """The checker has no socket: it touches a file."""
-    age = heartbeat_age(layout)
+    age = heartbeat_age(layout.checker_spool)
     if age is None:
         return "does not answer"
     return "ok" if age < HEARTBEAT_SECONDS else f"last seen {age:.0f} s ago"

@@ -1,7 +1,7 @@
 """The Hub's log: one JSON object a line on standard error, like every service of the launcher.
 
-Guarantees: time in UTC, level, logger, event, and a traceback as one field. JupyterHub itself leaves codes, states
-and tokens out of the addresses that it logs; what it writes of session and cookie identifiers is left out here.
+Guarantees: service, time in UTC, level, logger, event, and a traceback as one field. JupyterHub itself leaves codes,
+states and tokens out of the addresses that it logs; what it writes of session and cookie identifiers is left out here.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 
 import structlog
+from structlog.typing import EventDict
 
 _WITH_IDENTIFIERS = "Setting new xsrf cookie"
 
@@ -16,6 +17,11 @@ _WITH_IDENTIFIERS = "Setting new xsrf cookie"
 def without_identifiers(record: logging.LogRecord) -> bool:
     """A filter: refuses the one line in which JupyterHub writes out a person's session and cookie identifiers."""
     return not str(record.msg).startswith(_WITH_IDENTIFIERS)
+
+
+def _named(_logger: object, _method: str, line: EventDict) -> EventDict:
+    line["service"] = "hub"
+    return line
 
 
 class JsonFormatter(structlog.stdlib.ProcessorFormatter):
@@ -29,6 +35,7 @@ class JsonFormatter(structlog.stdlib.ProcessorFormatter):
                 structlog.processors.JSONRenderer(sort_keys=True, default=str),
             ],
             foreign_pre_chain=[
+                _named,
                 structlog.stdlib.add_log_level,
                 structlog.stdlib.add_logger_name,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
