@@ -235,11 +235,8 @@ class Controller:
 
         return Probes(
             self.checks(),
-            {
-                "record": functools.partial(require_current, self.database),
-                "policies": functools.partial(check_policies, self.layout.root),
-            },
-            {"granting": granting},
+            {"record": functools.partial(require_current, self.database)},
+            {"granting": granting, "policies": functools.partial(check_policies, self.layout.root)},
             ready=lambda: "leading" if leads() else "stand-by",
         )
 

@@ -214,10 +214,8 @@ def _measures(portal: Portal) -> APIRouter:
 
     probes = Probes(
         {"record": record},
-        {
-            "record": partial(require_current, portal.database),
-            "policies": partial(load_account_policy, portal.layout.root),
-        },
+        {"record": partial(require_current, portal.database)},
+        {"policies": partial(load_account_policy, portal.layout.root)},
     )
 
     @router.get("/healthz")

@@ -47,7 +47,7 @@ from tre.store.schema import require_current
 from tre.storekeeper import answers, deliveries, inboxes, previews, slices, withdrawals, workspaces
 from tre.storekeeper.office import Office
 from tre.system.clock import SystemClock
-from tre.system.health import Condition, Probes, health_routes
+from tre.system.health import Probes, health_routes
 from tre.system.layout import Layout
 from tre.system.service import arguments, serve_unix, until_told
 from tre.system.settings import Settings
@@ -298,12 +298,10 @@ class Service:
 
 
 def probes(service: Service, database: Database, layout: Layout) -> Probes:
-    """Ready is who has the record, and the rules of every dataset."""
-    conditions: dict[str, Condition] = {
-        "record": functools.partial(require_current, database),
-        "policies": functools.partial(check_policies, layout.root),
-    }
-    return Probes({"lanes": service.trouble}, conditions)
+    """Ready is who has the record; a dataset whose rules cannot be read waits, the others do not."""
+    record = functools.partial(require_current, database)
+    policies = functools.partial(check_policies, layout.root)
+    return Probes({"lanes": service.trouble}, {"record": record}, {"policies": policies})
 
 
 async def serve(layout: Layout, settings: Settings) -> None:
