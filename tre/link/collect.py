@@ -2,8 +2,8 @@
 
 Guarantees: it listens on an address of this machine alone; only `GET` of `/SERVICE/metrics`, `/SERVICE/healthz` and
 `/SERVICE/readyz` is passed on, for the services it was given, as a request of our own making: nothing of what the
-caller sent reaches a service but the choice among them. What does not answer within seconds counts as down. Standard library
-only, as all of `tre.link`: it runs under root, the only user whom every service answers.
+caller sent reaches a service but the choice among them. What does not answer within seconds counts as down. Standard
+library only, as all of `tre.link`: it runs under root, the only user whom every service answers.
 
 Does not guarantee: secrecy of the numbers from other users of this machine. They name nobody.
 

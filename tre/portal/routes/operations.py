@@ -25,6 +25,7 @@ from tre.portal.views import workspace_views
 from tre.store import events, overview, workspaces
 from tre.store.events import StoredEvent
 from tre.store.listings import PAGE, WorkspaceSearch, find_workspaces
+from tre.system.figures import figures_of
 
 router = APIRouter()
 NAVIGATION = (
@@ -152,7 +153,9 @@ async def health(request: Request, desk: CurrentDesk, who: CurrentVisitor) -> Re
     permissions.check_operate(who.person)
     found = await asyncio.gather(*(_ask(name, desk.layout.socket(name)) for name in SERVICES))
     letters = await run_in_threadpool(letter_health, desk)
-    return render(request, "operate_health.html", services=found, letters=letters, now=desk.clock.now())
+    figures, _ = await figures_of({name: desk.layout.socket(name) for name in SERVICES})
+    values: dict[str, Any] = {"services": found, "letters": letters, "figures": figures}
+    return render(request, "operate_health.html", now=desk.clock.now(), **values)
 
 
 def _complaint(body: bytes) -> str:
