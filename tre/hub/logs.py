@@ -1,7 +1,8 @@
 """The Hub's log: one JSON object a line on standard error, like every service of the launcher.
 
 Guarantees: service, time in UTC, level, logger, event, and a traceback as one field. JupyterHub itself leaves codes,
-states and tokens out of the addresses that it logs; what it writes of session and cookie identifiers is left out here.
+states and tokens out of the addresses that it logs, but for those within another address; what it writes of those, of
+session and cookie identifiers and of people's names is left out here.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import logging
 
 import structlog
 from structlog.typing import EventDict
+
+from tre.system.logs import scrub
 
 _WITH_IDENTIFIERS = "Setting new xsrf cookie"
 
@@ -32,6 +35,7 @@ class JsonFormatter(structlog.stdlib.ProcessorFormatter):
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                scrub,
                 structlog.processors.JSONRenderer(sort_keys=True, default=str),
             ],
             foreign_pre_chain=[

@@ -294,7 +294,7 @@ class Service:
         with self._office.database.change(self._office.event("job.failed", f"job/{job.id}", **said)) as change:
             jobs.fail(change, job.id, error, self._office.clock.now())
         _done.labels(job.kind, error.reason.value).inc()
-        log.warning("job failed", **said, error=str(error))
+        log.warning("job failed", **said)  # the words, which can name files, stand with the job
 
 
 def probes(service: Service, database: Database, layout: Layout) -> Probes:

@@ -52,9 +52,7 @@ def test_what_is_infinite_is_null_for_programs() -> None:
     assert Figure("x", "m", "w", float("inf"), seconds=True, bad=True).as_plain()["value"] is None
 
 
-async def test_who_answers_and_who_does_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_who_answers_and_who_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def numbers(_request: web.Request) -> web.Response:
         return web.Response(text=TEXT)
 
