@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
+from typing import Any
 
 import typer
 
@@ -39,9 +40,20 @@ async def _health(layout: Layout, name: str) -> str:
         return _heartbeat(layout)
     try:
         answer = await local_http.ask(layout.socket(name), "GET", "/healthz")
+        if answer.status != HTTPStatus.OK:
+            return f"failing: {answer.value}"
+        return _readiness((await local_http.ask(layout.socket(name), "GET", "/readyz")).value)
     except TREError:
         return "does not answer"
-    return "ok" if answer.status == HTTPStatus.OK else f"failing: {answer.value}"
+
+
+def _readiness(said: Any) -> str:
+    """What `/readyz` answered, as a line: each missing condition with its reason."""
+    parts = []
+    for key, words in (("checks", "not ready"), ("heldBack", "held back")):
+        found = said.get(key) if isinstance(said, dict) else None
+        parts += [f"{words}: {name}: {item['reason']}: {item['what']}" for name, item in (found or {}).items()]
+    return " ".join(parts) or "ok"
 
 
 def _heartbeat(layout: Layout) -> str:
