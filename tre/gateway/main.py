@@ -71,8 +71,8 @@ def back(gateway: Gateway) -> web.Application:
             raise TREError(Reason.ServiceUnavailable, f"{wrong[0].upper()}{wrong[1:]}.")
 
     def own_numbers() -> bytes:
-        if gateway.table.heard_at is not None:
-            gateway.metrics.heard_seconds.set(gateway.clock.boottime() - gateway.table.heard_at)
+        heard_at = gateway.table.heard_at
+        gateway.metrics.heard_seconds.set(float("inf") if heard_at is None else gateway.clock.boottime() - heard_at)
         return gateway.metrics.text()
 
     app = web.Application()

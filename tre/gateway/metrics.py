@@ -52,7 +52,9 @@ class Metrics:
             ["door", "method", "status"], buckets=_REQUEST_SECONDS, registry=self.registry,
         )  # fmt: skip
         self.heard_seconds = Gauge(
-            "tre_gateway_heard_seconds", "Seconds since the controller was last heard.", registry=self.registry
+            "tre_gateway_heard_seconds",
+            "Seconds since the controller was last heard; infinite where it never was.",
+            registry=self.registry,
         )
         self.events_waiting = Gauge(
             "tre_gateway_events_waiting", "Audit events not yet handed over.", registry=self.registry
