@@ -103,6 +103,7 @@ class Readiness(BaseHandler):  # type: ignore[misc]  # JupyterHub carries no typ
         """200 while the Hub reaches its database, and the database is the one it needs; else 503 and the reason."""
 
         def database() -> None:
+            """The users are there."""
             try:
                 self.db.execute(text("SELECT 1 FROM users LIMIT 1"))
             except SQLAlchemyError as error:
