@@ -77,6 +77,7 @@ corpus: ready ## Write outputs to measure the checks on into CORPUS=corpus (SEED
 
 docs: ready ## Write anew what follows from the code: pages of docs/, definitions of helm/tre/crds/
 	@$(BIN)/python tools/generate_docs.py
+	@$(BIN)/python tools/dashboards.py
 	@$(BIN)/python tools/generate_crds.py
 	@$(BIN)/python tools/render_guards.py
 

@@ -237,6 +237,7 @@ _WHO_MEASURES = {
     "portal": "Portal and public pages",
     "runtimes": "Launcher",
     "storekeeper": "Storekeeper",
+    "system": "Every service but the Hub",
 }
 
 
@@ -253,10 +254,11 @@ def metrics_page() -> str:
         parts += [f"## {title}", table(("name", "kind", "labels", "what"), rows)]
     return page(
         "Metrics",
-        "Every service but the checker answers `GET /healthz` (200 where all is well, else 503 and what is wrong) and "
-        "`GET /metrics` (Prometheus' text format) on its unix socket in the run directory; the checker, which "
-        "has no socket, touches a file that `tre status` and `tre doctor` read. No service answers either on the "
-        "network: `curl --unix-socket SOCKET http://localhost/metrics`, or a collector on the same machine.",
+        "Every service but the checker answers `GET /healthz` (200 where all is well, else 503 and what is wrong), "
+        "`GET /readyz` (200 where it could do its work, else 503 and a [reason](reasons.md) for each condition that is "
+        "missing) and `GET /metrics` (Prometheus' text format) on its unix socket in the run directory; the checker, "
+        "which has no socket, touches a file, and the controller says how long ago. No service answers any of them on "
+        "the network. [Monitoring](../monitoring.md) says how a collector gets them.",
         "The label `reason` holds one of the [reasons](reasons.md), `outcome` one of them, `ok` (`done` for a job), "
         "or the name of an error that nobody foresaw, `phase` and `state` those of [states](../states.md). No label "
         "holds the name of a person, a project, a workspace or a file. The Hub's own names begin with `jupyterhub_`; "

@@ -43,7 +43,7 @@ def measures() -> list[Measure]:
 
 def _measure(node: ast.Call, path: Path) -> Measure | None:
     first = node.args[0].value if isinstance(node.args[0], ast.Constant) else ""
-    if not isinstance(first, str) or not first.startswith("tre_"):
+    if not isinstance(first, str) or not first.startswith(("tre_", "http_")):
         return None
     assert isinstance(node.func, ast.Name)
     kind = _KINDS[node.func.id]

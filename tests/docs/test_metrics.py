@@ -11,10 +11,10 @@ from tests.docs.documents import CHECKOUT, DOCS
 PAGE = (DOCS / "reference" / "metrics.md").read_text(encoding="utf-8")
 ROWS = {
     name: set(re.findall(r"`(\w+)`", labels))
-    for name, labels in re.findall(r"^\| `(tre_\w+)` \| \w+ \| ([^|]*) \|", PAGE, re.M)
+    for name, labels in re.findall(r"^\| `((?:tre|http)_\w+)` \| \w+ \| ([^|]*) \|", PAGE, re.M)
 }
 KNOWN_LABELS = {
-    "ask", "direction", "door", "kind", "lane", "outcome", "phase", "program", "reason", "source",
+    "ask", "check", "direction", "door", "kind", "lane", "method", "outcome", "phase", "program", "reason", "source",
     "state", "status", "verb", "way",
 }  # fmt: skip
 """What these hold is a word of the program's own, never one that somebody typed or that names somebody."""
@@ -22,7 +22,7 @@ KNOWN_LABELS = {
 
 def test_every_metric_in_the_source_is_on_the_page() -> None:
     """Found as text, where the page is made from the syntax: `"tre_…"` where a metric is made, whoever makes it."""
-    made = r'(?:Counter|Gauge|Histogram|Summary|Info|Enum|\w+MetricFamily)\(\s*"(tre_\w+)"'
+    made = r'(?:Counter|Gauge|Histogram|Summary|Info|Enum|\w+MetricFamily)\(\s*"((?:tre|http)_\w+)"'
     found = {name for path in (CHECKOUT / "tre").rglob("*.py") for name in re.findall(made, path.read_text("utf-8"))}
     assert len(found) > 20
     assert {name.removesuffix("_total") for name in ROWS} == found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -67,6 +68,20 @@ async def test_every_service_is_well_and_counts_what_is_documented(world: World,
         reasons |= {labels["reason"] for metric, labels in found if metric in own and "reason" in labels}
     assert reasons
     assert reasons <= {reason.value for reason in Reason}
+
+
+async def test_every_service_is_ready_and_says_so(world: World) -> None:
+    for name in SOCKETS:
+        status, text = await fetch(world.here.layout.socket(name), "/readyz")
+        assert status == 200, (name, text)
+        assert json.loads(text)["status"] in {"ready", "leading"}, name
+
+
+async def test_an_operator_reads_the_figures_that_a_collector_gets(world: World) -> None:
+    async with world.signed_in("olga") as (browser, _):
+        page = await browser.get(f"{world.desk}/operate/health")
+    assert "Workspaces that should have ended" in page.text
+    assert "Checker last heard" in page.text
 
 
 async def test_status_and_doctor_see_a_checker_that_lives(world: World) -> None:

@@ -11,8 +11,6 @@ import sys
 import threading
 from pathlib import Path
 
-import structlog
-
 from tre.airlock.spool import Spool
 from tre.checker.handlers import Workbench
 from tre.checker.network import give_up_network
@@ -20,6 +18,7 @@ from tre.checker.service import CheckerService
 from tre.domain.errors import TREError
 from tre.system.clock import SystemClock
 from tre.system.layout import Layout
+from tre.system.logs import configure_log
 
 
 def main() -> int:
@@ -27,14 +26,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tre.checker", description="Looks at files that want to leave.")
     parser.add_argument("--root", type=Path, required=True, help="the launcher's root directory")
     root = parser.parse_args().root.absolute()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    configure_log("checker")
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

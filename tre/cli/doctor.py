@@ -16,12 +16,13 @@ import typer
 
 from tre.cli import common
 from tre.cli.common import JsonOption, RootOption, command
-from tre.cli.services import HEARTBEAT_SECONDS, heartbeat_age, listens
+from tre.cli.services import listens
 from tre.domain.errors import TREError
 from tre.runtimes.bubblewrap import limits
 from tre.runtimes.bubblewrap.program import check_usable
 from tre.system.certificates import SOON, ends_at, load_pair, pair_of, shortcomings
 from tre.system.clock import SystemClock
+from tre.system.heartbeat import HEARTBEAT_SECONDS, heartbeat_age
 from tre.system.layout import Layout
 from tre.system.paths import workspace_environment
 from tre.system.settings import SETTINGS_FILE, Settings, load_settings, root_from
@@ -146,7 +147,7 @@ def _certificate(layout: Layout, settings: Settings) -> Finding:
 
 def _checker(layout: Layout, _settings: Settings) -> Finding:
     """It has no socket that could be asked: its sign of life is a file."""
-    age = heartbeat_age(layout)
+    age = heartbeat_age(layout.checker_spool)
     if age is None:
         return Finding("checker", "good", "has not run here yet")
     words = f"last seen {age:.0f} s ago"

@@ -31,10 +31,10 @@ from tre.system.claims import claimed
 from tre.system.files import make_directory, sweep_unfinished, write_atomically
 from tre.system.hub_keys import CONTROLLER_TOKEN, OAUTH_SECRET, TOKENS_KEY, make_keys
 from tre.system.layout import Layout
+from tre.system.logs import configure_log
 from tre.system.paths import CHECKOUT
 from tre.system.processes import Keeper
 from tre.system.reach import open_the_way
-from tre.system.service import configure_log
 from tre.system.settings import Settings, load_settings, root_from
 
 

@@ -34,6 +34,7 @@ COMMANDS = {
     "policy": "tre.cli.policy:app",
     "bundle": "tre.cli.bundle:app",
     "mail": "tre.cli.mail:app",
+    "metrics": "tre.cli.metrics:app",
     "audit": "tre.cli.audit:app",
     "register": "tre.cli.register:app",
     "demo-data": "tre.cli.demo_data:app",

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from tre.system.heartbeat import heartbeat_of
 from tre.system.installation import Owners
 from tre.system.layout import Layout
 from tre.system.processes import ServiceSpec, python
@@ -49,9 +49,6 @@ _FIRST_FREE_PORT = 1024
 
 EXTRA = {"public": ("--public",)}
 
-HEARTBEAT_SECONDS = 15.0
-"""A checker that was silent for longer is not well."""
-
 
 def services(layout: Layout, settings: Settings) -> list[ServiceSpec]:
     """Every service of this installation, in the order of starting."""
@@ -76,7 +73,7 @@ def _service(name: str, layout: Layout, owners: Owners, capabilities: tuple[str,
 
 def _ready(name: str, layout: Layout) -> Callable[[], bool]:
     if name == "checker":
-        return (layout.checker_spool / "out" / "heartbeat").exists
+        return heartbeat_of(layout.checker_spool).exists
     return partial(listens, layout.socket(name))
 
 
@@ -89,11 +86,3 @@ def listens(path: Path) -> bool:
         except OSError:
             return False
     return True
-
-
-def heartbeat_age(layout: Layout) -> float | None:
-    """Seconds since the checker, which has no socket, last touched its file; `None` where it never ran."""
-    try:
-        return max(0.0, time.time() - (layout.checker_spool / "out" / "heartbeat").stat().st_mtime)
-    except FileNotFoundError:
-        return None

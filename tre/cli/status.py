@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
+from typing import Any
 
 import typer
 
 from tre import __version__
 from tre.cli import common
 from tre.cli.common import JsonOption, RootOption, command
-from tre.cli.services import HEARTBEAT_SECONDS, heartbeat_age, services
+from tre.cli.services import services
 from tre.domain.errors import TREError
 from tre.system import local_http
+from tre.system.heartbeat import HEARTBEAT_SECONDS, heartbeat_age
 from tre.system.layout import Layout
 from tre.system.settings import load_settings, root_from
 
@@ -38,14 +40,25 @@ async def _health(layout: Layout, name: str) -> str:
         return _heartbeat(layout)
     try:
         answer = await local_http.ask(layout.socket(name), "GET", "/healthz")
+        if answer.status != HTTPStatus.OK:
+            return f"failing: {answer.value}"
+        return _readiness((await local_http.ask(layout.socket(name), "GET", "/readyz")).value)
     except TREError:
         return "does not answer"
-    return "ok" if answer.status == HTTPStatus.OK else f"failing: {answer.value}"
+
+
+def _readiness(said: Any) -> str:
+    """What `/readyz` answered, as a line: each missing condition with its reason."""
+    parts = []
+    for key, words in (("checks", "not ready"), ("heldBack", "held back")):
+        found = said.get(key) if isinstance(said, dict) else None
+        parts += [f"{words}: {name}: {item['reason']}: {item['what']}" for name, item in (found or {}).items()]
+    return " ".join(parts) or "ok"
 
 
 def _heartbeat(layout: Layout) -> str:
     """The checker has no socket: it touches a file."""
-    age = heartbeat_age(layout)
+    age = heartbeat_age(layout.checker_spool)
     if age is None:
         return "does not answer"
     return "ok" if age < HEARTBEAT_SECONDS else f"last seen {age:.0f} s ago"

@@ -52,16 +52,18 @@ from tre.controller.runtimes import RunTerms, runs_of
 from tre.controller.standing import StandingKeeper
 from tre.controller.tracking import ConditionKeeper
 from tre.domain.errors import TREError
+from tre.slices.populations import check_policies
 from tre.store.database import Database
 from tre.store.roles import Role
 from tre.store.schema import require_current
 from tre.system.clock import SystemClock
 from tre.system.files import sweep_unfinished
+from tre.system.health import Check, Probes, health_routes
 from tre.system.hub_keys import CONTROLLER_TOKEN, read_key
 from tre.system.interpreter import suit_a_service
 from tre.system.layout import Layout
 from tre.system.nudge import nudge_path
-from tre.system.service import Check, arguments, health_routes, serve_unix, until_told
+from tre.system.service import arguments, serve_unix, until_told
 from tre.system.settings import Settings
 
 log = structlog.get_logger()
@@ -230,6 +232,22 @@ class Controller:
             "log": of_leader(lambda: self.log_trouble),
         }
 
+    def probes(self) -> Probes:
+        """Ready is whoever serves or could at any moment: it says which. What is granted waits for a whole log and a
+        clock that agrees with it; endings wait for neither, so this controller stays ready without them."""
+        leads = self.leadership.leads
+
+        def granting() -> None:
+            if leads():
+                self.context.check_granting()
+
+        return Probes(
+            self.checks(),
+            {"record": functools.partial(require_current, self.database)},
+            {"granting": granting, "policies": functools.partial(check_policies, self.layout.root)},
+            ready=lambda: "leading" if leads() else "stand-by",
+        )
+
     async def serve(self) -> int:
         """Run until told to end, or until another one leads in this one's place; return the exit code."""
         self.loop = asyncio.get_running_loop()
@@ -238,8 +256,8 @@ class Controller:
         own = {0, os.geteuid()}
         callers = {"gateway": frozenset({uids.gateway, *own}), "hub": frozenset({uids.hub, *own})}
         app = ControllerApi(self.context, self.publisher, callers, self.leadership.leads).app()
-        app.add_routes(health_routes(self.checks()))
-        REGISTRY.register(RecordNumbers(self.database, self.context.clock))
+        app.add_routes(health_routes(self.probes()))
+        REGISTRY.register(RecordNumbers(self.database, self.context.clock, self.layout.checker_spool))
         tap = _listen_for_taps(self.layout, self.loop, self.tapped)
         self.leadership.start(functools.partial(_set, self.loop, lost))
         self.thread.start()

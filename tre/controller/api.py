@@ -49,7 +49,6 @@ class ControllerApi:
         app.router.add_post("/v1/heard", self._only("gateway", self.heard))
         app.router.add_post("/v1/events", self._only("gateway", self.events))
         app.router.add_get("/v1/hub/{user}/{server}", self._only("hub", self.hub_record))
-        app.router.add_get("/readyz", self.readyz)
         app.router.add_get("/leading", self.leading)
         return app
 
@@ -72,10 +71,6 @@ class ControllerApi:
             return await handler(request)
 
         return guarded
-
-    async def readyz(self, _request: web.Request) -> web.Response:
-        """200 from whoever serves or could at any moment: it says which."""
-        return web.json_response({"status": "leading" if self._leads() else "stand-by"})
 
     async def leading(self, _request: web.Request) -> web.Response:
         """200 from the leader alone, 503 from the others: for whoever sends the gateways to the right one."""

@@ -84,7 +84,7 @@ class CheckerRelay:
                 jobs.finish(change, job.id, answer.as_plain(), now)
                 self._apply(change, job, answer)
         except TREError as error:
-            log.warning("answer-refused", job=job.kind, subject=job.subject, reason=error.reason, error=str(error))
+            log.warning("answer-refused", job=job.kind, subject=job.subject, reason=error.reason.value)
             self._end(job, error, now, answer)
 
     def _end(self, job: jobs.Job, error: TREError, now: datetime, answer: Answer | None = None) -> None:

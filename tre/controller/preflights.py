@@ -80,7 +80,7 @@ class Preflights:
         try:
             return self._advance(subject)
         except TREError as error:
-            log.warning("preflight-failed", subject=subject, reason=error.reason, error=str(error))
+            log.warning("preflight-failed", subject=subject, reason=error.reason.value)
             self._resting[subject] = now + REST
             return False
 
@@ -101,7 +101,7 @@ class Preflights:
                 if self._begin(ask, subject):
                     self._waiting.add(subject)
             except TREError as error:  # one workspace's trouble stays its own
-                log.warning("preflight-refused", subject=subject, reason=error.reason, error=str(error))
+                log.warning("preflight-refused", subject=subject, reason=error.reason.value)
 
     def _is_busy(self, outbox: str, subject: str) -> bool:
         prefix = preflights.subject_of(outbox, "")

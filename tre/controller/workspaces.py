@@ -17,7 +17,13 @@ from datetime import datetime, timedelta
 
 from tre.controller import statements
 from tre.controller.context import Context
-from tre.controller.metrics import START_SECONDS, WORKSPACE_ENDINGS, WORKSPACE_REFUSALS
+from tre.controller.metrics import (
+    ENDING_SECONDS,
+    START_SECONDS,
+    WORKSPACE_ENDINGS,
+    WORKSPACE_REFUSALS,
+    count_proof,
+)
 from tre.controller.plans import PlanMaker
 from tre.controller.stale_readers import MESSAGE, StaleReaders
 from tre.domain.entitlement import Verdict, is_entitled
@@ -44,6 +50,13 @@ def end_of(workspace: Workspace, grant: GrantRecord) -> datetime:
     """Until when a run may last as far as is known now."""
     assert workspace.plan is not None
     return min(workspace.plan.end, effective_end(grant.spec).at)
+
+
+def had_to_end(workspace: Workspace, grant: GrantRecord) -> datetime:
+    """From when a run that is stopping had no right to live: the click, the revocation or the end of its time."""
+    if workspace.reason is Reason.GrantRevoked and grant.revoked_at is not None:
+        return grant.revoked_at
+    return min(workspace.changed_at, end_of(workspace, grant))
 
 
 class WorkspaceReconciler:
@@ -189,6 +202,8 @@ class WorkspaceReconciler:
         with self._context.database.change(event) as change:
             for step in missing:
                 store.add_progress(change, workspace.name, step, now)
+        if StartStep.IsolationProven in missing:
+            count_proof("isolation", holds=True)
 
     def _running(
         self, workspace: Workspace, grant: GrantRecord, verdict: Verdict, run: Observation | None
@@ -244,19 +259,23 @@ class WorkspaceReconciler:
             )
         WORKSPACE_ENDINGS.labels(reason.value).inc()
         if reason is Reason.IsolationFailed:  # what kept it closed was taken away: it is put back
+            count_proof("isolation", holds=False)
             self._context.prepare_grant(grant.name)
         return self._context.clock.now()
 
     def _stopping(
         self, workspace: Workspace, grant: GrantRecord, verdict: Verdict, run: Observation | None
     ) -> datetime | None:
-        del grant, verdict  # whatever they say, what is stopping is brought to its end
+        del verdict  # whatever it says, what is stopping is brought to its end
         assert workspace.plan is not None
         self._context.runtime.end(workspace.plan.identity, workspace.reason)
         proof = self._context.runtime.verify_dead(workspace.plan)
         if not proof.dead or (run is not None and run.phase is not RunPhase.Ended):
             return self._not_dead(workspace, proof)
         self._record_death(workspace, self._proven(workspace, proof), statements.before(workspace))
+        count_proof("death", holds=True)
+        took = self._context.clock.now() - had_to_end(workspace, grant)
+        ENDING_SECONDS.labels(workspace.reason.value).observe(max(0.0, took.total_seconds()))
         self._context.runtime.forget(workspace.plan.identity)
         return None
 
@@ -271,6 +290,7 @@ class WorkspaceReconciler:
         if said is not None and proof.beyond_reach:
             event = statements.stopped_by(self._context, workspace, said, proof)
             self._record_death(workspace, event, workspace.message)
+            count_proof("death", holds=False)
             self._context.runtime.forget(workspace.plan.identity, vouched=True)
             return None
         if said is not None:

@@ -10,6 +10,7 @@ Does not guarantee: anything about what the services behind the named hosts do w
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +109,7 @@ class Gateway:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer any request that came in by the front."""
         place: Place | None = None
+        begun = time.perf_counter()
         try:
             check_form(request)
             place = find_place(request.headers["Host"], self.settings.base)
@@ -123,7 +125,8 @@ class Gateway:
             response = self._refuse(request, place, RefusedError(500, Reason.ServiceUnavailable, close=True))
         if not response.prepared:
             self._dress(response, place)
-        self.metrics.requests.labels(_door(place), f"{response.status // 100}xx").inc()
+        took = None if _lasts(response) else time.perf_counter() - begun
+        self.metrics.count_request(_door(place), request.method, response.status, took)
         return response
 
     async def _answer(self, request: web.BaseRequest, place: Place) -> web.StreamResponse:
@@ -185,12 +188,14 @@ class Gateway:
 
     def _tell_cut(self, workspace: str, reason: Reason, count: int) -> None:
         self.outbox.put("workspace.connections-cut", f"workspace/{workspace}", reason=reason.value, count=count)
+        self.metrics.cuts.labels(reason.value).inc(count)
         log.info("connections.cut", workspace=workspace, reason=reason.value, count=count)
 
     def _tell_alarm(self, alarm: Alarm) -> None:
         about = (
             f"grant/{alarm.route.grant}" if alarm.kind.startswith("grant.") else f"workspace/{alarm.route.workspace}"
         )
+        self.metrics.alarms.labels(alarm.kind).inc()
         self.outbox.put(
             alarm.kind, about, person=alarm.route.subject, budget=alarm.budget.value, used=alarm.used, limit=alarm.limit
         )
@@ -200,6 +205,11 @@ class Gateway:
         task = asyncio.ensure_future(work)
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+
+
+def _lasts(response: web.StreamResponse) -> bool:
+    """Whether an answer is meant to last: how long it did is the person's choice, not the program's speed."""
+    return response.status == 101 or response.headers.get("Content-Type", "").startswith("text/event-stream")
 
 
 def _door(place: Place | None) -> str:

@@ -1,7 +1,7 @@
 """The program: `python -m tre.gateway --root R`.
 
 Guarantees: one TCP listener (TLS 1.2 or later where a certificate is set), one listener for operators on a unix
-socket (`/healthz`, `/metrics`), logs as JSON lines on standard error, and an orderly end on TERM: no new
+socket (`/healthz`, `/readyz`, `/metrics`), logs as JSON lines on standard error, and an orderly end on TERM: no new
 connections, open ones cut, events that wait put in the spool.
 
 Does not guarantee: that requests of one client leave room for others. A limit on connections belongs in front.
@@ -15,13 +15,12 @@ import contextlib
 import resource
 import signal
 import ssl
-import sys
 from pathlib import Path
 
 import structlog
 from aiohttp import web
 
-from tre.domain.errors import TREError
+from tre.domain.errors import Reason, TREError
 from tre.gateway.app import Gateway, Parts
 from tre.gateway.sessions import read_session_key
 from tre.gateway.spool import FileSpool
@@ -29,7 +28,9 @@ from tre.gateway.upstream import DoorKey
 from tre.system.certificates import load_pair, pair_for_gateway
 from tre.system.clock import SystemClock
 from tre.system.files import make_directory
+from tre.system.health import Probes, health_routes
 from tre.system.layout import Layout
+from tre.system.logs import configure_log
 from tre.system.settings import Settings, load_settings, root_from
 
 log = structlog.get_logger()
@@ -62,20 +63,20 @@ def front(gateway: Gateway) -> web.Server:
 def back(gateway: Gateway) -> web.Application:
     """The operators' side: health and metrics."""
 
-    async def healthz(_request: web.Request) -> web.Response:
-        """200 while the controller is heard."""
-        wrong = gateway.health()
-        return web.json_response({"status": wrong or "ok"}, status=503 if wrong else 200)
+    def controller() -> str | None:
+        return gateway.health() or None
 
-    async def metrics(_request: web.Request) -> web.Response:
-        """Everything that is counted."""
-        if gateway.table.heard_at is not None:
-            gateway.metrics.heard_seconds.set(gateway.clock.boottime() - gateway.table.heard_at)
-        return web.Response(body=gateway.metrics.text(), content_type="text/plain")
+    def heard() -> None:
+        if wrong := gateway.health():
+            raise TREError(Reason.ServiceUnavailable, f"{wrong[0].upper()}{wrong[1:]}.")
+
+    def own_numbers() -> bytes:
+        heard_at = gateway.table.heard_at
+        gateway.metrics.heard_seconds.set(float("inf") if heard_at is None else gateway.clock.boottime() - heard_at)
+        return gateway.metrics.text()
 
     app = web.Application()
-    app.router.add_get("/healthz", healthz)
-    app.router.add_get("/metrics", metrics)
+    app.add_routes(health_routes(Probes({"controller": controller}, {"controller": heard}, more_numbers=own_numbers)))
     return app
 
 
@@ -135,15 +136,7 @@ async def serve(gateway: Gateway, layout: Layout) -> None:
 
 def main() -> int:
     """Read the settings and serve; returns the exit code."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-    )
+    configure_log("gateway")
     parser = argparse.ArgumentParser(prog="tre.gateway", description="The door of the TRE launcher.")
     parser.add_argument("--root", type=Path, default=None, help="root directory (default: TRE_ROOT)")
     root = root_from(parser.parse_args().root)

@@ -23,7 +23,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from tornado import web
 
+from tre.domain.errors import Reason, TREError
 from tre.hub.authenticators import RESEARCHERS
+from tre.system.health import Probes, readiness
 
 MIRROR_SCOPE = "custom:tre:mirror"
 HUB_NAME = re.compile(r"[a-z][a-z0-9-]{0,19}-[a-z2-7]{12}")
@@ -94,6 +96,27 @@ class Health(BaseHandler):  # type: ignore[misc]  # JupyterHub carries no types
         self.finish({"status": "ok"})
 
 
+class Readiness(BaseHandler):  # type: ignore[misc]  # JupyterHub carries no types
+    """`GET /readyz`."""
+
+    async def get(self) -> None:
+        """200 while the Hub reaches its database, and the database is the one it needs; else 503 and the reason."""
+
+        def database() -> None:
+            """The users are there."""
+            try:
+                self.db.execute(text("SELECT 1 FROM users LIMIT 1"))
+            except SQLAlchemyError as error:
+                self.db.rollback()
+                what = "The Hub's database does not answer."
+                raise TREError(Reason.ServiceUnavailable, what, why=type(error).__name__) from error
+
+        status, body = readiness(Probes({}, {"record": database}))
+        self.set_header("Content-Type", "application/json")
+        self.set_status(status)
+        self.finish(body)
+
+
 class Measurements(BaseHandler):  # type: ignore[misc]  # JupyterHub carries no types
     """`GET /metrics`, for callers on this machine."""
 
@@ -119,4 +142,4 @@ def hub_handlers(static: str, static_handler: Any) -> list[tuple[Any, ...]]:
 
 def root_handlers() -> list[tuple[Any, ...]]:
     """Addresses beside `/hub`."""
-    return [(r"/healthz", Health), (r"/metrics", Measurements), (r"/user/.*", DeskPage)]
+    return [(r"/healthz", Health), (r"/readyz", Readiness), (r"/metrics", Measurements), (r"/user/.*", DeskPage)]

@@ -22,19 +22,21 @@ MOST_BYTES = 2**23
 _HEAD = 8192
 
 
-def _answer(status: str, text: str) -> bytes:
+def answer(status: str, text: str) -> bytes:
+    """A whole HTTP answer of one line of text."""
     head = f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(text)}\r\nConnection: close\r\n\r\n"
     return head.encode() + text.encode()
 
 
-async def _asked(reader: asyncio.StreamReader) -> bytes | None:
+async def asked_for(reader: asyncio.StreamReader) -> bytes | None:
     """The path that was asked for, without its query; nothing for what is no GET."""
     head = await reader.readuntil(b"\r\n\r\n")
     method, _, rest = head.partition(b" ")
     return rest.partition(b" ")[0].partition(b"?")[0] if method == b"GET" else None
 
 
-async def _pass_on(path: bytes, health: Health, writer: asyncio.StreamWriter) -> None:
+async def pass_on(path: bytes, health: Health, writer: asyncio.StreamWriter) -> None:
+    """Ask the service for one path and write down what it answers. Raises `OSError` where nobody listens."""
     far_reader, far_writer = await asyncio.open_unix_connection(str(health.socket), limit=PART)
     try:
         far_writer.write(b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
@@ -48,16 +50,16 @@ async def _pass_on(path: bytes, health: Health, writer: asyncio.StreamWriter) ->
 
 
 async def _reply(health: Health, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    path = await _asked(reader)
+    path = await asked_for(reader)
     if path == b"/live":
-        writer.write(_answer("200 OK", "ok\n"))
+        writer.write(answer("200 OK", "ok\n"))
     elif path not in PASSED or health.socket is None:
-        writer.write(_answer("404 Not Found", "nothing here\n"))
+        writer.write(answer("404 Not Found", "nothing here\n"))
     else:
         try:
-            await _pass_on(path, health, writer)
+            await pass_on(path, health, writer)
         except OSError as error:
-            writer.write(_answer("503 Service Unavailable", f"nobody answers: {error.strerror}\n"))
+            writer.write(answer("503 Service Unavailable", f"nobody answers: {error.strerror}\n"))
 
 
 async def serve_health(health: Health, address: str | None) -> asyncio.Server:

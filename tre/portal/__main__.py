@@ -36,7 +36,8 @@ from tre.store.schema import require_current
 from tre.system import hub_keys
 from tre.system.clock import SystemClock
 from tre.system.layout import Layout
-from tre.system.service import configure_log, make_directory_for, until_told
+from tre.system.logs import configure_log
+from tre.system.service import make_directory_for, until_told
 from tre.system.settings import Settings, load_settings
 from tre.system.sockets import listen
 

@@ -3,19 +3,20 @@
 Guarantees: every browser-facing application stands behind the guard (the preview host, and the door of sources
 elsewhere, behind stricter rules of their own) and answers under its own host only; every page
 group is named here once, together with its place in the navigation; the schema of the API holds the API and nothing
-else. Programs on this machine ask `/healthz` and `/metrics` under the host name `localhost`, which no browser's
-request has.
+else. Programs on this machine ask `/healthz`, `/readyz` and `/metrics` under the host name `localhost`, which no
+browser's request has.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
@@ -23,6 +24,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from tre.portal import enter, intake, internal
+from tre.portal.account_policy import load_account_policy
 from tre.portal.api import applying as applying_api
 from tre.portal.api import conditions as conditions_api
 from tre.portal.api import datasets as datasets_api
@@ -83,6 +85,8 @@ from tre.portal.routes import (
 from tre.portal.site import NavigationItem, site_for
 from tre.portal.source_door import SourceDoor
 from tre.portal.speaking import Speaking, languages_of
+from tre.store.schema import require_current
+from tre.system.health import Probes, health, readiness
 from tre.system.languages import Language
 from tre.system.settings import Settings
 
@@ -211,18 +215,33 @@ def public_app(portal: Portal, languages: tuple[Language, ...] = ()) -> FastAPI:
 def _measures(portal: Portal) -> APIRouter:
     router = APIRouter()
 
-    @router.get("/healthz")
-    def healthz() -> JSONResponse:
+    def record() -> str | None:
         try:
             with portal.database.read() as connection:
                 connection.execute(text("SELECT 1 FROM grants LIMIT 1"))
         except SQLAlchemyError as error:
-            return JSONResponse({"status": "failing", "checks": {"record": type(error).__name__}}, 503)
-        return JSONResponse({"status": "ok"})
+            return type(error).__name__
+        return None
+
+    probes = Probes(
+        {"record": record},
+        {"record": partial(require_current, portal.database)},
+        {"policies": partial(load_account_policy, portal.layout.root)},
+    )
+
+    @router.get("/healthz")
+    def healthz() -> JSONResponse:
+        status, body = health(probes.checks)
+        return JSONResponse(body, status)
+
+    @router.get("/readyz")
+    def readyz() -> JSONResponse:
+        status, body = readiness(probes)
+        return JSONResponse(body, status)
 
     @router.get("/metrics")
     def metrics() -> Response:
-        return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return Response(probes.numbers(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return router
 

@@ -131,7 +131,8 @@ async def _gone(_request: Request, _error: Exception) -> Response:
 
 async def _unforeseen(request: Request, error: Exception) -> Response:
     incident = secrets.token_hex(4)
-    log.error("unforeseen", incident=incident, path=request.url.path, kind=type(error).__name__, exc_info=error)
+    where = getattr(request.scope.get("route"), "path", "")  # the pattern: an address can hold the name of a file
+    log.error("unforeseen", incident=incident, route=where, kind=type(error).__name__, exc_info=error)
     told = TREError(
         Reason.ServiceUnavailable,
         "Something went wrong that should not have.",

@@ -14,6 +14,7 @@ workspaces' users), CAP_DAC_OVERRIDE and CAP_FOWNER (delete what a researcher lo
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -36,17 +37,19 @@ from tre.domain.slices.previews import KIND as PREVIEW
 from tre.domain.slices.previews import PreviewRequest
 from tre.domain.slices.shown import as_shown
 from tre.domain.slices.spec import ReleaseName, ResourceName, SliceSpec
-from tre.slices.populations import disclosure_of
+from tre.slices.populations import check_policies, disclosure_of
 from tre.slices.watch import Watcher
 from tre.store import jobs
 from tre.store.changes import ChangeFeed
 from tre.store.database import Database
 from tre.store.roles import Role
+from tre.store.schema import require_current
 from tre.storekeeper import answers, deliveries, inboxes, previews, slices, withdrawals, workspaces
 from tre.storekeeper.office import Office
 from tre.system.clock import SystemClock
+from tre.system.health import Probes, health_routes
 from tre.system.layout import Layout
-from tre.system.service import arguments, health_routes, serve_unix, until_told
+from tre.system.service import arguments, serve_unix, until_told
 from tre.system.settings import Settings
 
 PROGRAM = "storekeeper"
@@ -291,7 +294,14 @@ class Service:
         with self._office.database.change(self._office.event("job.failed", f"job/{job.id}", **said)) as change:
             jobs.fail(change, job.id, error, self._office.clock.now())
         _done.labels(job.kind, error.reason.value).inc()
-        log.warning("job failed", **said, error=str(error))
+        log.warning("job failed", **said)  # the words, which can name files, stand with the job
+
+
+def probes(service: Service, database: Database, layout: Layout) -> Probes:
+    """Ready is who has the record; a dataset whose rules cannot be read waits, the others do not."""
+    record = functools.partial(require_current, database)
+    policies = functools.partial(check_policies, layout.root)
+    return Probes({"lanes": service.trouble}, {"record": record}, {"policies": policies})
 
 
 async def serve(layout: Layout, settings: Settings) -> None:
@@ -299,7 +309,7 @@ async def serve(layout: Layout, settings: Settings) -> None:
     database = Database.open(layout, settings, Role.storekeeper)
     service = Service(Office(layout, settings, database, SystemClock(), program(PROGRAM)))
     app = web.Application()
-    app.add_routes(health_routes({"lanes": service.trouble}))
+    app.add_routes(health_routes(probes(service, database, layout)))
     runner = await serve_unix(app, layout.socket(PROGRAM))
     work = asyncio.create_task(service.run())
     told = asyncio.create_task(until_told())

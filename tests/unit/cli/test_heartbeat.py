@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tre.cli import doctor, status
-from tre.cli.services import HEARTBEAT_SECONDS, heartbeat_age
+from tre.system.heartbeat import HEARTBEAT_SECONDS, heartbeat_age
 from tre.system.layout import Layout
 from tre.system.settings import Settings
 from tre.system.sockets import listen
@@ -38,7 +38,7 @@ def said(layout: Layout) -> doctor.Finding:
 
 
 def test_one_that_never_ran(layout: Layout) -> None:
-    assert heartbeat_age(layout) is None
+    assert heartbeat_age(layout.checker_spool) is None
     assert status._heartbeat(layout) == "does not answer"
     assert said(layout)[1:3] == ("good", "has not run here yet")
 
@@ -64,5 +64,5 @@ def test_one_that_fell_silent(layout: Layout) -> None:
 
 def test_a_clock_that_was_set_back_does_not_make_it_ill(layout: Layout) -> None:
     beat(layout, -3600)
-    assert heartbeat_age(layout) == 0.0
+    assert heartbeat_age(layout.checker_spool) == 0.0
     assert status._heartbeat(layout) == "ok"

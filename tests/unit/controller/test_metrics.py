@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ from tre.controller.metrics import RecordNumbers
 from tre.domain.errors import Reason
 from tre.domain.letters.models import Letter
 from tre.domain.workspaces.states import Wanted, WorkspacePhase
-from tre.store import letters
+from tre.runtimes.protocol import RunPhase
+from tre.store import grants, letters
+from tre.system.heartbeat import heartbeat_of
 
 
 def counted(name: str, **labels: str) -> float:
@@ -22,7 +25,7 @@ def counted(name: str, **labels: str) -> float:
 
 def in_record(world: World, name: str, **labels: Any) -> float | None:
     registry = CollectorRegistry()
-    registry.register(RecordNumbers(world.database, world.clock))
+    registry.register(RecordNumbers(world.database, world.clock, world.layout.checker_spool))
     return registry.get_sample_value(name, labels)
 
 
@@ -75,7 +78,7 @@ def test_no_name_is_in_the_numbers(world: World) -> None:
     world.apply()
     world.run()
     registry = CollectorRegistry()
-    registry.register(RecordNumbers(world.database, world.clock))
+    registry.register(RecordNumbers(world.database, world.clock, world.layout.checker_spool))
     text = (generate_latest(registry) + generate_latest()).decode()
     for name in ("alice", "nccid-00123", world.workspace(world.want()).name):
         assert name not in text
@@ -99,3 +102,90 @@ def test_the_age_of_the_oldest_letter_that_should_have_gone(world: World) -> Non
     assert in_record(world, "tre_letters_oldest_seconds") == 90
     assert in_record(world, "tre_letters", state="Waiting") == 1
     assert in_record(world, "tre_letters", state="Abandoned") == 0
+
+
+def proofs(kind: str, outcome: str) -> float:
+    return counted("tre_proofs_total", kind=kind, outcome=outcome)
+
+
+def test_proofs_of_isolation_and_death_are_counted(world: World) -> None:
+    sealed, dead = proofs("isolation", "ok"), proofs("death", "ok")
+    world.apply()
+    world.run()
+    assert proofs("isolation", "ok") == sealed + 1
+    assert proofs("death", "ok") == dead
+    world.want(Wanted.Stopped)
+    world.settle()
+    assert proofs("death", "ok") == dead + 1
+
+
+def test_a_run_that_lost_its_isolation_is_counted_as_failed(world: World) -> None:
+    failed = proofs("isolation", "failed")
+    world.apply()
+    plan = world.workspace(world.run()).plan
+    assert plan is not None
+    world.runtime.becomes(plan.identity, RunPhase.Ended, Reason.IsolationFailed)
+    world.advance(1)
+    assert proofs("isolation", "failed") == failed + 1
+
+
+def revoke(world: World) -> None:
+    with world.database.change(world.event("grant.revoked", "grant/nccid-00123")) as change:
+        grants.revoke(change, "nccid-00123", "breach", world.clock.now())
+
+
+def test_what_lives_on_after_its_grant_was_revoked_is_overdue_and_its_end_is_timed(world: World) -> None:
+    def seconds() -> float:
+        return counted("tre_workspace_ending_seconds_sum", reason="GrantRevoked")
+
+    before = seconds()
+    world.apply()
+    name = world.run()
+    assert in_record(world, "tre_workspaces_overdue") == 0
+    world.runtime.lingering.add(f"{name}-1")
+    revoke(world)
+    world.settle()
+    assert in_record(world, "tre_workspaces_overdue") == 0
+    world.advance(90)
+    assert in_record(world, "tre_workspaces_overdue") == 1
+    world.runtime.lingering.clear()
+    world.advance(10)
+    world.advance(10)
+    assert in_record(world, "tre_workspaces_overdue") == 0
+    assert 90 <= seconds() - before <= 110
+
+
+def test_what_lives_on_after_its_time_is_overdue(world: World) -> None:
+    world.apply()
+    plan = world.workspace(world.run()).plan
+    assert plan is not None
+    world.clock.advance((plan.end - world.clock.now()).total_seconds() + 30)
+    assert in_record(world, "tre_workspaces_overdue") == 0
+    world.clock.advance(60)
+    assert in_record(world, "tre_workspaces_overdue") == 1
+
+
+def test_the_age_of_what_the_log_does_not_hold_and_of_jobs(world: World) -> None:
+    world.apply()
+    world.storekeeper_answers = False
+    world.settle()
+    world.clock.advance(75)
+    assert in_record(world, "tre_audit_oldest_seconds") == 75
+    assert in_record(world, "tre_jobs_oldest_seconds") == 75
+
+
+def test_a_clock_behind_the_log(world: World) -> None:
+    world.apply()
+    assert in_record(world, "tre_clock_behind_seconds") == 0
+    world.clock.jump(world.clock.now() - timedelta(minutes=10))
+    assert in_record(world, "tre_clock_behind_seconds") == 600
+
+
+def test_a_checker_that_never_ran_and_one_that_just_did(world: World) -> None:
+    assert in_record(world, "tre_checker_heard_seconds") == float("inf")
+    path = heartbeat_of(world.layout.checker_spool)
+    path.parent.mkdir(parents=True)
+    path.touch()
+    found = in_record(world, "tre_checker_heard_seconds")
+    assert found is not None
+    assert found < 30

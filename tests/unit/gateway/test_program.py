@@ -72,7 +72,10 @@ async def test_it_starts_answers_and_ends(tmp_path: Path, tls: bool) -> None:
             client.get("http://gateway/healthz") as answer,
         ):
             assert answer.status == 503
-            assert "controller" in (await answer.json())["status"]
+            assert "controller" in (await answer.json())["checks"]
+        connector = aiohttp.UnixConnector(str(admin))
+        async with aiohttp.ClientSession(connector=connector) as client, client.get("http://gateway/metrics") as answer:
+            assert "tre_gateway_heard_seconds +Inf" in await answer.text(), "who was never heard was not heard just now"
         trust = ssl.create_default_context(cafile=str(tmp_path / "cert.pem")) if tls else False
         await until(lambda: _listens(port), 10)
         async with aiohttp.ClientSession() as client:

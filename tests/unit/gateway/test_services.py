@@ -151,10 +151,25 @@ async def test_health_and_metrics_are_on_the_operators_side(world: World) -> Non
         async with client.get("http://gateway/metrics") as answer:
             text = await answer.text()
         assert 'tre_gateway_refused_total{door="lab",reason="NotPermitted"} 1.0' in text
+        assert 'http_request_duration_seconds_count{door="lab",method="GET",status="4xx"} 1.0' in text
+        assert 'tre_gateway_alarms_total{kind="workspace.budget-exhausted"} 0.0' in text
+        assert "process_open_fds" in text
         world.gateway.table.heard_at = -1e9
         async with client.get("http://gateway/healthz") as answer:
             assert answer.status == 503
+        async with client.get("http://gateway/readyz") as answer:
+            assert answer.status == 503
+            assert (await answer.json())["checks"]["controller"]["reason"] == "ServiceUnavailable"
+        async with client.get("http://gateway/metrics") as answer:
+            assert 'tre_check_failing{check="controller"} 1.0' in await answer.text()
     assert (await world.request("GET", "/metrics", {"Host": world.host()}))[0] == 200  # the public pages, not ours
+
+
+async def test_a_made_up_method_makes_no_series_of_its_own(world: World) -> None:
+    await world.request("PROPFIND", "/", {"Host": world.host()})
+    text = world.gateway.metrics.text().decode()
+    assert 'method="other"' in text
+    assert "PROPFIND" not in text
 
 
 async def test_events_that_nobody_takes_are_spooled_once(world: World) -> None:

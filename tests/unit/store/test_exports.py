@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from tre.store import exports, grants
 from tre.store.database import Database
 from tre.store.tables.airlock import export_files, export_requests
 from tre.store.tables.audit import audit_events
+from tre.store.waits import look
 
 CAROL, DAVE, ERIN = CHECKERS
 
@@ -325,3 +327,16 @@ def test_ids_are_random_and_valid() -> None:
     assert len(ids) == 50
     for made in ids:
         World().request.changed(id=made)
+
+
+def test_how_long_the_oldest_request_has_waited_for_checkers(database: Database) -> None:
+    def waits() -> datetime | None:
+        with database.read() as connection:
+            return look(connection, START).export
+
+    desk = Desk(database)
+    assert waits() is None, "a draft waits for its author"
+    desk.submitted()
+    assert waits() == desk.read().changed_at
+    desk.act(exports.withdraw, AUTHOR)
+    assert waits() is None

@@ -26,6 +26,7 @@ from tre.portal.views import workspace_views
 from tre.store import events, overview, workspaces
 from tre.store.events import StoredEvent
 from tre.store.listings import PAGE, WorkspaceSearch, find_workspaces
+from tre.system.figures import figures_of
 
 router = APIRouter()
 NAVIGATION = (
@@ -154,7 +155,8 @@ async def health(request: Request, desk: CurrentDesk, who: CurrentVisitor) -> Re
     found = await asyncio.gather(*(_ask(name, desk.layout.socket(name)) for name in SERVICES))
     letters = await run_in_threadpool(letter_health, desk)
     elsewhere = await run_in_threadpool(sources_health, desk)
-    values: dict[str, Any] = {"services": found, "letters": letters, "elsewhere": elsewhere}
+    figures, _ = await figures_of({name: desk.layout.socket(name) for name in SERVICES})
+    values: dict[str, Any] = {"services": found, "letters": letters, "elsewhere": elsewhere, "figures": figures}
     return render(request, "operate_health.html", **values, now=desk.clock.now())
 
 

@@ -35,8 +35,8 @@ from tre.runtimes.bubblewrap.launch import Machine
 from tre.runtimes.bubblewrap.state import RunState, boot_id, holder, note_holder, take_hold
 from tre.runtimes.bubblewrap.supervisor import supervise
 from tre.system.files import make_directory
+from tre.system.health import Check, health_answer
 from tre.system.layout import Layout
-from tre.system.service import Check, health_answer
 from tre.system.settings import Settings, UidRange
 from tre.system.sockets import check_caller, listen, read_line
 
@@ -89,7 +89,7 @@ class Bounds:
 
 
 class Launcher:
-    """Answers `start`, `verify`, `readers`, `kill` and `forget`, one caller at a time; `/healthz`, `/metrics`, too."""
+    """Answers `start`, `verify`, `readers`, `kill` and `forget`, one caller at a time; health and numbers, too."""
 
     def __init__(self, machine: Machine, bounds: Bounds, clock: Clock) -> None:
         self.machine, self.bounds, self.clock = machine, bounds, clock

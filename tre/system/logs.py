@@ -1,0 +1,91 @@
+"""The log of every service: what a machine can read, and nothing that names anybody.
+
+Guarantees: one JSON object a line on standard error, each with `timestamp` (UTC), `level`, `event` and `service`,
+whichever thread writes it; no value of a variable in a traceback (a vote or a key could be one); mail addresses, the
+readable part of the Hub's names of people, and the secrets of a sign-in that stand in an address are taken out of every
+value, whoever wrote the line.
+
+Does not guarantee: that what a line is given names no file. `tests/system/test_logs.py` reads a day's lines for that.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from typing import Any
+
+import structlog
+from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import EventDict
+
+
+def configure_log(service: str) -> None:
+    """JSON lines on standard error, with the service's name and the time in UTC."""
+    structlog.configure(
+        processors=[
+            _Named(service),
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+            scrub,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+_MAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
+_HYPHENED = re.compile(r"\b[a-z][a-z0-9]*(?:-[a-z0-9]+)*-[a-z2-7]{12}\b(?!-)")
+_HASH = re.compile(r"[a-z2-7]{12}")
+_SECRET = re.compile(
+    r"(?<![a-z_])(state|code|code_challenge|code_verifier|nonce)(=|%3D)(?!\[secret\])[^&\s\"]*?(?=&|%26|\s|\"|$)"
+)
+_ADDRESS_OF_HOST = re.compile(r"@\d+\.\d+\.\d+\.\d+")
+
+
+def _unnamed(found: re.Match[str]) -> str:
+    """Words with hyphens, in which each Hub's name of a person (`alice-gaxpdwzafcq2`) has lost its readable part.
+
+    The names of workspaces (`w-` and twelve characters) stay: an operator types them.
+    """
+    kept: list[str] = []
+    begin, parts = 0, found[0].split("-")
+    for place, part in enumerate(parts):
+        followed = place + 1 < len(parts) and _HASH.fullmatch(parts[place + 1]) is not None
+        if followed or _HASH.fullmatch(part) is None:
+            continue
+        workspace = place > 0 and parts[place - 1] == "w"
+        kept += parts[begin : place + 1] if workspace else ["user", part]
+        begin = place + 1
+    return "-".join([*kept, *parts[begin:]])
+
+
+def scrubbed(value: Any) -> Any:
+    """A value of a line without what names a person or lets somebody in as one."""
+    if isinstance(value, str):
+        text = _SECRET.sub(r"\1\2[secret]", value)
+        text = _HYPHENED.sub(_unnamed, text)
+        return _MAIL.sub(lambda found: found[0] if _ADDRESS_OF_HOST.search(found[0]) else "[address]", text)
+    if isinstance(value, dict):
+        return {key: scrubbed(item) for key, item in value.items()}
+    return [scrubbed(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def scrub(_logger: Any, _method: str, line: EventDict) -> EventDict:
+    """The step before a line is written."""
+    return {key: scrubbed(item) for key, item in line.items()}
+
+
+class _Named:
+    """Puts the service's name into every line, whichever thread writes it."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+
+    def __call__(self, _logger: Any, _method: str, line: EventDict) -> EventDict:
+        line.setdefault("service", self._service)
+        return line
