@@ -9,6 +9,7 @@ import threading
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import insert
@@ -43,8 +44,15 @@ def name_in_record(database: Database, sha256: str) -> None:
 def loose(site: Site) -> Site:
     """A record with a request whose files are many."""
     granted = {"name": "lungs", "generation": 1, "source": "file", "spec": {}, "phase": "Active", "conditions": []}
-    request = {"id": "none", "grant": "lungs", "workspace": "w", "author_issuer": "local", "author_id": "alice"}
-    request |= {"policy": "default", "state": "Submitted", "reason": "Requested", "message": "", "ledger": {}}
+    request: dict[str, Any] = {"id": "none", "grant": "lungs", "workspace": "w", "author_issuer": "local"}
+    request |= {
+        "author_id": "alice",
+        "policy": "default",
+        "state": "Submitted",
+        "reason": "Requested",
+        "message": "",
+        "ledger": {},
+    }
     moments = {"created_at": NOON, "changed_at": NOON}
     event = Event(id=new_id(), at=NOON, actor=BY, kind="thing.happened", object="thing/1")
     database = site.database()
