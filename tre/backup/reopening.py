@@ -30,7 +30,8 @@ from tre.store.tables.jobs import jobs, settings
 from tre.store.tables.people import sessions, tickets
 from tre.store.tables.workspaces import workspaces
 
-_BUILD = "slice.build"
+_AGAIN = ("slice.build", "workspace.provision")
+"""Jobs of the storekeeper whose result lay in directories that no backup holds: they are asked for again."""
 
 
 def close_until_told(database: Database, event: Event, name: str, now: datetime) -> None:
@@ -55,7 +56,7 @@ def _forget_slices(change: Change) -> None:
     standing = grant_slices.c.state != SliceState.Gone
     change.connection.execute(update(grant_slices).where(standing).values(state=SliceState.Pending))
     change.connection.execute(delete(slices))
-    change.connection.execute(delete(jobs).where(jobs.c.kind == _BUILD))
+    change.connection.execute(delete(jobs).where(jobs.c.kind.in_(_AGAIN)))
 
 
 def waiting_since(connection: Connection) -> dict[str, Any] | None:

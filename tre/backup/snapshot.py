@@ -18,12 +18,15 @@ from sqlalchemy import func, select
 from tre.audit.records import last_checkpoint
 from tre.domain.errors import Reason, TREError
 from tre.domain.exports.states import ExportState
+from tre.store import schema
 from tre.store.database import Database
 from tre.store.schema import refuse_newer
 from tre.store.tables.airlock import export_files, export_requests
 from tre.store.tables.audit import audit_events, audit_waiting
 from tre.store.tables.data import datasets
+from tre.system.files import flush_directory
 from tre.system.layout import Layout
+from tre.system.settings import Settings
 
 
 def copy_record(source: Path, target: Path) -> None:
@@ -65,3 +68,24 @@ def named_files(copy: Path, layout: Layout) -> Iterator[tuple[str, str]]:
         released = select(export_requests.c.id, export_requests.c.bundle_sha256)
         for row in connection.execute(released.where(export_requests.c.state == ExportState.Released)):
             yield f"{releases}/{row.id}.zip", row.bundle_sha256
+
+
+def keep_older_record(layout: Layout, settings: Settings) -> Path | None:
+    """Copy a record of an earlier schema before it is brought up to date; the copy, `None` where none is due.
+
+    Raises `TREError(StorageFailed)` for a damaged record: it is not changed then.
+    """
+    if settings.database_url is not None or not layout.database.is_file():
+        return None
+    with closing(Database.sqlite(layout.database, read_only=True)) as database, database.read() as connection:
+        found = refuse_newer(connection)
+    if found is None or found == schema.REVISIONS[-1]:
+        return None
+    kept = layout.database.parent.parent / f"before-{schema.REVISIONS[-1]}.sqlite"
+    half = kept.with_name(f".{kept.name}.half")
+    half.unlink(missing_ok=True)
+    copy_record(layout.database, half)
+    half.chmod(0o600)
+    half.replace(kept)
+    flush_directory(kept.parent)
+    return kept

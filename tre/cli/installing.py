@@ -14,6 +14,7 @@ import typer
 
 from tre.airlock.policy import SITE_DIRECTORY, read_policy
 from tre.audit import keys as audit_keys
+from tre.backup.snapshot import keep_older_record
 from tre.cli import common
 from tre.cli.common import RootOption, command
 from tre.cli.services import services
@@ -66,6 +67,7 @@ def complete(layout: Layout) -> None:
     installation.arrange(layout, settings)
     _give_keys(layout)
     os.umask(0o002)
+    keep_older_record(layout, settings)
     database = Database.open(layout, settings, Role.owner)
     try:
         migrate(database, settings.database_role_prefix)

@@ -59,6 +59,7 @@ def busy(site: Site) -> Site:
         (sessions, {**session, **who}),
         (tickets, {"id": "t", "session": "a", "host": "h", "expires_at": LATER}),
         (jobs, {**job, "id": "b", "kind": "slice.build", "created_at": NOON}),
+        (jobs, {**job, "id": "p", "kind": "workspace.provision", "created_at": NOON}),
         (jobs, {**job, "id": "r", "kind": "slice.remove", "created_at": NOON}),
     )
     database.close()
