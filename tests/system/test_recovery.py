@@ -165,9 +165,6 @@ async def test_a_lost_machine_comes_back_elsewhere(lost: World) -> None:
     lost.start()
     lost.wait_for(lambda: "Ready" in slice_states(lost), "the slice was not built again")
     await until(lambda: phase_of(lost, grant)[0] == "Stopped", 60)
-    print(lost.here.database.engine.connect().exec_driver_sql("select * from workspaces").all())
-    print(lost.here.database.engine.connect().exec_driver_sql("select phase, conditions from grants").all())
-    print(lost.here.database.engine.connect().exec_driver_sql("select kind, subject,state,error from jobs").all())
 
     assert set(people[2:]) == await drill.look(grant)
     slices = [path for path in lost.here.layout.slices.iterdir() if path.is_dir()]

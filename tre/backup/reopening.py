@@ -20,8 +20,10 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from tre.domain.errors import Reason, TREError
 from tre.domain.events import Event
-from tre.domain.workspaces.states import Wanted
-from tre.store.database import Change, Database
+from tre.domain.workspaces.models import Workspace
+from tre.domain.workspaces.states import Wanted, WorkspacePhase
+from tre.store import workspaces as runs
+from tre.store.database import Change, Database, new_id
 from tre.store.grant_slices import SliceState
 from tre.store.schema import RESTORED
 from tre.store.tables.data import datasets, slices
@@ -30,6 +32,8 @@ from tre.store.tables.jobs import jobs, settings
 from tre.store.tables.people import sessions, tickets
 from tre.store.tables.workspaces import workspaces
 
+_STOPPED = "workspace.stopped-by-statement"
+_ANSWERED = "It ran on the machine that was lost."
 _AGAIN = ("slice.build", "workspace.provision")
 """Jobs of the storekeeper whose result lay in directories that no backup holds: they are asked for again."""
 
@@ -37,18 +41,32 @@ _AGAIN = ("slice.build", "workspace.provision")
 def close_until_told(database: Database, event: Event, name: str, now: datetime) -> None:
     """Turn a restored record into one that nothing starts with, in one change."""
     with database.change(event) as change:
-        _end_what_ran(change, now)
+        _end_what_ran(change, event, now)
         _forget_slices(change)
         change.connection.execute(delete(settings).where(settings.c.key == RESTORED))
         value = {"backup": name, "at": now.isoformat(), "event": event.id}
         change.connection.execute(insert(settings).values(key=RESTORED, value=value))
 
 
-def _end_what_ran(change: Change, now: datetime) -> None:
+def _end_what_ran(change: Change, event: Event, now: datetime) -> None:
     in_force = sessions.c.revoked_at.is_(None)
     change.connection.execute(update(sessions).where(in_force).values(revoked_at=now))
     change.connection.execute(delete(tickets))
     change.connection.execute(update(workspaces).values(wanted=Wanted.Stopped))
+    for run in runs.alive(change.connection):
+        _answer_for(change, run, event, now)
+
+
+def _answer_for(change: Change, run: Workspace, event: Event, now: datetime) -> None:
+    """A run of the lost machine: nobody here can look for it, so whoever restores answers for its end."""
+    statement = {"event": event.id, "by": event.actor.as_plain(), "reason": "restored from a backup"}
+    detail = {"grant": run.grant, "instance": run.instance, "reason": Reason.RuntimeFailed.value}
+    detail |= {"statement": statement, "unproven": ["the machine on which it ran"]}
+    about = {"kind": _STOPPED, "object": f"workspace/{run.name}", "actor": event.actor, "at": now}
+    change.record(Event(id=new_id(), detail=detail, **about))
+    for target in (WorkspacePhase.Stopping, WorkspacePhase.Stopped):
+        if run.phase is not target:
+            runs.set_phase(change, run.name, target, Reason.RuntimeFailed, now, message=_ANSWERED)
 
 
 def _forget_slices(change: Change) -> None:

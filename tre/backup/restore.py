@@ -14,6 +14,7 @@ Threat: an old state put back to undo a revocation or an opt-out; a backup that 
 from __future__ import annotations
 
 import base64
+import fcntl
 import os
 import secrets
 import shutil
@@ -54,6 +55,7 @@ class Secret(Record):
     gid: int
 
 
+_HALF = ".restoring-"
 _SECRETS = TypeAdapter(dict[InsidePath, Secret])
 
 
@@ -175,18 +177,50 @@ def restore(place: Place, verified: Verified, root: Path, terms: Terms) -> None:
     """Lay a verified backup down as a new root. Raises `TREError(Conflict)` for a root that is not empty."""
     check_root(root)
     root.parent.mkdir(parents=True, exist_ok=True)
-    half = root.with_name(f".{root.name}.restoring-{secrets.token_hex(4)}")
+    _sweep(root)
+    half = root.with_name(f".{root.name}{_HALF}{secrets.token_hex(4)}")
     half.mkdir(mode=0o700)
+    held = _lock(half)
     try:
         _lay_down(place.objects, verified, half)
         _begin_anew(Layout(half), verified, terms)
         _flush(half)
         half.chmod(0o711)
-        half.rename(root)  # refused by the system where something came to lie there meanwhile
+        _name(half, root)
     except BaseException:
         shutil.rmtree(half, ignore_errors=True)
         raise
+    finally:
+        if held is not None:
+            os.close(held)
     flush_directory(root.parent)
+
+
+def _name(half: Path, root: Path) -> None:
+    try:
+        half.rename(root)
+    except OSError:
+        check_root(root)  # something came to lie there meanwhile
+        raise
+
+
+def _lock(directory: Path) -> int | None:
+    """Hold a directory for as long as this program lives; `None` where another holds it."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _sweep(root: Path) -> None:
+    """Remove what interrupted restores left beside the root, which holds keys; not what one is just writing."""
+    for path in root.parent.glob(f".{root.name}{_HALF}*"):
+        if path.is_dir() and not path.is_symlink() and (held := _lock(path)) is not None:
+            shutil.rmtree(path, ignore_errors=True)
+            os.close(held)
 
 
 def _lay_down(objects: Objects, verified: Verified, half: Path) -> None:

@@ -113,6 +113,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture
-def site(made: Path, tmp_path: Path) -> Site:
+def site(made: Path, tmp_path: Path) -> Iterator[Site]:
     shutil.copytree(made, tmp_path / "root", symlinks=True)
-    return Site(tmp_path)
+    yield Site(tmp_path)
+    for name in ("root", "new"):
+        shutil.rmtree(Layout(tmp_path / name).run, ignore_errors=True)

@@ -16,12 +16,14 @@ from tre.domain.errors import Reason, TREError
 from tre.domain.events import Event
 from tre.store.database import Database, new_id
 from tre.store.schema import require_current
+from tre.store.tables.audit import audit_events
 from tre.store.tables.data import datasets, slices
 from tre.store.tables.grants import grant_slices, grants
 from tre.store.tables.jobs import jobs
 from tre.store.tables.people import sessions, tickets
 from tre.store.tables.workspaces import workspaces
 
+PHASES = ("Starting", "Running", "Stopping", "Stopped")
 LATER = NOON + timedelta(hours=8)
 
 
@@ -44,7 +46,8 @@ def busy(site: Site) -> Site:
     who = {"issuer": "local", "subject": "alice"}
     granted = {"name": "lungs", "generation": 1, "source": "file", "spec": {}, "phase": "Active", "conditions": []}
     dataset = {"name": "nccid", "title": "NCCID", "data_group": 60100, "deny_version": 3, "created_at": NOON}
-    run = {"name": "ws-1", "grant": "lungs", "wanted": "Running", "phase": "Running", "reason": "Requested"}
+    run: dict[str, Any] = {"issuer": "local", "grant": "lungs", "wanted": "Running", "reason": "Requested"}
+    run |= {"instance": 1, "progress": [], "changed_at": NOON}
     built = {"slice_id": "s-cxr", "dataset": "nccid", "release": "r1", "plan_digest": "p", "content_digest": "c"}
     session = {"id": "a", "display_name": "Alice", "roles": [], "created_at": NOON, "expires_at": LATER}
     job = {"program": "storekeeper", "subject": "slice/s-cxr", "payload": {}, "state": "done", "deadline": LATER}
@@ -52,7 +55,7 @@ def busy(site: Site) -> Site:
         database,
         (datasets, dataset),
         (grants, {**granted, "evidence_verified": True, "applied_at": NOON}),
-        (workspaces, {**run, **who, "instance": 1, "progress": [], "changed_at": NOON}),
+        *((workspaces, {**run, "name": f"ws-{phase}", "subject": phase, "phase": phase}) for phase in PHASES),
         (grant_slices, slice_row("cxr", "Ready")),
         (grant_slices, slice_row("old", "Gone")),
         (slices, {**built, "manifest_version": 1, "files": 1, "bytes": 1, "data_group": 60100, "built_at": NOON}),
@@ -72,7 +75,10 @@ def test_nothing_of_before_goes_on(busy: Site, tmp_path: Path) -> None:
     with database.read() as connection:
         assert connection.execute(select(sessions.c.revoked_at)).scalar_one() == NOON
         assert connection.execute(select(tickets)).all() == []
-        assert connection.execute(select(workspaces.c.wanted)).scalar_one() == "Stopped"
+        after = connection.execute(select(workspaces.c.name, workspaces.c.wanted, workspaces.c.phase)).all()
+        assert {tuple(row) for row in after} == {(f"ws-{phase}", "Stopped", "Stopped") for phase in PHASES}
+        ended = select(audit_events.c.object).where(audit_events.c.kind == "workspace.stopped-by-statement")
+        assert set(connection.execute(ended).scalars()) == {f"workspace/ws-{phase}" for phase in PHASES[:3]}
         assert connection.execute(select(slices)).all() == []
         found = connection.execute(select(grant_slices.c.name, grant_slices.c.state).order_by(grant_slices.c.name))
         assert [tuple(row) for row in found] == [("cxr", "Pending"), ("old", "Gone")]

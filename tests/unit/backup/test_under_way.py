@@ -17,6 +17,7 @@ from sqlalchemy import insert
 from tests.support.memory_runtime import MemoryRuntime
 from tests.support.power_cuts import Cutter
 from tests.unit.backup.conftest import BY, NOON, PASSPHRASE, Site
+from tre.backup import restore as restoring
 from tre.backup.make import make_backup
 from tre.backup.restore import Terms, restore, verify_backup
 from tre.backup.sets import MARK, Place
@@ -218,8 +219,30 @@ def test_the_power_goes_at_every_step_of_a_restore(site: Site, tmp_path: Path) -
             assert json.loads(value)["backup"] == verified.manifest.name
             assert {path.name for path in Layout(root).keys.rglob("*") if path.is_file()} == keys
         else:
-            restore(site.place, verified, root, TERMS)  # what was left half does not stand in the way
+            left = [path for path in root.parent.iterdir() if path.is_dir()]
+            restore(site.place, verified, root, TERMS)
+            assert [path for path in left if path.exists()] == []  # keys lay in it
             shutil.rmtree(root)
+
+
+def test_two_restores_at_once_leave_each_other_alone(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.backup()
+    verified = verify_backup(site.place, site.place.read(), PASSPHRASE, TERMS)
+    real = restoring._begin_anew
+
+    def meanwhile(*given: Any) -> None:
+        real(*given)
+        monkeypatch.setattr(restoring, "_begin_anew", real)
+        restore(site.place, verified, tmp_path / "new", TERMS)
+
+    monkeypatch.setattr(restoring, "_begin_anew", meanwhile)
+    with pytest.raises(TREError) as caught:
+        restore(site.place, verified, tmp_path / "new", TERMS)
+    assert caught.value.reason is Reason.Conflict
+    assert len(list((tmp_path / "new" / "keys").iterdir())) > 10
+    assert list(tmp_path.glob(".new.*")) == []
 
 
 def test_two_backups_at_once_take_turns(site: Site) -> None:

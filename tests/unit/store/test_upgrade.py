@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,8 +57,10 @@ def test_a_released_schema_becomes_this_one(dump: Path, tmp_path: Path) -> None:
     new.close()
 
 
-def made(root: Path) -> Layout:
+@pytest.fixture
+def layout(tmp_path: Path) -> Iterator[Layout]:
     """A root of today's version, in which something happened."""
+    root = tmp_path / "root"
     assert CliRunner().invoke(app, ["init", "--root", str(root)]).exit_code == 0
     layout = Layout(root)
     who, at = Subject(issuer="machine", id="olga"), datetime(2026, 11, 29, tzinfo=UTC)
@@ -65,7 +68,8 @@ def made(root: Path) -> Layout:
         event = Event(id=new_id(), at=at, actor=who, kind="thing.happened", object="thing/1")
         with database.change(event):
             pass
-    return layout
+    yield layout
+    shutil.rmtree(layout.run, ignore_errors=True)
 
 
 def looked_at(record: Path) -> tuple[str, bool, int]:
@@ -77,7 +81,6 @@ def looked_at(record: Path) -> tuple[str, bool, int]:
 
 
 def test_an_older_root_is_brought_up_to_date_and_copied_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    layout = made(tmp_path / "root")
     kept = layout.database.parent.parent / "before-0002.sqlite"
     assert CliRunner().invoke(app, ["init", "--root", str(layout.root)]).exit_code == 0
     assert not kept.exists()  # nothing changes, nothing is copied
@@ -91,9 +94,8 @@ def test_an_older_root_is_brought_up_to_date_and_copied_before(tmp_path: Path, m
 
 
 def test_an_upgrade_that_fails_changes_nothing_and_can_be_tried_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    layout = made(tmp_path / "root")
     kept = layout.database.parent.parent / "before-0002.sqlite"
     later(monkeypatch, tmp_path / "migrations", 'raise RuntimeError("the power went")')
     assert CliRunner().invoke(app, ["init", "--root", str(layout.root)]).exit_code != 0
@@ -103,8 +105,9 @@ def test_an_upgrade_that_fails_changes_nothing_and_can_be_tried_again(
     assert looked_at(layout.database) == ("0002", True, 1)
 
 
-def test_a_damaged_record_is_not_brought_up_to_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    layout = made(tmp_path / "root")
+def test_a_damaged_record_is_not_brought_up_to_date(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with closing(sqlite3.connect(layout.database)) as connection:
         page = connection.execute("PRAGMA page_size").fetchone()[0]
         place = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'ix_audit_events_kind'").fetchone()[
