@@ -80,7 +80,9 @@ def looked_at(record: Path) -> tuple[str, bool, int]:
         return revision, "colour" in columns, connection.execute("SELECT count(*) FROM audit_events").fetchone()[0]
 
 
-def test_an_older_root_is_brought_up_to_date_and_copied_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_older_root_is_brought_up_to_date_and_copied_before(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kept = layout.database.parent.parent / "before-0002.sqlite"
     assert CliRunner().invoke(app, ["init", "--root", str(layout.root)]).exit_code == 0
     assert not kept.exists()  # nothing changes, nothing is copied
