@@ -68,7 +68,8 @@ class Gathering:
         self._sealed = {path.relative_to(layout.root).as_posix() for path in secret_paths(layout, settings)}
         self.found: dict[str, Entry] = {}
         self.folders: dict[str, Folder] = {}
-        self.left_out: set[str] = set()
+        linked = (path for path in layout.keys.rglob("*") if path.is_symlink())
+        self.left_out = {_shown(path.relative_to(layout.root).as_posix()) for path in linked}
 
     def look(self) -> None:
         """Take in what is there now. What was taken in and is gone since stays: the record may name it."""
