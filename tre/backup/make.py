@@ -9,6 +9,7 @@ Does not guarantee: that what a service was just writing in a half-finished job 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -60,8 +61,9 @@ def make_backup(
 ) -> Made:
     """Make a backup; with `most`, let older ones go until so many are left.
 
-    Raises `TREError(SetupIncomplete)` for a record on a server, `TREError(Conflict)` for a place that is none, lies
-    below the root or is in use, `TREError(StorageFailed)` for a damaged record.
+    Raises `TREError(SetupIncomplete)` for a record on a server, `TREError(NotPermitted)` for somebody else's root,
+    `TREError(Conflict)` for a place that is none, lies below the root or is in use, and `TREError(StorageFailed)` for
+    a damaged record.
     """
     _check(source, place)
     with place.prepared() as objects:
@@ -96,6 +98,13 @@ def _check(source: Source, place: Place) -> None:
             Reason.SetupIncomplete,
             "The record is on a PostgreSQL server, and this command copies a record on this machine.",
             remedy="Back it up with the server's own tools: docs/backup.md says what belongs to it besides.",
+        )
+    if os.geteuid() not in {0, source.layout.root.stat().st_uid}:
+        raise TREError(
+            Reason.NotPermitted,
+            f"{source.layout.root} belongs to somebody else.",
+            why="Whoever may not read every key and file would make a backup that lacks some.",
+            remedy="Make backups as the user who starts the launcher.",
         )
     if place.directory.resolve().is_relative_to(source.layout.root):
         raise TREError(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -212,6 +214,32 @@ def test_a_place_below_the_root_is_refused(site: Site) -> None:
     with pytest.raises(TREError) as caught:
         make_backup(site.source(), Place(site.layout.root / "backups"), PASSPHRASE)
     assert caught.value.reason is Reason.Conflict
+
+
+def test_a_record_on_a_server_is_left_to_its_server(site: Site) -> None:
+    source = site.source()
+    settings = source.settings.model_copy(update={"database_url": "postgresql://db.example.org/tre"})
+    with pytest.raises(TREError) as caught:
+        make_backup(replace(source, settings=settings), site.place, PASSPHRASE)
+    assert caught.value.reason is Reason.SetupIncomplete
+    assert not site.place.directory.exists()
+
+
+@pytest.mark.parametrize(("uid", "refused"), [(0, False), (54321, False), (54322, True)])
+def test_who_cannot_read_everything_makes_no_backup(
+    site: Site, monkeypatch: pytest.MonkeyPatch, uid: int, refused: bool
+) -> None:
+    """Some keys would be missed without a word: a directory that may not be entered looks like an empty one."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a directory away")
+    os.chown(site.layout.root, 54321, -1)
+    monkeypatch.setattr(os, "geteuid", lambda: uid)
+    if not refused:
+        site.backup()
+        return
+    with pytest.raises(TREError) as caught:
+        site.backup()
+    assert caught.value.reason is Reason.NotPermitted
 
 
 @pytest.mark.parametrize(
