@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ import typer
 
 from tre.airlock.policy import SITE_DIRECTORY, read_policy
 from tre.audit import keys as audit_keys
+from tre.backup.snapshot import keep_older_record
 from tre.cli import common
 from tre.cli.common import RootOption, command
 from tre.cli.services import services
@@ -26,6 +28,7 @@ from tre.store.database import Database
 from tre.store.migrate import migrate
 from tre.store.postgres import password_path
 from tre.store.roles import Role
+from tre.store.schema import refuse_restored
 from tre.system import installation
 from tre.system.claims import claimed
 from tre.system.files import make_directory, sweep_unfinished, write_atomically
@@ -48,11 +51,11 @@ def init(
     layout = Layout(root_from(root))
     installation.initialise(layout, base, port)
     with installation.alone(layout):
-        _complete(layout)
+        complete(layout)
     common.out.print(f"Ready: {layout.root}\nNext: [bold]tre up --root {layout.root}[/]", highlight=False)
 
 
-def _complete(layout: Layout) -> None:
+def complete(layout: Layout) -> None:
     """Make whatever is missing: run again, it goes on where an earlier run was interrupted."""
     settings = load_settings(layout.root)
     for directory in (layout.root, layout.keys, *(layout.keys / kind.directory for kind in KINDS.values())):
@@ -64,6 +67,7 @@ def _complete(layout: Layout) -> None:
     installation.arrange(layout, settings)
     _give_keys(layout)
     os.umask(0o002)
+    keep_older_record(layout, settings)
     database = Database.open(layout, settings, Role.owner)
     try:
         migrate(database, settings.database_role_prefix)
@@ -125,9 +129,16 @@ def up(root: RootOption = None) -> None:
     installation.arrange(layout, settings)
     configure_log("keeper")
     with claimed(layout, settings):
+        _refuse_restored(layout, settings)
         _check_policies(layout)
         _check_address(settings)
         _keep_up(layout, settings)
+
+
+def _refuse_restored(layout: Layout, settings: Settings) -> None:
+    """Raise `TREError(StateForbids)` for a restored record that waits, before services try to start with it."""
+    with closing(Database.open(layout, settings, Role.operator, read_only=True)) as database:
+        refuse_restored(database)
 
 
 def _check_policies(layout: Layout) -> None:

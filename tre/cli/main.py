@@ -40,6 +40,10 @@ COMMANDS = {
     "demo-data": "tre.cli.demo_data:app",
     "demo": "tre.cli.demonstration.command:demo",
     "bench": "tre.cli.bench.command:bench",
+    "keys": "tre.cli.keys:app",
+    "backup": "tre.cli.backup:backup",
+    "restore": "tre.cli.backup:restore",
+    "reopen": "tre.cli.backup:reopen",
     "cluster": "tre.cli.cluster:app",
     "source": "tre.cli.source:app",
 }

@@ -24,7 +24,6 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from tre.portal import enter, intake, internal
-from tre.portal.account_policy import load_account_policy
 from tre.portal.api import applying as applying_api
 from tre.portal.api import conditions as conditions_api
 from tre.portal.api import datasets as datasets_api
@@ -85,6 +84,7 @@ from tre.portal.routes import (
 from tre.portal.site import NavigationItem, site_for
 from tre.portal.source_door import SourceDoor
 from tre.portal.speaking import Speaking, languages_of
+from tre.register.account_policy import load_account_policy
 from tre.store.schema import require_current
 from tre.system.health import Probes, health, readiness
 from tre.system.languages import Language

@@ -10,15 +10,23 @@ from sqlalchemy import Connection, column, inspect, select, table
 
 from tre.domain.errors import Reason, TREError
 from tre.store.database import Database
+from tre.store.tables.jobs import settings
 
 REVISIONS = ("0001",)
 """Every revision that `tre.store.migrations` holds, the oldest first."""
+
+RESTORED = "restored"
+"""The key under which a record says that it was put back from a backup and waits (`tre.backup.reopening`)."""
 
 _TABLE = "alembic_version"
 
 
 def require_current(database: Database) -> None:
-    """What a service asks before it starts; raises `TREError(SetupIncomplete)` unless the schema is this program's."""
+    """What a service asks before it starts.
+
+    Raises `TREError(SetupIncomplete)` unless the schema is this program's, and `TREError(StateForbids)` for a record
+    that was restored and waits to hear of later opt-outs.
+    """
     with database.read() as connection:
         found = refuse_newer(connection)
     if found != REVISIONS[-1]:
@@ -26,6 +34,22 @@ def require_current(database: Database) -> None:
             Reason.SetupIncomplete,
             f"The database is at revision {found or 'none'}; this program needs {REVISIONS[-1]}.",
             remedy="Make a backup, then run `tre init`: it brings the database up to date.",
+        )
+    refuse_restored(database)
+
+
+def refuse_restored(database: Database) -> None:
+    """Raise `TREError(StateForbids)` for a record that was restored and waits to hear of later opt-outs."""
+    if database.is_postgres:
+        return  # such a record is its server's to restore, and not every role may read this table
+    with database.read() as connection:
+        found = connection.execute(select(settings.c.value).where(settings.c.key == RESTORED)).scalar()
+    if found is not None:
+        raise TREError(
+            Reason.StateForbids,
+            f"This record was restored from the backup {found['backup']} and is closed.",
+            why="Opt-outs and revocations since that backup are not in it.",
+            remedy="Apply the lists that came since with `tre withdraw`, then run `tre reopen`.",
         )
 
 
