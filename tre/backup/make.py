@@ -18,8 +18,8 @@ from pathlib import Path
 import tre
 from tre.backup.gather import Gathering, pack_secrets
 from tre.backup.objects import Objects
-from tre.backup.seal import seal
-from tre.backup.sets import BackupFile, Manifest, Place, SnapshotFacts
+from tre.backup.seal import seal, unseal
+from tre.backup.sets import BackupFile, Entry, Manifest, Place, SnapshotFacts
 from tre.backup.snapshot import copy_record, facts_of, named_files
 from tre.domain.canonical import canonical_bytes
 from tre.domain.errors import Reason, TREError
@@ -67,9 +67,7 @@ def make_backup(
     """
     _check(source, place)
     with place.prepared() as objects:
-        names = place.names()
-        before = place.read(names[-1]).manifest.files if names else ()
-        gathering = Gathering(source.layout, source.settings, objects, before)
+        gathering = Gathering(source.layout, source.settings, objects, _earlier(place, passphrase))
         for attempt in range(TRIES):
             record, missing = _one_moment(source, gathering, objects, step)
             if not missing or attempt + 1 == TRIES:
@@ -90,6 +88,18 @@ def make_backup(
         place.keep(BackupFile(manifest=manifest, keys=seal(packed, passphrase, manifest.bound)))
         gone = [] if most is None else place.prune(most)
         return Made(manifest, objects.added, objects.added_bytes, tuple(gone))
+
+
+def _earlier(place: Place, passphrase: bytes) -> tuple[Entry, ...]:
+    """What the newest backup says of files, so that unchanged ones are not read again: only if its list is ours."""
+    if not place.names():
+        return ()
+    try:
+        found = place.read()
+        unseal(found.keys, passphrase, found.manifest.bound)
+    except TREError:  # damaged, changed, or of another passphrase: every file is read
+        return ()
+    return found.manifest.files
 
 
 def _check(source: Source, place: Place) -> None:

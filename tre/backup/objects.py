@@ -1,6 +1,7 @@
 """The bytes of backups, each under the SHA-256 of what it holds: what two backups share is there once.
 
-Guarantees: an object has its name only when all its bytes are on the disk; one that is there is never written again.
+Guarantees: an object has its name only when all its bytes are on the disk; what is taken in
+again takes the place of what was there, so damage is mended.
 
 Does not guarantee: that nobody changed an object since: `check` says whether its bytes are what its name says.
 """
@@ -76,15 +77,13 @@ class Objects:
         return sha256, size
 
     def _keep(self, temporary: Path, sha256: str, size: int) -> None:
-        final = self.path(sha256)
-        if self.holds(sha256, size):
-            temporary.unlink()
-            return
+        final, known = self.path(sha256), self.holds(sha256, size)
         final.parent.mkdir(exist_ok=True)
-        temporary.replace(final)
+        temporary.replace(final)  # also in place of one that should be the same, and may have been damaged
         flush_directory(final.parent)
-        self.added += 1
-        self.added_bytes += size
+        if not known:
+            self.added += 1
+            self.added_bytes += size
 
     def check(self, sha256: str, size: int) -> bool:
         """Whether an object is there and whole."""

@@ -79,6 +79,36 @@ def test_a_second_backup_adds_what_is_new(site: Site) -> None:
     assert len(second.manifest.files) == len(first.manifest.files) + 1
 
 
+@pytest.mark.parametrize("how", ["entry", "not even JSON"])
+def test_a_changed_list_misleads_no_later_backup(site: Site, tmp_path: Path, how: str) -> None:
+    """Whoever writes into the place tells the next backup that a policy is unchanged, and holds other bytes."""
+    policy = site.layout.root / "policies" / "committee.yaml"
+    policy.parent.mkdir()
+    policy.write_text("quorum: 2\n")
+    other = site.stored(b"quorum: 0\n")
+    path = site.place.directory / "sets" / f"{site.backup().manifest.name}.json"
+    value = json.loads(path.read_bytes())
+    entry = next(one for one in value["manifest"]["files"] if one["path"] == "policies/committee.yaml")
+    entry["sha256"] = other
+    path.write_text(json.dumps(value) if how == "entry" else "{")
+    site.backup()
+    assert (site.restored(tmp_path / "new").root / "policies" / "committee.yaml").read_text() == "quorum: 2\n"
+
+
+def test_a_damaged_object_is_mended_by_a_backup_that_reads_the_file_again(site: Site, tmp_path: Path) -> None:
+    sha256 = site.stored(b"an output")
+    site.backup()
+    path = site.place.objects.path(sha256)
+    path.chmod(0o600)
+    path.write_bytes(b"An output")
+    vaulted = site.layout.vault / sha256[:2] / sha256[2:]
+    vaulted.chmod(0o400)  # another change time: it is read again
+    os.utime(vaulted)
+    site.backup()
+    assert path.read_bytes() == b"an output"
+    site.restored(tmp_path / "new")
+
+
 def test_older_backups_go_with_what_only_they_held(site: Site, tmp_path: Path) -> None:
     kept, gone = site.stored(b"kept"), site.stored(b"gone")
     first = site.backup().manifest.name
