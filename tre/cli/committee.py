@@ -6,6 +6,7 @@ anybody; the record says of each vote from where it came (`session`).
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,11 +26,14 @@ from tre.domain.committee.voting import Act
 from tre.domain.errors import Reason, TREError
 from tre.domain.model import parse_record
 from tre.domain.people import Role
+from tre.portal.context import Portal
+from tre.portal.deciding import pack as packs
 from tre.sources.committee_policy import load_committee
 from tre.sources.decisions import check_record
 from tre.sources.signed import COMMITTEE, GRANT_SIGNERS, KINDS, key_id, load_signers
 from tre.store import applications
 from tre.store import committee as store
+from tre.system.files import write_atomically
 from tre.system.layout import Layout
 from tre.system.resources import read_record
 from tre.system.settings import root_from
@@ -311,6 +315,46 @@ def agenda(root: RootOption = None, as_json: JsonOption = False) -> None:
         for one in items
     ]
     common.print_table("", ("application", "due", "has to vote", "takes no part", "title"), rows)
+
+
+@app.command("pack")
+@command
+def pack(
+    file: Annotated[Path, typer.Argument(metavar="FILE.pdf", help="Where the file goes; there must be none yet.")],
+    person: AsOption,
+    since: Annotated[datetime | None, typer.Option(help="Where the minutes begin (UTC) [31 days ago].")] = None,
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a member's pack: agenda, applications that do not concern them, and minutes, as one PDF file."""
+    here = Installation.open(root)
+    _check_free(file)
+    portal = Portal(settings=here.settings, layout=here.layout, database=here.database, clock=here.clock)
+    made = packs.make(portal, _act(here, person), _utc(since) if since else None)
+    write_atomically(file, made.data, mode=0o600)
+    if as_json:
+        said = {"file": str(file), "sha256": made.sha256, "bytes": len(made.data), "leftOut": list(made.pack.aside)}
+        common.print_json(said | {"matters": made.pack.matters})
+        return
+    common.out.print(
+        f"{file}: {len(made.pack.items)} applications for {made.pack.seat.name}, {len(made.pack.aside)} left out, "
+        f"{made.sha256}",
+        markup=False,
+        highlight=False,
+    )
+
+
+def _check_free(file: Path) -> None:
+    """Before the record says that somebody has it: afterwards would be too late."""
+    if file.is_symlink() or file.exists():
+        raise TREError(Reason.Conflict, f"{file} exists.", why="Nothing is replaced.", remedy="Give another name.")
+    if not os.access(file.absolute().parent, os.W_OK | os.X_OK):
+        raise TREError(
+            Reason.BadInput,
+            f"{file} cannot be written.",
+            why="Its directory does not exist, or is not yours to write in.",
+            remedy="Name a file in a directory that you can write in.",
+        )
 
 
 @app.command("minutes")
