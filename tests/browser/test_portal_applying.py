@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import NamedTuple
 
+import pikepdf
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -225,6 +226,7 @@ def look_at_the_desk(world: Installed, chromium: Browser, name: str) -> None:
     for path, shot in (("agenda", "agenda"), ("members", "members"), (f"{name}/plans/chest", "plan")):
         page.goto(url(world, f"/committee/{path}"))
         look(page, f"deciding-{shot}")
+    fetch_pack(world, page, name)
     page.goto(url(world, f"/committee/{name}"))
     look(page, "deciding-application")
     page.get_by_role("button", name="Cast the vote").click()
@@ -236,6 +238,19 @@ def look_at_the_desk(world: Installed, chromium: Browser, name: str) -> None:
     page.get_by_role("button", name="Cast the vote").click()
     expect(page.get_by_text("A question worth asking.")).to_be_visible()
     look(page, "deciding-voted")
+
+
+def fetch_pack(world: Installed, page: Page, name: str) -> None:
+    """The pack is a file that is kept, and the agenda stays where it is."""
+    page.goto(url(world, "/committee/agenda"))
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Fetch the pack").click()
+    assert download.value.suggested_filename.startswith("committee-pack-")
+    with pikepdf.open(download.value.path()) as document, document.open_outline() as outline:
+        assert [item.title for item in outline.root][1:] == [f"1. {CONTENT['title']}"]
+    expect(page.get_by_role("heading", name="agenda")).to_be_visible()
+    (event,) = world.events("committee.pack-fetched")
+    assert list(event.detail["matters"]) == [name]
 
 
 def by_keyboard(world: Installed, chromium: Browser, name: str) -> None:

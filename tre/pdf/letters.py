@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import io
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from fontTools import subset
@@ -85,7 +85,7 @@ def drawable(text: str) -> str:
     return "".join(map(_drawn, unicodedata.normalize("NFC", text)))
 
 
-@cache
+@lru_cache(maxsize=10_000)
 def _drawn(letter: str) -> str:
     can = (
         all(face.has(letter) for face in faces())

@@ -1,7 +1,8 @@
 """What a member's pack says: the agenda, each application with what it would give, what was decided before.
 
-Guarantees: no application that concerns the member is in it, not even by its name; plans come in their shown form,
-small numbers hidden by the dataset's policy. It tells who has voted on what is open, and of no vote.
+Guarantees: no application that concerns the member and is not decided is in it, not even by its name; plans come in
+their shown form, small numbers hidden by the dataset's policy. It tells who has voted on what is not decided, and of no
+vote, of no round: nobody votes after somebody's lead.
 
 Threat: a member who reads at home what they stood aside from.
 """
@@ -17,12 +18,12 @@ from markupsafe import Markup
 from sqlalchemy import Connection
 
 from tre.domain.applications.models import Application, ApplicationContent
-from tre.domain.applications.states import ApplicationState
+from tre.domain.applications.states import DECIDED, ApplicationState
 from tre.domain.committee.decision import DecisionRecord
 from tre.domain.committee.eligibility import check_sits, recusal_of
-from tre.domain.committee.models import Seat
+from tre.domain.committee.models import Seat, Vote
 from tre.domain.committee.policy import CommitteePolicy
-from tre.domain.committee.tally import Ballot, Tally, tally
+from tre.domain.committee.tally import Ballot, Outcome, Tally, tally
 from tre.domain.committee.voting import Act
 from tre.domain.people import Subject
 from tre.portal.applying import words
@@ -109,6 +110,10 @@ class Pack:
         """What a member is called."""
         return name_in(self.seats, subject)
 
+    def votes_in(self, record: DecisionRecord) -> Sequence[Vote]:
+        """The votes that the minutes tell: of what was given back, there will be others."""
+        return () if record.outcome is Outcome.deferred else record.votes
+
     def title_of(self, constituency: str) -> str:
         """What a constituency is called."""
         rule = self.policy.spec.constituencies.get(constituency)
@@ -157,27 +162,35 @@ class Gathering:
     def pack(self) -> Pack:
         """What the member's pack says now. Raises as `choose`."""
         chosen, seats = choose(self.connection, self.act), committee.seats(self.connection)
+        seat = check_sits(self.act.person, seats, self.act.now)
         begin = self.act.now - SINCE if self.since is None else self.since
+        records = [one.record for one in committee.decided_since(self.connection, begin)]
         return Pack(
-            seat=check_sits(self.act.person, seats, self.act.now),
+            seat=seat,
             seats=seats,
             policy=self._policy,
             now=self.act.now,
             since=begin,
-            items=tuple(self._item(app, ballot, chosen) for app, ballot in chosen.found),
+            items=tuple(self._item(app, ballot, seat) for app, ballot in chosen.found),
             aside=chosen.aside,
             more=chosen.more,
-            minutes=tuple(one.record for one in committee.decided_since(self.connection, begin)),
+            minutes=tuple(one for one in records if not self._concerns(seat, one.application)),
         )
 
-    def _item(self, app: Application, ballot: Ballot, chosen: Chosen) -> PackItem:
+    def _concerns(self, seat: Seat, name: str) -> bool:
+        """Whether the member takes no part in an application that is not decided."""
+        app = applications.require(self.connection, name)
+        recusals = committee.recusals_of(self.connection, name)
+        return app.state not in DECIDED and bool(recusal_of(seat, app, recusals))
+
+    def _item(self, app: Application, ballot: Ballot, seat: Seat) -> PackItem:
         count = tally(app, ballot, self._policy.spec, self.act.now)
         return PackItem(
             view=view_of(self.portal, self.connection, self.act.person, app, words.DESK_EVENTS),
             count=count,
             groups=groups_of(count, ballot.seats, self._policy.spec),
             decisions=tuple(one.record for one in committee.decisions_on(self.connection, app.id)),
-            earlier=self._earlier(app, {app.id, *chosen.aside}),
+            earlier=self._earlier(app, seat),
             alike=self._alike(app),
         )
 
@@ -194,9 +207,10 @@ class Gathering:
             self._plans[digest] = shown_plan(self.portal, self.connection, digest)
         return self._plans[digest]
 
-    def _earlier(self, app: Application, without: set[str]) -> tuple[Earlier, ...]:
+    def _earlier(self, app: Application, seat: Seat) -> tuple[Earlier, ...]:
         written = applications.of_person(self.connection, app.author)
-        lines = [line for line in written if line.round > 0 and line.id not in without][:_FEW]
+        handed = [line for line in written if line.round > 0 and line.id != app.id]
+        lines = [line for line in handed[:_LOOKED_THROUGH] if not self._concerns(seat, line.id)][:_FEW]
         return tuple(Earlier(line, self._plans_of(line)) for line in lines)
 
     def _plans_of(self, line: ApplicationLine) -> tuple[tuple[str, Plain], ...]:

@@ -12,12 +12,19 @@ import pikepdf
 import pypdfium2
 import pytest
 
-from tests.unit.portal.applying_world import CONTENT, Committee
+from tests.unit.portal.applying_world import CONTENT, MEMBERS, Committee
 from tests.unit.portal.world import Browser, World, subject
+from tre.domain.applications import acts
+from tre.domain.applications.models import PlannedSlice
+from tre.domain.committee.decision import decided
+from tre.domain.committee.models import VoteText
+from tre.domain.committee.signed import SignedDecision
+from tre.domain.committee.tally import tally
 from tre.domain.committee.voting import Act
 from tre.domain.errors import Reason, TREError
 from tre.portal.deciding import pack as packs
 from tre.portal.deciding import pack_views
+from tre.sources.committee_policy import load_committee
 from tre.store import committee
 
 SCRIPT = "<script>alert(1)</script> & <b>bold</b>"
@@ -197,12 +204,65 @@ async def test_a_reader_of_screens_finds_its_way(world: World, desk: Committee) 
     assert "Page 1 of " in text_of(data)
 
 
-async def test_decisions_are_minuted(world: World, desk: Committee) -> None:
-    assert timedelta(days=31) == pack_views.SINCE
+def decide(world: World, desk: Committee, name: str, choice: str, **changes: Any) -> None:
+    """Everybody who takes part votes alike, and the controller's hand keeps what follows."""
+    now, policy = world.clock.now(), load_committee(world.layout.root)
+    with world.database.read() as connection:
+        aside = {one.voter.id for one in committee.recusals_of(connection, name)}
+    for voter in (one for one in MEMBERS if one not in aside):
+        text = VoteText.model_validate({"choice": choice, "reasons": f"Reasons of {voter}."} | changes)
+        voting, matter = act(world, voter), desk.matter(name)
+        with world.database.change(world.event()) as change:
+            committee.cast(change, name, text, matter, policy.spec, voting)
+    found = desk.get(name)
+    with world.database.change(world.event()) as change:
+        ballot = committee.ballot(change.connection, name)
+        made = decided(found, tally(found, ballot, policy.spec, now), policy, None, now)
+        signed = SignedDecision(record=made.record, key="a key", signature="A" * 86 + "==")
+        committee.keep_decision(change, found, made, signed)
+
+
+async def test_decisions_are_minuted_and_stand_beside_the_like(world: World, desk: Committee) -> None:
+    name, other = desk.in_review(title="Decided before"), desk.in_review()
+    decide(world, desk, name, "decline")
+    said = text_of(packs.make(world.desk, act(world, "pat")).data)
+    assert "Minutes since 24 October 2026 Decided before Declined, 24 November 2026." in said
+    assert "Ada Academic (Academics): Decline. Reasons of acme." in said
+    assert f"Decided before ({name}): Declined, 24 November 2026. 0 of 4 approve, 4 decline" in said
+    world.clock.advance(40 * 86_400)
+    assert "Nothing was decided." in text_of(packs.make(world.desk, act(world, "pat")).data)
+    since = world.clock.now() - timedelta(days=60)
+    made = packs.make(world.desk, act(world, "pat"), since)
+    assert "Reasons of acme." in text_of(made.data)
+    assert made.pack.matters == {other: desk.matter(other)}
+
+
+async def test_no_vote_of_an_earlier_round_leads_the_next(world: World, desk: Committee) -> None:
     name = desk.in_review()
-    made = packs.make(world.desk, act(world, "pat"), world.clock.now() - timedelta(days=400))
-    assert "Minutes since 20 October 2025" in text_of(made.data)
-    assert made.pack.matters == {name: desk.matter(name)}
+    decide(world, desk, name, "defer", questions=["How many?"])
+    person = world.session("alice")[1].person
+    now = world.clock.now()
+    desk.change(name, lambda one: acts.answer(one, person, ["Ten."], now))
+    desk.change(name, lambda one: acts.submit(one, person, now))
+    assert desk.get(name).content is not None
+    plans = tuple(PlannedSlice(name=one.name, plan_digest=desk.plan(one.spec)) for one in desk.get(name).content.slices)
+    desk.change(name, lambda one: acts.taken_up(one, plans, acts.Way(deadline=now), now))
+    said = text_of(packs.make(world.desk, act(world, "pat")).data)
+    for words in ("Round 1. Given back with questions", "How many?", "Ten.", "round 2"):
+        assert words in said, words
+    assert "Reasons of" not in said
+
+
+async def test_what_was_given_back_is_not_minuted_for_whom_it_concerns(world: World, desk: Committee) -> None:
+    desk.add_member("ann", "Ann Other", "academic")
+    name, shown = desk.in_review(title="Quite another question"), desk.in_review()
+    await world.browser("ann").post(f"/committee/{name}/recuse", {"why": "My sister works there."})
+    decide(world, desk, name, "defer", questions=["How many?"])
+    said = text_of(packs.make(world.desk, act(world, "ann")).data)
+    assert "Quite another question" not in said
+    assert CONTENT["title"] in said
+    assert "Quite another question" in text_of(packs.make(world.desk, act(world, "pat")).data)
+    assert shown in said
 
 
 async def test_an_agenda_that_changes_meanwhile_gives_no_pack(
