@@ -36,6 +36,7 @@ class Face:
         advances = font["hmtx"].metrics
         known = font.getBestCmap()
         self._glyphs = {chr(code): font.getGlyphID(glyph) for code, glyph in known.items()}
+        self._written = {letter: f"{number:04X}" for letter, number in self._glyphs.items()}
         self._widths = {chr(code): self.thousandths(advances[glyph][0]) for code, glyph in known.items()}
         line, head = font["hhea"], font["head"]
         self.ascent, self.descent = self.thousandths(line.ascent), self.thousandths(line.descent)
@@ -52,6 +53,10 @@ class Face:
     def glyph(self, letter: str) -> int:
         """The number of a letter's shape."""
         return int(self._glyphs[letter])
+
+    def numbers(self, text: str) -> str:
+        """The numbers of the shapes of a text, as a page's orders have them."""
+        return "".join(map(self._written.__getitem__, text))
 
     def advance(self, letter: str) -> int:
         """How far a letter moves the pen, in thousandths of the size."""

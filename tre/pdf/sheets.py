@@ -108,9 +108,6 @@ class Sheets:
 
     def _numbers(self, run: Run) -> str:
         face, used = faces()[run.bold], self.used[run.bold]
-        numbers = []
-        for letter in run.text:
-            number = face.glyph(letter)
-            used.setdefault(number, letter)
-            numbers.append(f"{number:04X}")
-        return "".join(numbers)
+        for letter in dict.fromkeys(run.text):  # in their order: two letters may have one shape
+            used.setdefault(face.glyph(letter), letter)
+        return face.numbers(run.text)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from html import escape
 
@@ -19,6 +23,7 @@ from tre.pdf.letters import drawable, faces
 from tre.pdf.lines import fitted, width_of, wrapped
 from tre.pdf.reading import read
 from tre.pdf.sheets import BOTTOM, INNER, MARGIN, WIDTH
+from tre.system.paths import CHECKOUT
 
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 PAPER = Paper("A title <&>", "An author", "For you only.", NOON)
@@ -64,6 +69,22 @@ def test_the_same_page_at_the_same_moment_is_the_same_file() -> None:
     assert paper("<p>One</p>") != paper("<p>Two</p>")
     later = Paper(PAPER.title, PAPER.author, PAPER.notice, NOON + timedelta(minutes=1))
     assert make_pdf("<p>One</p>", PAPER) != make_pdf("<p>One</p>", later)
+
+
+def test_another_process_makes_the_same_file() -> None:
+    made = "from tests.unit.pdf.test_pdf import *; paper('<p>a\\xa0b c</p>')"
+    said = made.replace("paper(", "print(hashlib.sha256(paper(") + ").hexdigest())"
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", said],
+            env={"PYTHONPATH": str(CHECKOUT), "PYTHONHASHSEED": seed, "PATH": os.environ["PATH"]},
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert found == {hashlib.sha256(paper("<p>a\xa0b c</p>")).hexdigest() + "\n"}
 
 
 @pytest.mark.parametrize(
