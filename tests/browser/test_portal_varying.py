@@ -156,6 +156,9 @@ def closed_by_the_chair(world: Site, chromium: Browser, name: str) -> Page:
     for voter in ("pat", "cleo"):
         without_scripts(world, chromium, voter, name)
     page = page_of(world, chromium, "cleo", f"/committee/{name}")
+    rows = page.get_by_role("region", name="What it changes").get_by_role("row")
+    expect(rows).to_have_count(2)
+    expect(rows.last).to_contain_text("Access until")
     look(page, "varying-committee")
     return page
 

@@ -48,6 +48,14 @@ class Node:
         """The elements directly within, of these names."""
         return [one for one in self.inside if isinstance(one, Node) and one.tag in tags]
 
+    def only(self, *tags: str) -> list[Node]:
+        """The same, where nothing else may be within. Raises `ValueError` for whatever would be lost."""
+        for one in self.inside:
+            if one.strip() if isinstance(one, str) else one.tag not in tags:
+                msg = f"<{self.tag}> holds what is not known there: {one if isinstance(one, str) else one.tag}"
+                raise ValueError(msg)
+        return self.elements(*tags)
+
 
 class _Tree(HTMLParser):
     def __init__(self) -> None:
@@ -128,9 +136,9 @@ def _block(node: Node) -> Iterator[Block]:
     elif node.tag == "p":
         yield from _paragraph(node)
     elif node.tag in {"ul", "ol"}:
-        yield Bullets(tuple(_text(item) for item in node.elements("li")), numbered=node.tag == "ol")
+        yield Bullets(tuple(_text(item) for item in node.only("li")), numbered=node.tag == "ol")
     elif node.tag == "dl":
-        yield Rows(_FACTS, tuple(_row(pair) for pair in node.elements("div")))
+        yield Rows(_FACTS, tuple(_row(pair) for pair in node.only("div")))
     elif node.tag == "table":
         yield _table(node)
     elif node.tag == "div" and "row" in node.classes:
@@ -150,19 +158,20 @@ def _paragraph(node: Node) -> Iterator[Paragraph]:
 
 
 def _row(node: Node) -> tuple[Cell, ...]:
-    return tuple(_cell(one) for one in node.inside if isinstance(one, Node))
+    return tuple(_cell(one) for one in node.only("th", "td", "dt", "dd", "div"))
 
 
 def _cell(node: Node) -> Cell:
-    if drawings := node.elements("svg"):
+    if node.elements("svg"):
+        drawings = node.only("svg")
         bars = [drawing.elements("rect")[-1].attributes for drawing in drawings]
         return Bars(tuple((bar["class"], float(bar["width"])) for bar in bars))
     return _text(node, bold=node.tag in _BOLD)
 
 
 def _table(node: Node) -> Rows:
-    parts = [node, *node.elements("thead", "tbody")]
-    lines = [_row(line) for part in parts for line in part.elements("tr")]
+    parts = node.only("thead", "tbody", "tr")
+    lines = [_row(line) for part in parts for line in ([part] if part.tag == "tr" else part.only("tr"))]
     has_head = bool(node.elements("thead"))
     head = tuple(cell for cell in lines[0] if isinstance(cell, tuple)) if has_head else ()
     columns = max(map(len, lines))

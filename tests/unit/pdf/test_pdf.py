@@ -72,8 +72,8 @@ def test_the_same_page_at_the_same_moment_is_the_same_file() -> None:
 
 
 def test_another_process_makes_the_same_file() -> None:
-    made = "from tests.unit.pdf.test_pdf import *; paper('<p>a\\xa0b c</p>')"
-    said = made.replace("paper(", "print(hashlib.sha256(paper(") + ").hexdigest())"
+    told = "print(hashlib.sha256(paper('<p>a\\xa0b c</p>')).hexdigest())"
+    said = f"import hashlib; from tests.unit.pdf.test_pdf import paper; {told}"
     found = {
         subprocess.run(
             [sys.executable, "-c", said],
@@ -151,7 +151,20 @@ def test_typed_markup_is_text() -> None:
     assert not keys & {"/JS", "/AA", "/OpenAction", "/EmbeddedFiles", "/URI", "/Annots"}
 
 
-@pytest.mark.parametrize("markup", ["<script>x</script>", "<p><img></p>", "<form></form>", "<p>a", "<p>a</div>"])
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "<script>x</script>",
+        "<p><img></p>",
+        "<form></form>",
+        "<p>a",
+        "<p>a</div>",
+        "<ul>loose</ul>",
+        "<dl><dt>a</dt></dl>",
+        "<table><caption>lost</caption><tr><td>a</td></tr></table>",
+        "<table><tr><td>a</td>lost</tr></table>",
+    ],
+)
 def test_what_is_not_known_is_an_error(markup: str) -> None:
     with pytest.raises(ValueError, match="<"):
         read(markup)

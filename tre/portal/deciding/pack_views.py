@@ -27,6 +27,7 @@ from tre.domain.committee.tally import Ballot, Outcome, Tally, tally
 from tre.domain.committee.voting import Act
 from tre.domain.people import Subject
 from tre.portal.applying import words
+from tre.portal.applying.changes import Difference, differences
 from tre.portal.applying.fields import Plain
 from tre.portal.applying.views import ApplicationView, shown_plan, view_of
 from tre.portal.context import Portal
@@ -64,6 +65,7 @@ class PackItem:
     decisions: tuple[DecisionRecord, ...]
     earlier: tuple[Earlier, ...]
     alike: tuple[DecisionRecord, ...]
+    differences: tuple[Difference, ...]
 
     @property
     def matter(self) -> str:
@@ -74,7 +76,7 @@ class PackItem:
     def asked(self) -> ApplicationContent:
         """What was handed in."""
         content = self.view.application.content
-        assert content is not None  # nosec B101 - what is in review was handed in
+        assert content is not None, "what is in review was handed in"
         return content
 
     def plan(self, shown: Plain) -> Markup:
@@ -192,6 +194,7 @@ class Gathering:
             decisions=tuple(one.record for one in committee.decisions_on(self.connection, app.id)),
             earlier=self._earlier(app, seat),
             alike=self._alike(app),
+            differences=differences(self.connection, app),
         )
 
     @cached_property
@@ -227,7 +230,8 @@ class Gathering:
         """The last decisions on what asked the same datasets, or came from the same organisation."""
         marks = _marks(app)
         names = [one.id for one in self._decided if one.id != app.id and marks & _marks(one)][:_FEW]
-        return tuple(committee.require_decision(self.connection, name).record for name in names)
+        decisions = (committee.decisions_on(self.connection, name) for name in names)
+        return tuple(found[-1].record for found in decisions if found)
 
 
 def _marks(app: Application) -> set[tuple[str, str]]:

@@ -22,6 +22,7 @@ from tre.domain.committee.policy import CommitteeTerms
 from tre.domain.committee.tally import Ballot, Tally, tally
 from tre.domain.errors import TREError
 from tre.domain.people import Role, Subject
+from tre.portal.applying.changes import Difference, differences
 from tre.portal.applying.fields import Field, Kind, Step
 from tre.portal.applying.views import ApplicationView, view_of
 from tre.portal.applying.words import CHOICES, CONDITIONS, DESK_EVENTS
@@ -70,6 +71,7 @@ class DecidingView:
     decisions: tuple[DecisionRecord, ...]
     earlier: tuple[ApplicationLine, ...]
     alike: tuple[ApplicationLine, ...]
+    differences: tuple[Difference, ...] = ()
 
     @property
     def terms(self) -> CommitteeTerms:
@@ -149,6 +151,7 @@ def deciding_view(desk: Desk, connection: Connection, who: Visitor, name: str) -
         decisions=tuple(one.record for one in committee.decisions_on(connection, name)),
         earlier=tuple(line for line in handed if line.id != name and line.round > 0)[:LATEST],
         alike=tuple(line for line in decided if line.id != name)[:LATEST],
+        differences=differences(connection, app),
     )
 
 
