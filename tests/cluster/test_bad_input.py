@@ -146,7 +146,7 @@ def test_a_run_for_which_no_machine_has_room_says_so_and_is_given_up(start: Star
     plan = start.plan()
     start.begin(plan)
     # Its first word may be of volumes that are not bound yet; it looks again when they are, after at most ten seconds.
-    wait_until(lambda: "room" in start.look(plan).detail, "the scheduler should have spoken of room", 60, 0.1)
+    wait_until(lambda: "room" in start.look(plan).detail, "the scheduler should have spoken of room", 40, 0.1)
     waiting = start.look(plan)
     assert waiting.phase is RunPhase.Starting
     assert waiting.detail.startswith("No machine of the cluster has room for the workspace. [")

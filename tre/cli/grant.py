@@ -14,6 +14,7 @@ from tre.cli.arguments import check_reason, coming, subject_of
 from tre.cli.common import Installation, JsonOption, RootOption, command
 from tre.cli.dossier import show_certificate
 from tre.cli.grant_checks import check_grants
+from tre.cli.keeping import write_kept
 from tre.cli.signing import KeyOption, OutputOption, load_key
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import AccessGrant, GrantRecord, Suspension, SuspensionScope
@@ -283,3 +284,4 @@ def close(name: Name, root: RootOption = None) -> None:
 
 
 app.command("certificate")(show_certificate)
+app.command("archive")(write_kept)

@@ -18,7 +18,7 @@ from tre.domain.model import as_line
 from tre.domain.publicaccount.differences import differences, in_words
 from tre.domain.publicaccount.models import MOST_CHANGES, PolicyChange
 from tre.domain.publicaccount.policies import AccountPolicy
-from tre.system.resources import policy_file, read_record
+from tre.system.resources import policy_file, read_settled
 from tre.system.yamlfile import YamlFile, only_document, parse_yaml
 
 POLICY_FILE = Path("policies") / "public-account.yaml"
@@ -29,7 +29,7 @@ def load_account_policy(root: Path) -> AccountPolicy:
     """The site's policy, else the one that comes with the launcher. Raises `TREError(PolicyMissing | BadInput)`."""
     if (path := policy_file(root, POLICY_FILE)) is None:
         raise TREError(Reason.PolicyMissing, f"There is no {POLICY_FILE}.", remedy=f"Write it to {root / POLICY_FILE}.")
-    return read_record(AccountPolicy, path)
+    return read_settled(AccountPolicy, path)
 
 
 def policy_changes(before: str, after: str) -> tuple[PolicyChange, ...]:

@@ -6,6 +6,7 @@ second time here. Every view carries the actions that its person may take now.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -32,8 +33,10 @@ from tre.portal.words import (
     Words,
     words_for,
 )
-from tre.store import datasets, grant_slices, grants, people, workspaces
+from tre.store import datasets, grant_slices, grants, overview, people, workspaces
 from tre.store.grant_slices import StoredSlice
+
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -176,7 +179,29 @@ class ProjectView:
 
 def workspace_view(portal: Portal, connection: Connection, person: Person, workspace: Workspace) -> WorkspaceView:
     """A workspace for one person, now."""
-    grant, now = grants.require(connection, workspace.grant), portal.clock.now()
+    return workspace_views(portal, connection, person, [workspace])[0]
+
+
+def workspace_views(
+    portal: Portal, connection: Connection, person: Person, found: Sequence[Workspace]
+) -> list[WorkspaceView]:
+    """Workspaces for one person, now, in their order; each grant is read once among a few hundred."""
+    views: list[WorkspaceView] = []
+    for start in range(0, len(found), _AT_ONCE):
+        some = found[start : start + _AT_ONCE]
+        known = overview.records(connection, sorted({item.grant for item in some}))
+        called = people.display_names(connection, [item.subject for item in some])
+        for item in some:
+            grant = known.get(item.grant) or grants.require(connection, item.grant)
+            member = called.get(item.subject.key, str(item.subject))
+            told = _notices(portal, connection, grant, item)
+            views.append(_view_of(person, item, member, grant, told, portal.clock.now()))
+    return views
+
+
+def _view_of(
+    person: Person, workspace: Workspace, member: str, grant: GrantRecord, told: tuple[Notice, ...], now: datetime
+) -> WorkspaceView:
     entitled = bool(is_entitled(grant, workspace.subject, now))
     reached = {progress.step: progress.at for progress in workspace.progress}
     shown = reached if workspace.phase in {WorkspacePhase.Starting, WorkspacePhase.Running} else {}
@@ -184,8 +209,8 @@ def workspace_view(portal: Portal, connection: Connection, person: Person, works
         workspace=workspace,
         steps=tuple(StepView(step, STEPS[step], shown.get(step)) for step in StartStep),
         actions=tuple(permissions.workspace_actions(person, workspace, entitled=entitled)),
-        member=display_name(connection, workspace.subject),
-        notices=_notices(portal, connection, grant, workspace),
+        member=member,
+        notices=told,
         grant_ends=effective_end(grant.spec).at,
     )
 
@@ -249,6 +274,7 @@ def _reason(connection: Connection, grant: GrantRecord, verdict: Verdict) -> Rea
 def own_projects(portal: Portal, connection: Connection, person: Person) -> list[ProjectView]:
     """Every project that names the person: running ones first, by end."""
     mine = [workspace.grant for workspace in workspaces.of_subject(connection, person.subject)]
-    found = [grants.require(connection, name) for name in mine]
+    known = overview.records(connection, mine)
+    found = [known.get(name) or grants.require(connection, name) for name in mine]
     views = [project_view(portal, connection, person, grant) for grant in found if permissions.is_member(person, grant)]
     return sorted(views, key=lambda view: (view.grant.phase in ENDED_PHASES, view.end.at))

@@ -260,6 +260,7 @@ EVENTS = {
     "grant.revoked": "The approval was withdrawn",
     "grant.close-asked": "Closing was asked for",
     "grant.closed": "The project was closed",
+    "grant.archived": "What may be kept was written to a file",
     "grant.drawn-much": "Much was drawn out of its workspaces in a short time",
     "suspension.added": "A suspension was added",
     "suspension.lifted": "A suspension was lifted",

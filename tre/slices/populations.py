@@ -20,7 +20,7 @@ from tre.domain.grants.models import Metadata
 from tre.domain.model import Line, Record
 from tre.domain.slices.shown import SmallNumbers
 from tre.domain.slices.values import ResourceName
-from tre.system.resources import read_record
+from tre.system.resources import read_settled
 
 T = TypeVar("T", bound=Record)
 _ROUNDING = 5
@@ -96,7 +96,7 @@ def disclosure_of(dataset: str, root: Path | None) -> DisclosureTerms:
     )
     if path is None:
         raise _missing("disclosure policy", "default", places)
-    return _named(read_record(DisclosurePolicy, path), path).spec
+    return _named(read_settled(DisclosurePolicy, path), path).spec
 
 
 def population_of(terms: DisclosureTerms, root: Path | None) -> PopulationTerms | None:
@@ -107,7 +107,7 @@ def population_of(terms: DisclosureTerms, root: Path | None) -> PopulationTerms 
     path = next((one for place in places if (one := place / f"{terms.population}.yaml").is_file()), None)
     if path is None:
         raise _missing("reference population", terms.population, places)
-    return _named(read_record(ReferencePopulation, path), path).spec
+    return _named(read_settled(ReferencePopulation, path), path).spec
 
 
 def check_policies(root: Path) -> None:

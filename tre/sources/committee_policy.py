@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tre.domain.committee.policy import CommitteePolicy
-from tre.system.resources import own_or_shipped, read_record
+from tre.system.resources import own_or_shipped, read_settled
 
 POLICY_FILE = Path("policies") / "committee.yaml"
 
@@ -18,4 +18,4 @@ def load_committee(root: Path) -> CommitteePolicy:
 
     Raises `TREError(PolicyMissing)` where there is none, `TREError(BadInput)` for a wrong one.
     """
-    return read_record(CommitteePolicy, own_or_shipped(root, POLICY_FILE))
+    return read_settled(CommitteePolicy, own_or_shipped(root, POLICY_FILE))

@@ -7,7 +7,7 @@ event: `event_of` carries digests and states.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -78,6 +78,12 @@ def require(connection: Connection, name: str) -> Application:
 
 
 _LINE = tuple(applications.c[name] for name in ApplicationLine.model_fields if name != "author")
+
+
+def among(connection: Connection, names: Sequence[str]) -> dict[str, Application]:
+    """The applications of these names, read together."""
+    rows = connection.execute(select(applications.c.id, applications.c.document).where(applications.c.id.in_(names)))
+    return {row.id: Application.model_validate(row.document) for row in rows}
 
 
 def _lines(connection: Connection, query: Select[Any], limit: int, offset: int = 0) -> list[ApplicationLine]:

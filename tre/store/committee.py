@@ -27,7 +27,6 @@ from tre.domain.errors import Reason, TREError
 from tre.domain.events import Event
 from tre.domain.grants.models import Suspension, SuspensionScope
 from tre.domain.names import short_hash
-from tre.domain.people import Subject
 from tre.store import applications as applications_store
 from tre.store import grants
 from tre.store.database import Change, new_id
@@ -135,19 +134,24 @@ def recusals_of(connection: Connection, application: str) -> list[Recusal]:
     return [Recusal.model_validate(document) for document in connection.execute(ordered).scalars()]
 
 
+def ballots(connection: Connection, applications: Sequence[str]) -> dict[str, Ballot]:
+    """The ballot of each of these, read together."""
+    votes, recusals = committee_votes, committee_recusals
+    cast_on: dict[str, list[Vote]] = {name: [] for name in applications}
+    of_these = select(votes.c.application, votes.c.document).where(votes.c.application.in_(applications))
+    for row in connection.execute(of_these.order_by(votes.c.at, votes.c.seat)):
+        cast_on[row.application].append(Vote.model_validate(row.document))
+    aside: dict[str, list[Recusal]] = {name: [] for name in applications}
+    stood = select(recusals.c.application, recusals.c.document).where(recusals.c.application.in_(applications))
+    for row in connection.execute(stood.order_by(recusals.c.at, recusals.c.person)):
+        aside[row.application].append(Recusal.model_validate(row.document))
+    present = seats(connection)
+    return {name: Ballot(present, cast_on[name], aside[name]) for name in applications}
+
+
 def ballot(connection: Connection, application: str) -> Ballot:
     """Everything that a count of an application is made of."""
     return Ballot(seats(connection), votes_on(connection, application), recusals_of(connection, application))
-
-
-def has_voted(connection: Connection, subject: Subject) -> set[tuple[str, str]]:
-    """The applications and matters that a person has voted on."""
-    query = (
-        select(committee_votes.c.application, committee_votes.c.matter)
-        .join(committee_seats, committee_seats.c.id == committee_votes.c.seat)
-        .where(committee_seats.c.issuer == subject.issuer, committee_seats.c.person == subject.id)
-    )
-    return {(row.application, row.matter) for row in connection.execute(query)}
 
 
 def cast(change: Change, application: str, text: VoteText, matter: str, terms: CommitteeTerms, act: Act) -> Vote:

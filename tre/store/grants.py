@@ -97,6 +97,12 @@ def conditions(connection: Connection, name: str) -> list[dict[str, Any]]:
     return list(connection.execute(select(grants.c.conditions).where(grants.c.name == name)).scalar_one())
 
 
+def conditions_of(connection: Connection, names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """The status conditions of each of these grants."""
+    rows = connection.execute(select(grants.c.name, grants.c.conditions).where(grants.c.name.in_(names)))
+    return {row.name: list(row.conditions) for row in rows}
+
+
 def apply(change: Change, name: str, spec: AccessGrantSpec, source: str, now: datetime) -> int:
     """Put a grant into the record, or replace a running one's content; return its generation.
 
@@ -277,14 +283,15 @@ def suspensions_among(connection: Connection, span: Span) -> list[tuple[str | No
 
 def of_organisation(connection: Connection, organisation: str) -> list[str]:
     """Names of the grants of an organisation, in order."""
-    rows = connection.execute(select(grants.c.name, grants.c.spec).order_by(grants.c.name))
-    return [row.name for row in rows if row.spec["project"]["organisation"]["id"] == organisation]
+    same = grants.c.spec["project"]["organisation"]["id"].as_string() == organisation
+    return list(connection.execute(select(grants.c.name).where(same).order_by(grants.c.name)).scalars())
 
 
 def organisations(connection: Connection) -> dict[str, str]:
     """Every organisation that a grant names, by identifier, with what it was called last."""
-    rows = connection.execute(select(grants.c.spec).order_by(grants.c.applied_at))
-    found = {one["id"]: str(one["name"]) for one in (row.spec["project"]["organisation"] for row in rows)}
+    named = grants.c.spec["project"]["organisation"]
+    query = select(named["id"].as_string(), named["name"].as_string()).order_by(grants.c.applied_at)
+    found = {str(row[0]): str(row[1]) for row in connection.execute(query)}
     return dict(sorted(found.items(), key=lambda item: (item[1], item[0])))
 
 

@@ -11,7 +11,7 @@ Threat: a copy of the database that opens somebody's session; a ticket seen in a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -166,6 +166,12 @@ def everybody(connection: Connection) -> list[KnownPerson]:
     return [_person(row._mapping) for row in connection.execute(select(people).order_by(people.c.hub_name))]
 
 
+def named(connection: Connection, hub_names: Sequence[str]) -> list[KnownPerson]:
+    """The people whom the Hub knows by these names, in their order."""
+    rows = connection.execute(select(people).where(people.c.hub_name.in_(hub_names)).order_by(people.c.hub_name))
+    return [_person(row._mapping) for row in rows]
+
+
 def subjects(connection: Connection) -> list[tuple[str, str]]:
     """Everybody who was met, as `Subject.key`."""
     return [(row.issuer, row.subject) for row in connection.execute(select(people.c.issuer, people.c.subject))]
@@ -176,6 +182,14 @@ def by_subject(connection: Connection, subject: Subject) -> KnownPerson | None:
     same = (people.c.issuer == subject.issuer) & (people.c.subject == subject.id)
     row = connection.execute(select(people).where(same)).one_or_none()
     return None if row is None else _person(row._mapping)
+
+
+def display_names(connection: Connection, subjects: Sequence[Subject]) -> dict[tuple[str, str], str]:
+    """What each of these is called, by `Subject.key`; who was never seen is left out."""
+    wanted = {subject.key for subject in subjects}
+    among = people.c.subject.in_(sorted({subject.id for subject in subjects}))
+    rows = connection.execute(select(people.c.issuer, people.c.subject, people.c.display_name).where(among))
+    return {key: str(row.display_name) for row in rows if (key := (row.issuer, row.subject)) in wanted}
 
 
 def by_hub_name(connection: Connection, hub_name: str) -> KnownPerson | None:

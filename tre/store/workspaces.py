@@ -6,6 +6,7 @@ numeric user identity is given to one workspace and to no other until its certif
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -61,6 +62,19 @@ def of_grant(connection: Connection, grant: str) -> list[Workspace]:
     """Every workspace of a grant."""
     rows = connection.execute(select(workspaces).where(workspaces.c.grant == grant).order_by(workspaces.c.name))
     return [_workspace(row._mapping) for row in rows]
+
+
+def named(connection: Connection, names: Sequence[str]) -> list[Workspace]:
+    """The workspaces of these names, in the order of the names; a name that nobody knows is left out."""
+    rows = connection.execute(select(workspaces).where(workspaces.c.name.in_(names)))
+    found = {row.name: _workspace(row._mapping) for row in rows}
+    return [found[name] for name in names if name in found]
+
+
+def count_alive(connection: Connection) -> int:
+    """Of how many workspaces something may be alive."""
+    query = select(func.count()).where(workspaces.c.phase.in_(sorted(ALIVE_PHASES)))
+    return int(connection.execute(query).scalar_one())
 
 
 def names_of_grant(connection: Connection, grant: str) -> list[str]:

@@ -9,11 +9,12 @@ Threat: a file made to keep its reader busy with its own mistakes.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from pydantic import ValidationError
 
@@ -73,6 +74,36 @@ def read_record(kind: type[T], path: Path, *, default: T | None = None) -> T:
             raise TREError(Reason.BadInput, f"{path} is empty.", why=f"{kind.__name__} is due.", remedy=NOTHING_DONE)
         return default
     return _record(kind, file, 0)
+
+
+_SETTLED_AFTER_NS = 2_000_000_000
+"""Two writings of a file within its system's tick may leave the same marks: what is this young is read each time."""
+
+_Mark = tuple[int, int, int]
+_settled: dict[tuple[type[Record], Path], tuple[_Mark, Record]] = {}
+
+
+def read_settled(kind: type[T], path: Path) -> T:
+    """The one record of a file that is asked for again and again, such as a policy: read when it is another file.
+
+    May be asked by several threads. Raises `TREError(BadInput)`.
+    """
+    mark = _mark_of(path)
+    known = _settled.get((kind, path))
+    if mark is not None and known is not None and known[0] == mark:
+        return cast("T", known[1])
+    record = read_record(kind, path)
+    if mark is not None and time.time_ns() - mark[0] > _SETTLED_AFTER_NS:
+        _settled[kind, path] = mark, record
+    return record
+
+
+def _mark_of(path: Path) -> _Mark | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None  # whoever reads it says what is wrong
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def read_located(kind: type[T], path: Path) -> Located[T]:

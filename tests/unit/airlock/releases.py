@@ -75,7 +75,7 @@ class Releases:
         event = Event.model_validate(values | changes)
         other = hash_leaf(b"other")
         root = hash_children(other, hash_leaf(event.leaf()))
-        note = sign(Checkpoint(ORIGIN, 2, root, self.world.now), self.signer).note()
+        note = sign(Checkpoint(self.signer.name, 2, root, self.world.now), self.signer).note()
         path = (base64.b64encode(other).decode(),)
         return InclusionProof(event=event, position=1, path=path, checkpoint=note)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tre.cli.bench import register as bench_register
+from tre.cli.bench.asking import ask
 from tre.cli.bench.register import bench
 from tre.domain.errors import Reason, TREError
 from tre.portal.applications import public_switch
@@ -34,5 +35,5 @@ def test_the_projects_are_told_of(tmp_path: Path) -> None:
 def test_a_page_that_fails_gives_no_figure(tmp_path: Path) -> None:
     with bench_register._portal(tmp_path, 1) as portal:
         with pytest.raises(TREError) as caught:
-            asyncio.run(bench_register._ask(public_switch(portal), "tre.localhost:8000", "/projects/nothing"))
+            asyncio.run(ask(public_switch(portal), "tre.localhost:8000", "/projects/nothing"))
         assert caught.value.reason is Reason.RuntimeFailed

@@ -13,7 +13,8 @@ from tests.unit.portal.world import GRANT, World, title_of
 from tre.domain.errors import Reason
 from tre.domain.grants.models import SuspensionScope
 from tre.domain.workspaces.states import StartStep, Wanted, WorkspacePhase
-from tre.store import grants
+from tre.portal.routes import operations
+from tre.store import grants, listings
 
 P = WorkspacePhase
 OPERATOR_PAGES = ["/operate/workspaces", "/operate/proofs", "/operate/audit", "/operate/health"]
@@ -162,6 +163,28 @@ async def test_grants_are_filtered(world: World) -> None:
     assert "/grants/other" in page.text
     assert "1 of 2 grants" in (await browser.get("/grants?q=NCCID+university")).text
     assert "No grant fits" in (await browser.get("/grants?q=nowhere")).text
+    assert "No grant fits" in (await browser.get("/grants?page=2")).text
+
+
+async def test_workspaces_are_filtered(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.want("bob", Wanted.Running)
+    world.move("bob", P.Starting)
+    browser, path = world.browser("olga"), "/operate/workspaces"
+    first = await browser.get(path)
+    assert "2 of 2 workspaces" in first.text
+    assert first.text.index(world.workspace("bob").name) < first.text.index(world.workspace("alice").name)
+    assert "1 is open now." in first.text
+    assert "1 of 2 workspaces" in (await browser.get(f"{path}?phase=Starting")).text
+    assert "1 of 2 workspaces" in (await browser.get(f"{path}?q=Alice+{GRANT}")).text
+    assert "No workspace fits" in (await browser.get(f"{path}?q=%25")).text
+    monkeypatch.setattr(listings, "PAGE", 1)
+    monkeypatch.setattr(operations, "PAGE", 1)
+    assert "Previous page" not in (one := await browser.get(f"{path}?q=nccid")).text
+    assert "q=nccid&amp;page=2" in one.text
+    two = await browser.get(f"{path}?q=nccid&page=2")
+    assert "Next page" not in two.text
+    assert "q=nccid&amp;page=1" in two.text
+    assert world.workspace("alice").name in two.text
 
 
 @pytest.mark.parametrize(

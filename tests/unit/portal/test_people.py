@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.support.factories import NOON, spec_plain
-from tests.unit.portal.world import GRANT, World, subject, title_of
+from tests.unit.portal.world import GRANT, PEOPLE, World, subject, title_of
 from tre.domain.errors import Reason
 from tre.domain.names import hub_user_name
 from tre.domain.people import Role
@@ -58,6 +58,20 @@ async def test_everybody_and_who_is_kept_out(world: World) -> None:
     assert page("bob") in shown.text
     assert f"/operate/organisation?id={ORGANISATION}" in shown.text
     assert "No training, accreditation or agreement is required here" in shown.text
+    assert f"{len(PEOPLE)} of {len(PEOPLE)} people" in shown.text
+
+
+async def test_people_are_filtered(world: World) -> None:
+    with world.database.change(world.event("account.disabled", "account/bob")) as change:
+        people.disable_account(change, "bob", NOON)
+    browser = world.browser("olga")
+    found = await browser.get("/operate/people?q=BAKER")
+    assert f"1 of {len(PEOPLE)} people" in found.text
+    assert page("bob") in found.text
+    kept_out = await browser.get("/operate/people?out=yes")
+    assert f"1 of {len(PEOPLE)} people" in kept_out.text
+    assert page("alice") not in kept_out.text
+    assert "Nobody fits" in (await browser.get("/operate/people?out=yes&q=alice")).text
     require(world)
     again = await world.browser("olga").get("/operate/people")
     assert (

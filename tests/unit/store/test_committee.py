@@ -137,8 +137,7 @@ def test_a_vote_is_cast_once_also_from_two_windows(database: Database) -> None:
     with database.read() as connection:
         (kept,) = committee.votes_on(connection, found.id)
         assert (kept.voter.id, kept.choice, kept.session) == ("pat", "approve", "session-of-pat")
-        assert committee.has_voted(connection, subject("pat")) == {(found.id, found.matter)}
-        assert committee.has_voted(connection, subject("clara")) == set()
+        assert committee.ballots(connection, [found.id]) == {found.id: committee.ballot(connection, found.id)}
         assert committee.count_votes(connection) == {found.id: 1}
 
 

@@ -7,7 +7,6 @@ register, and a slice that is told of. The peer reads every grant and judges it,
 
 from __future__ import annotations
 
-import asyncio
 import random
 import tempfile
 import time
@@ -19,13 +18,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from starlette.types import ASGIApp, Message
-
+from tre.cli.bench.asking import asked
 from tre.cli.bench.figures import Figure, Peer, figure, median
 from tre.domain.canonical import digest
 from tre.domain.clock import ManualClock
 from tre.domain.datasets import Dataset
-from tre.domain.errors import Reason, TREError
 from tre.domain.events import Event, program
 from tre.domain.grants.models import AccessGrantSpec
 from tre.domain.grants.states import GrantPhase
@@ -102,7 +99,7 @@ def _figures(portal: Portal, projects: int, rounds: int) -> Iterator[Figure]:
         ("a project's page", "/projects/p-00000"),
         ("a dataset's page", "/data/nccid"),
     ):
-        took = 1000 * median(_asked(app, host, path, rounds))
+        took = 1000 * median(asked(app, host, path, rounds))
         yield figure(what, "ms", took, peer=peer, target=(f"≤ {PAGE_MS:g} ms", took <= PAGE_MS))
     with portal.database.read() as connection:
         lines = list(entries(connection))
@@ -127,52 +124,6 @@ def _build(portal: Portal) -> None:
     site = site_for(portal.settings, public_navigation=public.NAVIGATION)
     with portal.database.read() as connection:
         build(connection, site, portal.settings.origin(), portal.layout.root / "site")
-
-
-# Asking the application, as the gateway does
-
-
-def _asked(app: ASGIApp, host: str, path: str, rounds: int) -> list[float]:
-    async def all_rounds() -> list[float]:
-        await _ask(app, host, path)
-        found = []
-        for _ in range(rounds):
-            begun = time.perf_counter()
-            await _ask(app, host, path)
-            found.append(time.perf_counter() - begun)
-        return found
-
-    return asyncio.run(all_rounds())
-
-
-async def _ask(app: ASGIApp, host: str, path: str) -> None:
-    plain, _, query = path.partition("?")
-    scope: dict[str, Any] = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": "GET",
-        "scheme": "http",
-        "path": plain,
-        "raw_path": plain.encode(),
-        "query_string": query.encode(),
-        "root_path": "",
-        "headers": [(b"host", host.encode()), (b"sec-fetch-site", b"none"), (b"sec-fetch-mode", b"navigate")],
-        "client": None,
-        "server": None,
-    }
-    status: list[int] = []
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            status.append(message["status"])
-
-    await app(scope, receive, send)
-    if status != [200]:
-        raise TREError(Reason.RuntimeFailed, f"The page {path} was answered with {status}.")
 
 
 # Many projects

@@ -6,14 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tre.cli.demonstration.stage import Stage, demand
+from tre.cli.trial.committee import MEMBERS, PATIENT
 
-MEMBERS = {
-    "clara": ("clinician", "Clara Clarke", "A hospital"),
-    "adam": ("academic", "Adam Adeyemi", "Another university"),
-    "connie": ("commissioner", "Connie Cole", "An integrated care board"),
-    "pat": ("patient", "Pat Patel", "Patients together"),
-}
-PATIENT = "pat"
 PATIENCE_SECONDS = 60
 
 

@@ -201,10 +201,7 @@ class World:
 
 @contextmanager
 def running_world(kind: type[World] = World) -> Iterator[World]:
-    """A world of this kind that runs, and is gone afterwards.
-
-    It lies where sandboxes can be made from: not below /tmp.
-    """
+    """A world that runs, and is gone afterwards. It lies where sandboxes can be made from: not below /tmp."""
     world = kind(Path(tempfile.mkdtemp(prefix="tre-trial-", dir="/var/tmp")))
     world.home.chmod(0o711)
     try:

@@ -30,8 +30,8 @@ from tre.portal.context import Desk
 from tre.portal.errors import responses
 from tre.portal.sessions import CurrentDesk, CurrentVisitor, Visitor, checked_header
 from tre.portal.site import Site
-from tre.portal.views import project_view, workspace_view
-from tre.store import grants, workspaces
+from tre.portal.views import project_view, workspace_view, workspace_views
+from tre.store import grants, overview, workspaces
 
 router = APIRouter(prefix="/api/v1", responses=responses(401, 403, 404, 422))
 CHANGES = {"dependencies": [Depends(checked_header)], "responses": responses(400, 409)}
@@ -62,8 +62,8 @@ def session(who: CurrentVisitor) -> SessionAnswer:
 def list_grants(request: Request, desk: CurrentDesk, who: CurrentVisitor) -> list[GrantAnswer]:
     """Every grant that the person may see."""
     with desk.database.read() as connection:
-        every = [grants.require(connection, name) for name in grants.all_names(connection)]
-        seen = [grant for grant in every if permissions.can_see_grant(who.person, grant)]
+        every = overview.records(connection, grants.all_names(connection))
+        seen = [grant for grant in every.values() if permissions.can_see_grant(who.person, grant)]
         return [
             grant_answer(
                 project_view(desk, connection, who.person, grant),
@@ -142,10 +142,8 @@ def list_workspaces(request: Request, desk: CurrentDesk, who: CurrentVisitor) ->
         found = (
             workspaces.everything(connection) if everything else workspaces.of_subject(connection, who.person.subject)
         )
-        return [
-            workspace_answer(workspace_view(desk, connection, who.person, item), _url(request, item.name))
-            for item in found
-        ]
+        views = workspace_views(desk, connection, who.person, found)
+    return [workspace_answer(view, _url(request, view.workspace.name)) for view in views]
 
 
 @router.get("/workspaces/{name}", response_model_exclude_none=True)

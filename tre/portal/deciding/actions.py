@@ -54,12 +54,23 @@ def act_of(desk: Desk, who: Visitor) -> Act:
 
 def find(desk: Desk, connection: Connection, who: Visitor, name: str) -> Matter:
     """What was handed in, for who reads the record. Raises `TREError(NotPermitted | ApplicationNotFound)`."""
+    return find_all(desk, connection, who, [name])[0]
+
+
+def find_all(desk: Desk, connection: Connection, who: Visitor, names: Sequence[str]) -> list[Matter]:
+    """The same of several, read together."""
     check_read_record(who.person)
-    found = applications.require(connection, name)
-    permissions.check_view(who.person, found)
-    if found.round == 0:  # a reader's own draft has its own pages
-        raise permissions.not_found()
-    return Matter(found, committee.ballot(connection, name), policy_of(desk))
+    known, ballots = applications.among(connection, names), committee.ballots(connection, names)
+    policy = policy_of(desk)
+    found = []
+    for name in names:
+        if (application := known.get(name)) is None:
+            raise permissions.not_found()
+        permissions.check_view(who.person, application)
+        if application.round == 0:  # a reader's own draft has its own pages
+            raise permissions.not_found()
+        found.append(Matter(application, ballots[name], policy))
+    return found
 
 
 def vote(desk: Desk, who: Visitor, name: str, text: VoteText, matter: str) -> None:

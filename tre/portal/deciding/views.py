@@ -13,6 +13,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from tre.domain.applications.models import Application
 from tre.domain.applications.permissions import is_named
 from tre.domain.applications.states import ApplicationState
 from tre.domain.committee.decision import DecisionRecord
@@ -135,11 +136,23 @@ def groups_of(count: Tally, seats: Sequence[Seat], terms: CommitteeTerms) -> tup
 
 def deciding_view(desk: Desk, connection: Connection, who: Visitor, name: str) -> DecidingView:
     """One application. Raises `TREError(NotPermitted | ApplicationNotFound)`."""
-    matter = actions.find(desk, connection, who, name)
+    return deciding_views(desk, connection, who, [name])[0]
+
+
+def deciding_views(desk: Desk, connection: Connection, who: Visitor, names: Sequence[str]) -> list[DecidingView]:
+    """Several applications, read together. Raises `TREError(NotPermitted | ApplicationNotFound)`."""
+    decided = applications.handed_in(connection, [_S.Approved, _S.Declined], LATEST + 1)
+    return [
+        _view_of(desk, connection, who, matter, decided) for matter in actions.find_all(desk, connection, who, names)
+    ]
+
+
+def _view_of(
+    desk: Desk, connection: Connection, who: Visitor, matter: Matter, decided: Sequence[ApplicationLine]
+) -> DecidingView:
     app, ballot, act = matter.application, matter.ballot, actions.act_of(desk, who)
     seat = seat_of(ballot.seats, who.person.subject, act.now)
     handed = applications.of_person(connection, app.author)
-    decided = applications.handed_in(connection, [_S.Approved, _S.Declined], LATEST + 1)
     return DecidingView(
         view=view_of(desk, connection, who.person, app, DESK_EVENTS),
         matter=matter,
@@ -148,33 +161,39 @@ def deciding_view(desk: Desk, connection: Connection, who: Visitor, name: str) -
         aside=recusal_of(seat, app, ballot.recusals) if seat else "",
         refusal=actions.vote_refusal(who, matter, act),
         actions=tuple(actions.allowed(who, matter, act)),
-        decisions=tuple(one.record for one in committee.decisions_on(connection, name)),
-        earlier=tuple(line for line in handed if line.id != name and line.round > 0)[:LATEST],
-        alike=tuple(line for line in decided if line.id != name)[:LATEST],
+        decisions=tuple(one.record for one in committee.decisions_on(connection, app.id)),
+        earlier=tuple(line for line in handed if line.id != app.id and line.round > 0)[:LATEST],
+        alike=tuple(line for line in decided if line.id != app.id)[:LATEST],
         differences=differences(connection, app),
     )
 
 
-def row_of(
-    desk: Desk,
-    connection: Connection,
-    who: Visitor,
-    line: ApplicationLine,
-    house: tuple[Sequence[Seat], CommitteeTerms],
+def rows_of(
+    desk: Desk, connection: Connection, who: Visitor, lines: Sequence[ApplicationLine], terms: CommitteeTerms
+) -> list[DecidingRow]:
+    """Applications in a list, each counted where it can be voted on."""
+    waiting = [line.id for line in lines if line.state is _S.InReview]
+    found, ballots = applications.among(connection, waiting), committee.ballots(connection, waiting)
+    now = desk.clock.now()
+    return [
+        _counted(who, line, (found[line.id], ballots[line.id]), terms, now)
+        if line.id in found
+        else DecidingRow(line, (), "", late=False)
+        for line in lines
+    ]
+
+
+def _counted(
+    who: Visitor, line: ApplicationLine, matter: tuple[Application, Ballot], terms: CommitteeTerms, now: datetime
 ) -> DecidingRow:
-    """One application in a list, counted where it can be voted on; `house` is every seat, and the rules."""
-    now, (seats, terms) = desk.clock.now(), house
-    if line.state is not _S.InReview:
-        return DecidingRow(line, (), "", late=False)
-    app = applications.require(connection, line.id)
-    ballot = Ballot(seats, committee.votes_on(connection, line.id), committee.recusals_of(connection, line.id))
+    app, ballot = matter
     count = tally(app, ballot, terms, now)
-    own, turn = seat_of(seats, who.person.subject, now), ""
+    own, turn = seat_of(ballot.seats, who.person.subject, now), ""
     if own is not None and who.person.holds(Role.committee):
         waits = any(seat.id == own.id for seat in count.waiting) and app.closing is None
         turn = "you" if waits else "aside" if recusal_of(own, app, ballot.recusals) else "voted"
     late = line.deadline is not None and line.deadline <= now
-    return DecidingRow(line, groups_of(count, seats, terms), turn, late=late)
+    return DecidingRow(line, groups_of(count, ballot.seats, terms), turn, late=late)
 
 
 def vote_step(terms: CommitteeTerms) -> Step:

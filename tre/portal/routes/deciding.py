@@ -7,7 +7,7 @@ what was typed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
@@ -30,7 +30,7 @@ from tre.portal.applying.views import fitting
 from tre.portal.context import Desk
 from tre.portal.deciding import actions as do
 from tre.portal.deciding import pack as packs
-from tre.portal.deciding.views import DecidingRow, deciding_view, member_rows, row_of, vote_step
+from tre.portal.deciding.views import deciding_view, deciding_views, member_rows, rows_of, vote_step
 from tre.portal.errors import STATUS
 from tre.portal.export_forms import NOT_A_PAGE, Fault, typed_text
 from tre.portal.pages import render
@@ -71,7 +71,8 @@ def waiting(
     with desk.database.read() as connection:
         lines = _lines(connection, chosen, q)
         mine = chosen == "mine"
-        rows = _rows(desk, connection, who, lines if mine else lines[(page - 1) * PAGE : page * PAGE])
+        asked = lines if mine else lines[(page - 1) * PAGE : page * PAGE]
+        rows = rows_of(desk, connection, who, asked, do.policy_of(desk).spec)
     if mine:
         rows = [row for row in rows if row.turn == "you"]
     return render(
@@ -100,17 +101,12 @@ def _lines(connection: Connection, show: str, text: str) -> list[ApplicationLine
     return lines
 
 
-def _rows(desk: Desk, connection: Connection, who: Visitor, lines: Sequence[ApplicationLine]) -> list[DecidingRow]:
-    seats, terms = committee.seats(connection), do.policy_of(desk).spec
-    return [row_of(desk, connection, who, line, (seats, terms)) for line in lines]
-
-
 @router.get("/committee/agenda")
 def agenda(request: Request, desk: CurrentDesk, who: CurrentVisitor) -> Response:
     """What is voted on, as a page to print."""
     permissions.check_read_record(who.person)
     with desk.database.read() as connection:
-        found = [deciding_view(desk, connection, who, line.id) for line in _lines(connection, "", "")[:PAGE]]
+        found = deciding_views(desk, connection, who, [line.id for line in _lines(connection, "", "")[:PAGE]])
         seats = committee.seats(connection)
     terms, now = do.policy_of(desk).spec, desk.clock.now()
     sits = who.person.holds(Role.committee) and seat_of(seats, who.person.subject, now) is not None

@@ -15,7 +15,7 @@ from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import GrantRecord, Suspension
 from tre.domain.grants.policies import End, effective_end, suspended_slices, suspensions_in_force
 from tre.domain.grants.states import GrantPhase
-from tre.domain.model import parse_record
+from tre.domain.model import as_line, parse_record
 from tre.domain.people import Person
 from tre.portal import actions
 from tre.portal.context import Desk
@@ -25,9 +25,10 @@ from tre.portal.sessions import CurrentDesk, CurrentVisitor, Form, desk_of
 from tre.portal.site import NavigationItem
 from tre.portal.views import display_name, slice_views, workspace_view
 from tre.portal.words import EVENTS
-from tre.store import events, grants, workspaces
+from tre.store import events, grants, overview, workspaces
 from tre.store.events import StoredEvent
 from tre.store.grants import StoredSuspension
+from tre.store.listings import PAGE, GrantSearch, find_grants
 
 router = APIRouter()
 NAVIGATION = (
@@ -35,7 +36,6 @@ NAVIGATION = (
         "Grants", "/grants", permissions.can_read_record, "Every approval: its state, its end, who is in it."
     ),
 )
-PAGE = 50
 HISTORY = 50
 
 
@@ -93,29 +93,17 @@ def list_grants(
     """Every grant with phase, reason and end; filtered by phase and by words."""
     permissions.check_read_record(who.person)
     now = desk.clock.now()
+    wanted = GrantSearch(phase=GrantPhase.__members__.get(phase), text=as_line(q, 100), page=page)
     with desk.database.read() as connection:
-        every = [grants.require(connection, name) for name in grants.all_names(connection)]
-        fitting = [grant for grant in every if _fits(grant, phase, q)]
-        shown = fitting[(page - 1) * PAGE : page * PAGE]
-        rows = [
-            GrantRow(grant, effective_end(grant.spec), _reason(grant, grants.conditions(connection, grant.name), now))
-            for grant in shown
-        ]
-    values: dict[str, Any] = {
-        "rows": rows,
-        "total": len(fitting),
-        "every": len(every),
-        "phase": phase,
-        "q": q,
-        "page": page,
-    }
-    return render(request, "grants.html", phases=list(GrantPhase), page_size=PAGE, now=now, **values)
-
-
-def _fits(grant: GrantRecord, phase: str, text: str) -> bool:
-    project = grant.spec.project
-    searched = " ".join((grant.name, project.title, project.organisation.name, project.organisation.id)).casefold()
-    return (not phase or grant.phase.value == phase) and all(word in searched for word in text.casefold().split())
+        listed = find_grants(connection, wanted)
+        known, conditions = overview.records(connection, listed.names), grants.conditions_of(connection, listed.names)
+    rows = [
+        GrantRow(grant, effective_end(grant.spec), _reason(grant, conditions[name], now))
+        for name in listed.names
+        if (grant := known.get(name)) is not None
+    ]
+    values: dict[str, Any] = {"rows": rows, "listed": listed, "wanted": wanted, "page_size": PAGE}
+    return render(request, "grants.html", phases=list(GrantPhase), now=now, **values)
 
 
 @router.get("/grants/{name}")

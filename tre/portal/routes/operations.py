@@ -15,14 +15,16 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from tre.domain.desk import permissions
-from tre.domain.workspaces.states import ALIVE_PHASES, WorkspacePhase
+from tre.domain.model import as_line
+from tre.domain.workspaces.states import WorkspacePhase
 from tre.portal.letter_actions import letter_health
 from tre.portal.pages import render
 from tre.portal.sessions import CurrentDesk, CurrentVisitor
 from tre.portal.site import NavigationItem
-from tre.portal.views import workspace_view
-from tre.store import events, grants, workspaces
+from tre.portal.views import workspace_views
+from tre.store import events, overview, workspaces
 from tre.store.events import StoredEvent
+from tre.store.listings import PAGE, WorkspaceSearch, find_workspaces
 
 router = APIRouter()
 NAVIGATION = (
@@ -38,24 +40,26 @@ _HEALTH_SECONDS = 2.0
 
 @router.get("/operate/workspaces")
 def all_workspaces(
-    request: Request, desk: CurrentDesk, who: CurrentVisitor, phase: Annotated[str, Query(max_length=20)] = ""
+    request: Request,
+    desk: CurrentDesk,
+    who: CurrentVisitor,
+    phase: Annotated[str, Query(max_length=20)] = "",
+    q: Annotated[str, Query(max_length=100)] = "",
+    page: Annotated[int, Query(ge=1, le=10_000)] = 1,
 ) -> Response:
-    """Every workspace: whose, of which grant, in which phase and why."""
+    """Every workspace, what is alive first: whose, of which grant, in which phase and why."""
     permissions.check_operate(who.person)
+    wanted = WorkspaceSearch(phase=WorkspacePhase.__members__.get(phase), text=as_line(q, 100), page=page)
     with desk.database.read() as connection:
-        every = workspaces.everything(connection)
-        chosen = [item for item in every if not phase or item.phase.value == phase]
-        titles = {item.grant: grants.require(connection, item.grant).spec.project.title for item in chosen}
-        views = [workspace_view(desk, connection, who.person, item) for item in chosen]
-    views.sort(key=lambda view: (not view.alive, view.workspace.grant, view.workspace.name))
-    values: dict[str, Any] = {
-        "views": views,
-        "titles": titles,
-        "every": len(every),
-        "alive": sum(item.phase in ALIVE_PHASES for item in every),
-        "phases": list(WorkspacePhase),
-        "phase": phase,
-    }
+        listed = find_workspaces(connection, wanted)
+        shown = workspaces.named(connection, listed.names)
+        known = overview.records(connection, sorted({item.grant for item in shown}))
+        values: dict[str, Any] = {
+            "views": workspace_views(desk, connection, who.person, shown),
+            "titles": {name: grant.spec.project.title for name, grant in known.items()},
+            "alive": workspaces.count_alive(connection),
+        }
+    values |= {"listed": listed, "phases": list(WorkspacePhase), "wanted": wanted, "page_size": PAGE}
     return render(request, "operate_workspaces.html", now=desk.clock.now(), **values)
 
 

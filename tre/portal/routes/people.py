@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 
 from tre.domain.desk import permissions
 from tre.domain.errors import Reason, TREError
-from tre.domain.model import parse_record
+from tre.domain.model import as_line, parse_record
 from tre.domain.standing.models import Holder, StandingKind
 from tre.portal import people_actions as actions
 from tre.portal.context import Desk
@@ -22,6 +22,7 @@ from tre.portal.people_views import holder_view, kept_out, require_organisation,
 from tre.portal.sessions import CurrentDesk, CurrentVisitor, Form, Visitor
 from tre.portal.site import NavigationItem
 from tre.store import grants, people, standings, workspaces
+from tre.store.listings import PAGE, PersonSearch, find_people
 from tre.store.people import KnownPerson
 
 router = APIRouter()
@@ -34,14 +35,25 @@ OrganisationQuery = Annotated[str, Query(alias="id", min_length=1, max_length=20
 
 
 @router.get("/operate/people")
-def everybody(request: Request, desk: CurrentDesk, who: CurrentVisitor) -> Response:
-    """Everybody who is known, and the organisations of projects."""
+def everybody(
+    request: Request,
+    desk: CurrentDesk,
+    who: CurrentVisitor,
+    q: Annotated[str, Query(max_length=100)] = "",
+    out: Annotated[str, Query(max_length=10)] = "",
+    page: Annotated[int, Query(ge=1, le=10_000)] = 1,
+) -> Response:
+    """Who is known, and the organisations of projects."""
     permissions.check_operate(who.person)
     now = desk.clock.now()
+    wanted = PersonSearch(text=as_line(q, 100), kept_out=bool(out), page=page)
     with desk.database.read() as connection:
-        found = people.everybody(connection)
+        listed = find_people(connection, wanted, now)
         values: dict[str, Any] = {
-            "rows": [(one, kept_out(one, now)) for one in found],
+            "rows": [(one, kept_out(one, now)) for one in people.named(connection, listed.names)],
+            "listed": listed,
+            "wanted": wanted,
+            "page_size": PAGE,
             "organisations": grants.organisations(connection),
             "rules": standings.rules(connection),
         }
