@@ -10,42 +10,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import NamedTuple
 
+import pikepdf
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.applying_walk import (
+    PATIENCE,
+    fill,
+    furnish,
+    get,
+    go_on,
+    page_of,
+    phase,
+    url,
+    without_scripts,
+)
 from tests.browser.portal_world import WAY_IN, Installed, an_installation, until
 from tests.browser.test_portal_airlock import chromium, look
 from tests.browser.test_portal_keyboard import press, reach, write
-from tests.browser.test_portal_pages import context_of, sign_in
+from tests.browser.test_portal_pages import context_of
 from tests.support.mail_server import Mailbox, good_server
 from tests.unit.portal.applying_world import CONTENT, MEMBERS
-from tests.unit.portal.world import CHEAP, PASSWORD, subject
-from tests.unit.slices.conftest import Maker
-from tre.audit import keys as audit_keys
-from tre.cli.installing import _make_grant_key
-from tre.domain.applications.models import Application
 from tre.domain.applications.states import ApplicationState
-from tre.domain.committee.models import Seat
-from tre.domain.committee.policy import CommitteeTerms
-from tre.domain.events import program
 from tre.domain.grants.states import GrantPhase
-from tre.domain.people import Role
-from tre.store import applications, committee, correspondents, grants, people
-from tre.store.people import Account
-from tre.storekeeper.deliveries import Delivery, add
-from tre.storekeeper.office import Office
-from tre.system.clock import SystemClock
 
 __all__ = ["chromium"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 S = ApplicationState
-PATIENCE = 120.0
-"""Seconds for what the controller and the storekeeper do."""
-
 FOUND = "A score tells early who will need help with breathing."
 
 
@@ -76,67 +70,6 @@ def world(tmp_path_factory: pytest.TempPathFactory, letterbox: Letterbox) -> Ite
         furnish(made, place / "delivery")
         made.start(("controller",))
         yield made
-
-
-def furnish(world: Installed, place: Path) -> None:
-    """A dataset of forty people, four members of a committee, and the keys that `tre init` makes."""
-    _make_grant_key(world.layout)
-    audit_keys.complete_keys(world.layout.keys, world.settings.base)
-    spool = world.layout.checker_spool
-    for path in (world.layout.datasets, world.layout.slices, world.layout.homes, spool / "in", spool / "out"):
-        path.mkdir(parents=True, exist_ok=True)
-    maker = Maker(place)
-    for number in range(40):
-        maker.record(f"Covid20{number:04}", Sex=number % 2, Age=20 + number)
-        maker.image(f"Covid20{number:04}", f"1.{number}", f"1.{number}.1", Modality=("DX", "CR")[number % 2])
-    add(
-        Office(world.layout, world.settings, world.database, SystemClock(), program("storekeeper")),
-        Delivery("demo", place, "r1", "A demonstration of chest images"),
-    )
-    for name, (shown, constituency) in MEMBERS.items():
-        account = Account(
-            name=name, display_name=shown, roles=frozenset({Role.committee}), created_at=world.clock.now()
-        )
-        seat = Seat(
-            id=committee.new_seat_id(),
-            subject=subject(name),
-            name=shown,
-            constituency=constituency,
-            organisation="Elsewhere",
-            chair=name == "cleo",
-            begins=world.clock.now() - timedelta(days=30),
-            ends=world.clock.now() + timedelta(days=300),
-        )
-        with world.database.change(world.event()) as change:
-            people.add_account(change, account, CHEAP.hash(PASSWORD))
-            committee.add_seat(change, seat, CommitteeTerms())
-    for name in ("alice", "olga", *MEMBERS):
-        with world.database.change(world.event()) as change:
-            correspondents.set_address(change, subject(name), f"{name}@example.org", world.clock.now())
-
-
-def url(world: Installed, path: str) -> str:
-    return world.settings.origin("desk") + path
-
-
-def page_of(world: Installed, chromium: Browser, name: str, path: str, *, scripts: bool = True) -> Page:
-    page = context_of(chromium, scripts=scripts).new_page()
-    sign_in(world, page, name, path)
-    return page
-
-
-def get(world: Installed, name: str) -> Application:
-    with world.database.read() as connection:
-        return applications.require(connection, name)
-
-
-def go_on(page: Page) -> None:
-    page.get_by_role("button", name="Save and go on").click()
-
-
-def fill(page: Page, *labels: str, text: str) -> None:
-    for label in labels:
-        page.get_by_label(label, exact=True).first.fill(text)
 
 
 def write_it(world: Installed, page: Page) -> str:
@@ -292,11 +225,6 @@ def check_letters(letterbox: Letterbox, name: str, grant: str) -> None:
     assert not [words for words in (CONTENT["title"], FOUND, "Sound.", "A complaint.") if words in written]
 
 
-def phase(world: Installed, grant: str) -> GrantPhase | None:
-    with world.database.read() as connection:
-        return grants.phase_of(connection, grant)
-
-
 def look_at_the_desk(world: Installed, chromium: Browser, name: str) -> None:
     """The chair looks at everything and votes."""
     page = page_of(world, chromium, "cleo", "/committee")
@@ -305,6 +233,7 @@ def look_at_the_desk(world: Installed, chromium: Browser, name: str) -> None:
     for path, shot in (("agenda", "agenda"), ("members", "members"), (f"{name}/plans/chest", "plan")):
         page.goto(url(world, f"/committee/{path}"))
         look(page, f"deciding-{shot}")
+    fetch_pack(world, page, name)
     page.goto(url(world, f"/committee/{name}"))
     look(page, "deciding-application")
     page.get_by_role("button", name="Cast the vote").click()
@@ -318,6 +247,19 @@ def look_at_the_desk(world: Installed, chromium: Browser, name: str) -> None:
     look(page, "deciding-voted")
 
 
+def fetch_pack(world: Installed, page: Page, name: str) -> None:
+    """The pack is a file that is kept, and the agenda stays where it is."""
+    page.goto(url(world, "/committee/agenda"))
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Fetch the pack").click()
+    assert download.value.suggested_filename.startswith("committee-pack-")
+    with pikepdf.open(download.value.path()) as document, document.open_outline() as outline:
+        assert [item.title for item in outline.root][1:] == [f"1. {CONTENT['title']}"]
+    expect(page.get_by_role("heading", name="agenda")).to_be_visible()
+    (event,) = world.events("committee.pack-fetched")
+    assert list(event.detail["matters"]) == [name]
+
+
 def by_keyboard(world: Installed, chromium: Browser, name: str) -> None:
     page = page_of(world, chromium, "acme", f"/committee/{name}")
     expect(page.get_by_text("A question worth asking.")).to_have_count(0)
@@ -326,16 +268,6 @@ def by_keyboard(world: Installed, chromium: Browser, name: str) -> None:
     write(page, page.get_by_label("Your reasons"), "Sound.")
     press(page, page.get_by_role("button", name="Cast the vote"))
     expect(page.get_by_text("Sound.")).to_be_visible()
-
-
-def without_scripts(world: Installed, chromium: Browser, voter: str, name: str) -> None:
-    page = page_of(world, chromium, voter, "/committee", scripts=False)
-    page.get_by_role("link", name=CONTENT["title"]).click()
-    page.get_by_label("Approve", exact=True).check()
-    page.get_by_label("Your reasons").fill("Yes.")
-    page.get_by_label("What the public reads of it").fill(f"We say yes: {voter}.")
-    page.get_by_role("button", name="Cast the vote").click()
-    expect(page.get_by_role("button", name="Cast the vote")).to_have_count(0)
 
 
 def stop_it(world: Installed, page: Page, grant: str) -> None:

@@ -15,7 +15,7 @@ import pytest
 from tests.docs import preloaded
 from tests.docs.documents import CHECKOUT
 from tests.docs.terminal import Terminal
-from tests.system.conftest import _lacking
+from tests.support.machine import lacking_for_workspaces
 from tre.cli.demonstration.stage import ACCOUNTS, PASSWORD
 from tre.cli.trial.world import World
 from tre.domain.people import LOCAL_ISSUER, Subject
@@ -84,7 +84,7 @@ class DemoWorld(World):
 @pytest.fixture(scope="module")
 def world() -> Iterator[DemoWorld]:
     """Such a launcher, running."""
-    if reason := _lacking():
+    if reason := lacking_for_workspaces():
         pytest.skip(reason)
     place = Path(tempfile.mkdtemp(prefix="tre-docs-", dir="/var/tmp"))
     place.chmod(0o711)

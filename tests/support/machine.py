@@ -16,9 +16,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from tre.domain.errors import TREError
 from tre.domain.people import Subject
 from tre.domain.workspaces.models import Limits, Mount, MountKind, WorkspacePlan
 from tre.runtimes.bubblewrap import limits
+from tre.runtimes.bubblewrap.program import check_usable
 from tre.runtimes.bubblewrap.runtime import BubblewrapRuntime
 from tre.runtimes.bubblewrap.state import DOOR, RunState
 from tre.runtimes.protocol import Observation, RunPhase
@@ -34,6 +36,19 @@ FIRST_UID = 25000 + os.getpid() % 1300 * 25
 CGROUPS = [Path("/sys/fs/cgroup", name, "tre") for name in ("memory", "cpu", "pids", ".")]
 """Where control groups of workspaces lie, by whichever version of them a machine has."""
 SMALL = Limits(memory_bytes=2**30, home_bytes=2**26, processes=256)
+
+
+def lacking_for_workspaces() -> str:
+    """Why this machine cannot run the whole launcher with real workspaces; empty where it can."""
+    if not (CHECKOUT / ".venv-workspace" / "bin" / "python").exists():
+        return "the workspace environment is not built: make setup"
+    if os.geteuid() != 0:
+        return "these tests start services under users of their own: run them as root"
+    try:
+        check_usable()
+    except TREError as error:
+        return str(error)
+    return ""
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 15.0) -> None:

@@ -4,32 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
+from tests.support.machine import lacking_for_workspaces
 from tre.cli.trial.browser import Browser
 from tre.cli.trial.lab import Lab, open_workspace
 from tre.cli.trial.world import World, running_world
 from tre.domain.errors import TREError
-from tre.runtimes.bubblewrap.program import check_usable
-from tre.system.paths import CHECKOUT
-
-
-def _lacking() -> str:
-    if not (CHECKOUT / ".venv-workspace" / "bin" / "python").exists():
-        return "the workspace environment is not built: make setup"
-    if os.geteuid() != 0:
-        return "these tests start services under users of their own: run them as root"
-    try:
-        check_usable()
-    except TREError as error:
-        return str(error)
-    return ""
-
 
 SIGN_IN_SECONDS = 30.0
 PATIENCE = 240
@@ -39,7 +24,7 @@ PATIENCE = 240
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip, with the reason, where this machine cannot run the whole."""
     ours = [item for item in items if "tests/system/" in str(item.path)]
-    reason = _lacking() if ours else ""
+    reason = lacking_for_workspaces() if ours else ""
     for item in ours:
         item.add_marker(pytest.mark.timeout(PATIENCE))
         if reason:

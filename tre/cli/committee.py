@@ -6,41 +6,37 @@ anybody; the record says of each vote from where it came (`session`).
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from rich.markup import escape
 
-from tre.cli import common
+from tre.cli import common, decisions
 from tre.cli.arguments import AsOption, check_reason, person_of, subject_of
 from tre.cli.common import Installation, JsonOption, RootOption, command
 from tre.domain.applications.states import ApplicationState
 from tre.domain.committee.models import Choice, Seat, VoteText
-from tre.domain.committee.signed import SignedDecision
 from tre.domain.committee.tally import tally
 from tre.domain.committee.tracking import OVER, ConditionState
 from tre.domain.committee.voting import Act
 from tre.domain.errors import Reason, TREError
 from tre.domain.model import parse_record
 from tre.domain.people import Role
+from tre.portal.context import Portal
+from tre.portal.deciding import pack as packs
 from tre.sources.committee_policy import load_committee
-from tre.sources.decisions import check_record
-from tre.sources.signed import COMMITTEE, GRANT_SIGNERS, KINDS, key_id, load_signers
-from tre.store import applications, committee_told, conditions
+from tre.store import applications, conditions
 from tre.store import committee as store
-from tre.system.layout import Layout
-from tre.system.resources import read_record
-from tre.system.settings import root_from
+from tre.system.files import write_atomically
 
 app = typer.Typer(help="The committee: who sits in it, votes, what it decided.", no_args_is_help=True)
 seats = typer.Typer(help="Seats: give one, end one, note a member's interests.", no_args_is_help=True)
-decisions = typer.Typer(help="Decisions: the signed records.", no_args_is_help=True)
 app.add_typer(seats, name="seat")
-app.add_typer(decisions, name="decision")
+app.add_typer(decisions.app, name="decision")
+app.command("verify")(decisions.verify)
 
 Application = Annotated[str, typer.Argument(metavar="APPLICATION", help="The application's identifier.")]
 Because = Annotated[str, typer.Option("--reason", help="Why; people will read it.")]
@@ -216,94 +212,6 @@ def stop(
     common.out.print(f"{grant}: {stopped}", highlight=False)
 
 
-@decisions.command("show")
-@command
-def show_decision(
-    name: Annotated[str, typer.Argument(help="An application, a grant, or a decision's digest.")],
-    root: RootOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """The signed record of the latest decision; with --json it is what `tre committee verify` reads."""
-    here = Installation.open(root)
-    with here.database.read() as connection:
-        found = store.require_decision(connection, name)
-    if as_json:
-        common.print_json(found.as_plain())
-        return
-    _print_decision(found)
-
-
-def _print_decision(found: SignedDecision) -> None:
-    record = found.record
-    common.out.print(f"[bold]{record.outcome}[/]  {record.title}", highlight=False)
-    common.out.print(f"{record.why} {common.when(record.decided_at)}, {record.body}", markup=False, highlight=False)
-    rows = [(one.constituency, str(one.voter), one.choice, one.reasons) for one in record.votes]
-    common.print_table("votes", ("constituency", "member", "vote", "reasons"), rows)
-    aside = [(one.constituency, str(one.member), one.why) for one in record.stood_aside]
-    common.print_table("stood aside", ("constituency", "member", "why"), aside)
-    for text in (*record.public_reasons, *(f"patient members: {text}" for text in record.patient_reasons)):
-        common.out.print(f"for the public: {text}", markup=False, highlight=False)
-    for text in (*record.conditions, *record.condition_texts):
-        common.out.print(f"condition: {text}", markup=False, highlight=False)
-    common.out.print(f"plan {record.plan_digest}\ndecision {record.digest()}", highlight=False)
-
-
-@decisions.command("withhold")
-@command
-def withhold(
-    name: Annotated[str, typer.Argument(help="An application, a grant, or a decision's digest.")],
-    reason: Because,
-    root: RootOption = None,
-) -> None:
-    """Take title and words of a decision from the public pages; the reason stands there, the signed record stays."""
-    here, said = Installation.open(root), check_reason(reason)
-    with here.database.read() as connection:
-        digest = store.require_decision(connection, name).record.digest()
-    event = here.event("committee.words-withheld", f"decision/{digest}", reason=said)
-    with here.database.change(event) as change:
-        told = committee_told.withhold(change, digest, said)
-    common.out.print(f"{told.application}: its words are public no more", highlight=False)
-
-
-@app.command("verify")
-@command
-def verify(
-    file: Annotated[Path, typer.Argument(help="A decision, as `tre committee decision show --json` prints it.")],
-    key: Annotated[Path | None, typer.Option(help="The signer's public key in PEM form [those of this root].")] = None,
-    root: RootOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Check a decision's signature and count its votes again; with --key, no installation is needed."""
-    found = read_record(SignedDecision, file)
-    keys = _key_of(key) if key else load_signers(Layout(root_from(root)).keys / GRANT_SIGNERS)
-    check_record(found, keys)
-    record = found.record
-    if as_json:
-        said = {"outcome": record.outcome, "application": record.application, "decision": record.digest()}
-        common.print_json({**said, "grant": record.grant, "key": found.key, "good": True})
-        return
-    common.out.print(f"good: {record.application} was {record.outcome}: {record.why}", highlight=False)
-
-
-def _key_of(path: Path) -> dict[str, Ed25519PublicKey]:
-    try:
-        key = serialization.load_pem_public_key(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise _no_key(path, f"{error.strerror}." if isinstance(error, OSError) else "It is not in PEM form.") from error
-    if not isinstance(key, Ed25519PublicKey):
-        raise _no_key(path, "It is a key of another kind than Ed25519.")
-    return {KINDS[COMMITTEE].mark + key_id(key): key}
-
-
-def _no_key(path: Path, why: str) -> TREError:
-    return TREError(
-        Reason.BadInput,
-        f"{path} is no public key.",
-        why=why,
-        remedy="Ask the site for its file keys/committee-signers/*.pub.",
-    )
-
-
 @app.command("agenda")
 @command
 def agenda(root: RootOption = None, as_json: JsonOption = False) -> None:
@@ -358,6 +266,46 @@ def list_conditions(
         for one in found
     ]
     common.print_table("", ("condition", "grant", "state", "who must act", "due", "condition in words"), rows)
+
+
+@app.command("pack")
+@command
+def pack(
+    file: Annotated[Path, typer.Argument(metavar="FILE.pdf", help="Where the file goes; there must be none yet.")],
+    person: AsOption,
+    since: Annotated[datetime | None, typer.Option(help="Where the minutes begin (UTC) [31 days ago].")] = None,
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a member's pack: agenda, applications that do not concern them, and minutes, as one PDF file."""
+    here = Installation.open(root)
+    _check_free(file)
+    portal = Portal(settings=here.settings, layout=here.layout, database=here.database, clock=here.clock)
+    made = packs.make(portal, _act(here, person), _utc(since) if since else None)
+    write_atomically(file, made.data, mode=0o600)
+    if as_json:
+        said = {"file": str(file), "sha256": made.sha256, "bytes": len(made.data), "leftOut": list(made.pack.aside)}
+        common.print_json(said | {"matters": made.pack.matters})
+        return
+    common.out.print(
+        f"{file}: {len(made.pack.items)} applications for {made.pack.seat.name}, {len(made.pack.aside)} left out, "
+        f"{made.sha256}",
+        markup=False,
+        highlight=False,
+    )
+
+
+def _check_free(file: Path) -> None:
+    """Before the record says that somebody has it: afterwards would be too late."""
+    if file.is_symlink() or file.exists():
+        raise TREError(Reason.Conflict, f"{file} exists.", why="Nothing is replaced.", remedy="Give another name.")
+    if not os.access(file.absolute().parent, os.W_OK | os.X_OK):
+        raise TREError(
+            Reason.BadInput,
+            f"{file} cannot be written.",
+            why="Its directory does not exist, or is not yours to write in.",
+            remedy="Name a file in a directory that you can write in.",
+        )
 
 
 @app.command("minutes")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pikepdf
 import pytest
 import yaml
 from cryptography.hazmat.primitives import serialization
@@ -225,3 +227,36 @@ def test_what_is_mistyped_changes_nothing(place: Place) -> None:
 def test_the_example_is_whole_and_plain() -> None:
     found = read_record(ApplicationFile, CHECKOUT / "examples" / "application.yaml")
     assert advice_on(found.spec.as_plain()) == []
+
+
+def test_a_pack_is_written_for_one_member_and_recorded(place: Place, tmp_path: Path) -> None:
+    place.sit()
+    name = place.submit()
+    place.done("committee", "recuse", name, "--as", "local:adam", "--reason", "A friend of mine.")
+    file = tmp_path / "pack.pdf"
+    printed = place.json("committee", "pack", str(file), "--as", "local:pat", "--since", "2026-01-01")
+    assert (list(printed["matters"]), printed["leftOut"]) == ([name], [])
+    assert printed["sha256"] == f"sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"
+    assert file.stat().st_mode & 0o777 == 0o600
+    with pikepdf.open(file) as document:
+        assert "pack of" in str(document.docinfo.Title)
+        assert len(document.pages) > 2
+    left = place.done("committee", "pack", str(tmp_path / "left.pdf"), "--as", "local:adam").shown
+    assert "0 applications for Member adam, 1 left out" in left
+    logged = [row for row in place.dump()["audit_events"] if "committee.pack-fetched" in row]
+    assert len(logged) == 2
+    assert [printed["sha256"] in str(row) for row in logged].count(True) == 1
+
+
+def test_a_pack_that_cannot_be_given_is_not_recorded(place: Place, tmp_path: Path) -> None:
+    place.sit()
+    place.submit()
+    (tmp_path / "there.pdf").write_text("mine")
+    (tmp_path / "dangling.pdf").symlink_to(tmp_path / "nowhere")
+    pat = ("--as", "local:pat")
+    for file in ("there.pdf", "dangling.pdf", "none/such.pdf", "there.pdf/below.pdf"):
+        place.refused("committee", "pack", str(tmp_path / file), *pat)
+    place.refused("committee", "pack", str(tmp_path / "new.pdf"), "--as", "local:mallory")
+    place.refused("committee", "pack", str(tmp_path / "new.pdf"), "--as", "pat")
+    assert not (tmp_path / "new.pdf").exists()
+    assert (tmp_path / "there.pdf").read_text() == "mine"

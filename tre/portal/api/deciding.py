@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
+from starlette.responses import Response
 
 from tre.domain.committee.models import Seat, VoteText
 from tre.domain.desk import permissions
@@ -25,6 +26,7 @@ from tre.portal.api.applying_models import (
 )
 from tre.portal.context import Desk
 from tre.portal.deciding import actions as do
+from tre.portal.deciding import pack as packs
 from tre.portal.deciding.views import deciding_view
 from tre.portal.errors import responses
 from tre.portal.sessions import CurrentDesk, CurrentVisitor, Visitor, checked_header
@@ -55,6 +57,19 @@ def members(desk: CurrentDesk, who: CurrentVisitor) -> MembersAnswer:
     permissions.check_read_record(who.person)
     with desk.database.read() as connection:
         return MembersAnswer(body=do.policy_of(desk).spec.body, seats=committee.seats(connection))
+
+
+PACK: dict[int | str, dict[str, Any]] = {
+    **responses(401, 403, 409, 503),
+    200: {"description": "The file.", "content": {packs.MEDIA_TYPE: {}}},
+}
+
+
+@router.post("/committee/packs", **(SENT | {"responses": PACK, "response_class": Response}))
+def pack(desk: CurrentDesk, who: CurrentVisitor) -> Response:
+    """Everything that a vote needs, without what concerns the member, as one PDF file; that it was fetched is kept."""
+    made = packs.make(desk, do.act_of(desk, who))
+    return Response(made.data, media_type=packs.MEDIA_TYPE)
 
 
 @router.put("/committee/interests", **SENT)

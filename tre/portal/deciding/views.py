@@ -23,6 +23,7 @@ from tre.domain.committee.policy import CommitteeTerms
 from tre.domain.committee.tally import Ballot, Tally, tally
 from tre.domain.errors import TREError
 from tre.domain.people import Role, Subject
+from tre.portal.applying.changes import Difference, differences
 from tre.portal.applying.fields import Field, Kind, Step
 from tre.portal.applying.views import ApplicationView, view_of
 from tre.portal.applying.words import CHOICES, CONDITIONS, DESK_EVENTS
@@ -71,6 +72,7 @@ class DecidingView:
     decisions: tuple[DecisionRecord, ...]
     earlier: tuple[ApplicationLine, ...]
     alike: tuple[ApplicationLine, ...]
+    differences: tuple[Difference, ...] = ()
 
     @property
     def terms(self) -> CommitteeTerms:
@@ -162,6 +164,7 @@ def _view_of(
         decisions=tuple(one.record for one in committee.decisions_on(connection, app.id)),
         earlier=tuple(line for line in handed if line.id != app.id and line.round > 0)[:LATEST],
         alike=tuple(line for line in decided if line.id != app.id)[:LATEST],
+        differences=differences(connection, app),
     )
 
 

@@ -30,6 +30,7 @@ from tre.portal.applying.views import fitting
 from tre.portal.context import Desk
 from tre.portal.deciding import actions as do
 from tre.portal.deciding import conditions
+from tre.portal.deciding import pack as packs
 from tre.portal.deciding.views import deciding_view, deciding_views, member_rows, rows_of, vote_step
 from tre.portal.errors import STATUS
 from tre.portal.export_forms import NOT_A_PAGE, Fault, typed_text
@@ -109,8 +110,18 @@ def agenda(request: Request, desk: CurrentDesk, who: CurrentVisitor) -> Response
     permissions.check_read_record(who.person)
     with desk.database.read() as connection:
         found = deciding_views(desk, connection, who, [line.id for line in _lines(connection, "", "")[:PAGE]])
-    policy = do.policy_of(desk)
-    return render(request, "deciding/agenda.html", found=found, terms=policy.spec, say=words, now=desk.clock.now())
+        seats = committee.seats(connection)
+    terms, now = do.policy_of(desk).spec, desk.clock.now()
+    sits = who.person.holds(Role.committee) and seat_of(seats, who.person.subject, now) is not None
+    return render(request, "deciding/agenda.html", found=found, terms=terms, sits=sits, say=words, now=now)
+
+
+@router.post("/committee/pack")
+def pack(desk: CurrentDesk, who: CurrentVisitor, form: Form) -> Response:  # noqa: ARG001 - its token is checked
+    """The agenda with everything that a vote needs, as one file to read without a network; it is recorded."""
+    made = packs.make(desk, do.act_of(desk, who))
+    attached = {"Content-Disposition": f'attachment; filename="{made.name}"'}
+    return Response(made.data, media_type=packs.MEDIA_TYPE, headers=attached)
 
 
 @router.get("/committee/members")
