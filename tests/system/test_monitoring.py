@@ -56,9 +56,24 @@ def running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.fixture
 def collector(world: World, tmp_path: Path) -> Iterator[str]:
-    """`tre metrics serve`, as anybody types it: its address."""
+    """`tre metrics serve` with what `monitoring/tre-metrics.service` leaves it of root's powers: its address."""
     address = f"127.0.0.1:{free_port()}"
-    command = [sys.executable, "-m", "tre", "metrics", "serve", "--root", str(world.root), "--listen", address]
+    assert "CapabilityBoundingSet=CAP_DAC_OVERRIDE\n" in (MONITORING / "tre-metrics.service").read_text(
+        encoding="utf-8"
+    )
+    bounded = ["setpriv", "--bounding-set=-all,+dac_override", "--inh-caps=-all", "--no-new-privs"]
+    command = [
+        *bounded,
+        sys.executable,
+        "-m",
+        "tre",
+        "metrics",
+        "serve",
+        "--root",
+        str(world.root),
+        "--listen",
+        address,
+    ]
     with running(command, tmp_path / "serve.log") as process:
         world.wait_for(lambda: b"/SERVICE/metrics" in (tmp_path / "serve.log").read_bytes(), "it does not listen")
         yield address
