@@ -22,6 +22,7 @@ def asked(app: ASGIApp, host: str, path: str, rounds: int, headers: Headers = ()
     """
 
     async def all_rounds() -> list[float]:
+        """Each round after the other, in one loop."""
         await ask(app, host, path, headers)
         found = []
         for _ in range(rounds):
@@ -53,9 +54,11 @@ async def ask(app: ASGIApp, host: str, path: str, headers: Headers = ()) -> None
     status: list[int] = []
 
     async def receive() -> Message:
+        """A request without a body."""
         return {"type": "http.request", "body": b"", "more_body": False}
 
     async def send(message: Message) -> None:
+        """Look at the status; the body is only counted in time."""
         if message["type"] == "http.response.start":
             status.append(message["status"])
 

@@ -40,6 +40,7 @@ def handler(is_ready: Callable[[], bool]) -> Handler:
     """What serves one request of the kubelet's."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One line in, one answer out."""
         with contextlib.suppress(OSError, TimeoutError, ValueError, EOFError):
             async with asyncio.timeout(REQUEST_SECONDS):
                 line = await reader.readuntil(b"\n")
