@@ -25,6 +25,7 @@ from tre.audit.lock import FileLock, lock_path
 from tre.audit.replay import VerifyReport
 from tre.audit.verify import OVERDUE, Expectations, verify_log
 from tre.audit.witness import FileWitness, witness_path
+from tre.cli.audit_keys import rotate_key
 from tre.cli.common import Installation, JsonOption, RootOption, command, out, print_json, reading, when
 from tre.cli.dossier import dossier
 from tre.domain.errors import Reason, TREError
@@ -163,6 +164,7 @@ def export(
 
 
 app.command()(dossier)
+app.command()(rotate_key)
 
 
 def _public_keys(root: Path | None, key: Path | None) -> tuple[PublicKey, ...]:
@@ -202,6 +204,8 @@ def _show(report: VerifyReport, *, as_json: bool) -> None:
         return
     signed = f"{report.checkpoints} checkpoints, the last of {when(report.signed_at)}" if report.signed_at else "none"
     out.print(f"Events: {report.size}. Checkpoints: {signed}. Waiting: {report.waiting}.", highlight=False)
+    for item in report.breaks:
+        out.print(f"[yellow]A break[/] at {item.position}. {item.message}", highlight=False)
     if report.ok:
         out.print(f"[green]Everything fits.[/] Root {report.root}", highlight=False)
         return

@@ -23,7 +23,7 @@ from prometheus_client import REGISTRY
 
 from tre.airlock.spool import Spool
 from tre.audit.intake import SpoolReader
-from tre.audit.keys import PRIVATE_KEY_FILE, load_private
+from tre.audit.keys import PRIVATE_KEY_FILE, PUBLIC_KEY_FILE, load_private, load_public
 from tre.audit.lease import Lease
 from tre.audit.lock import FileLock, lock_path
 from tre.audit.sequencer import Sequencer, Terms
@@ -99,7 +99,9 @@ class Controller:
             log_trouble=lambda: self.log_trouble,
         )
         signer = load_private(layout.keys / PRIVATE_KEY_FILE)
-        sequencing = Terms(witness=FileWitness(witness_path(layout.root)), lease=self.leadership.lease)
+        earlier = tuple(key for key in load_public(layout.keys / PUBLIC_KEY_FILE) if key != signer.public)
+        witness = FileWitness(witness_path(layout.root))
+        sequencing = Terms(witness=witness, earlier_keys=earlier, lease=self.leadership.lease)
         self.sequencer = Sequencer(self.database, signer, self.context.clock, sequencing)
         self.mended = False
         self.endings = SpoolReader(layout.endings, self.database, self.context.clock)
