@@ -148,13 +148,13 @@ def write_public(directory: Path, keys: Sequence[PublicKey]) -> None:
     write_atomically(directory / PUBLIC_KEY_FILE, "".join(key.line() + "\n" for key in keys).encode(), mode=0o644)
 
 
-def load_private(path: Path) -> Signer:
-    """Read a private key.
+def load_private(path: Path, owner: int = -1) -> Signer:
+    """Read a private key that belongs to whoever runs this, to root, or to `owner`.
 
     Raises `TREError(SetupIncomplete)` where there is none, `TREError(NotPermitted)` where others may read it,
     `TREError(BadInput)` where the text is damaged.
     """
-    line = _read_secret(path).strip()
+    line = _read_secret(path, owner).strip()
     name, key_id, seed = _split(line.removeprefix(_PRIVATE_START), path)
     signer = Signer(name, Ed25519PrivateKey.from_private_bytes(seed))
     if not line.startswith(_PRIVATE_START) or signer.public.key_id != key_id:
@@ -209,7 +209,7 @@ def _check_name(name: str) -> str:
     return name
 
 
-def _read_secret(path: Path) -> str:
+def _read_secret(path: Path, owner: int) -> str:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
@@ -218,7 +218,7 @@ def _read_secret(path: Path) -> str:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise _unreadable(path)
-        if found.st_mode & 0o077 or found.st_uid not in {os.geteuid(), 0}:
+        if found.st_mode & 0o077 or found.st_uid not in {os.geteuid(), 0, owner}:
             raise TREError(
                 Reason.NotPermitted,
                 f"{path} may be read or was made by others (mode {stat.S_IMODE(found.st_mode):04o}).",

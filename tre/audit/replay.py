@@ -24,7 +24,7 @@ from tre.audit.keychange import KeyRing
 from tre.audit.keys import PublicKey
 from tre.audit.merkle import Coordinate, Frontier
 from tre.domain.errors import TREError
-from tre.domain.model import Record, UtcTime
+from tre.domain.model import Line, Record, UtcTime
 
 
 class Tampering(StrEnum):
@@ -73,6 +73,11 @@ class Replay:
     def root(self) -> bytes:
         """Root over the leaves taken so far."""
         return self._frontier.root()
+
+    @property
+    def keys(self) -> tuple[PublicKey, ...]:
+        """The keys that count now."""
+        return self._ring.trusted
 
     @property
     def breaks(self) -> list[tuple[int, str]]:
@@ -199,6 +204,7 @@ class VerifyReport(Record):
 
     `waiting`: events committed but not yet in the log, which is no fault by itself. `ok` is whether nothing was found.
     `breaks`: where a lost key was replaced by one that is trusted here. They are no faults, and have to be read.
+    `keys`: the public keys that count, in their text form: those given, and those the log was handed over to.
     """
 
     ok: bool
@@ -209,6 +215,7 @@ class VerifyReport(Record):
     waiting: int
     faults: tuple[Fault, ...]
     breaks: tuple[Break, ...] = ()
+    keys: tuple[Line, ...] = ()
 
     @property
     def first(self) -> Fault | None:
@@ -227,5 +234,6 @@ def report(replay: Replay, waiting: int = 0) -> VerifyReport:
         "waiting": waiting,
         "faults": tuple(sorted(replay.faults, key=lambda fault: fault.position)),
         "breaks": tuple(Break(position=position, message=message) for position, message in replay.breaks),
+        "keys": tuple(key.line() for key in replay.keys),
     }
     return VerifyReport(**values)

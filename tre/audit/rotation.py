@@ -63,7 +63,7 @@ def rotate(place: Place, *, lost: bool = False) -> KeyChange:
     of a key that is there, `TREError(SetupIncomplete)` where it is missing and `lost` is not said.
     """
     known = load_public(place.keys / PUBLIC_KEY_FILE)
-    earlier, signer = known[0], None if lost else load_private(place.keys / PRIVATE_KEY_FILE)
+    earlier, signer = known[0], None if lost else load_private(place.keys / PRIVATE_KEY_FILE, place.owner)
     if lost and (place.keys / PRIVATE_KEY_FILE).exists():
         raise TREError(
             Reason.StateForbids,
@@ -87,7 +87,7 @@ def rotate(place: Place, *, lost: bool = False) -> KeyChange:
 def _next_key(place: Place, name: str) -> Signer:
     path = place.keys / NEXT_KEY_FILE
     if path.exists():
-        return load_private(path)
+        return load_private(path, place.owner)
     signer = generate(name)
     write_private(path, signer, owner=place.owner)
     return signer

@@ -20,6 +20,7 @@ from tre.domain.events import Event
 from tre.store.changes import ChangeFeed
 from tre.store.database import Database
 from tre.store.roles import Role
+from tre.system.files import make_directory
 from tre.system.installation import Owners
 
 
@@ -63,8 +64,10 @@ def _alone(here: Installation) -> Iterator[tuple[Database, Lease | None]]:
     """The record as the controller's own, with nobody else sequencing."""
     path = lock_path(here.layout.run)
     path.parent.mkdir(parents=True, exist_ok=True)
+    owner = Owners.of(here.settings).uid("controller")
+    make_directory(witness_path(here.layout.root).parent, 0o755, owner=owner, group=owner)
     with FileLock(path).hold():
-        os.chown(path, Owners.of(here.settings).uid("controller"), -1)  # where root made it, it is not root's to keep
+        os.chown(path, owner, -1)  # where root made it, it is not root's to keep
         database = Database.open(here.layout, here.settings, Role.controller)
         try:
             lease = _lease(here, database) if database.is_postgres else None

@@ -9,11 +9,13 @@ Does not guarantee: that what happened before this process began is counted: ask
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from tre.audit.courier import Kept, read_state, state_path
 from tre.domain.clock import Clock
 from tre.domain.exports.states import ExportState
 from tre.domain.grants.states import GrantPhase
@@ -21,6 +23,7 @@ from tre.domain.letters.models import LetterState
 from tre.domain.workspaces.states import WorkspacePhase
 from tre.store import census, letters
 from tre.store.database import Database
+from tre.system.settings import Settings
 
 RECONCILED = Counter("tre_reconciled", "Looks at an object of the record.", ["kind", "outcome"])
 SECONDS = Histogram("tre_reconcile_seconds", "Time that one look takes.", ["kind"])
@@ -67,6 +70,30 @@ class RecordNumbers(Collector):
         )
         yield GaugeMetricFamily(
             "tre_audit_events_waiting", "Events that the signed log does not hold yet.", value=found.events_waiting
+        )
+
+
+class WitnessNumbers(Collector):
+    """How the places stand that keep checkpoints of the log."""
+
+    def __init__(self, root: Path, settings: Settings, clock: Clock) -> None:
+        self._path, self._names, self._clock = state_path(root), [one.name for one in settings.witnesses], clock
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        """Nothing, as above."""
+        return []
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """How many are behind, and the longest time by which one is."""
+        state, now = read_state(self._path), self._clock.now()
+        late = [state.get(name, Kept()).behind(now).total_seconds() for name in self._names]
+        yield GaugeMetricFamily(
+            "tre_audit_witnesses_behind",
+            "Places that lack a checkpoint of the log they should have by now.",
+            value=sum(seconds > 0 for seconds in late),
+        )
+        yield GaugeMetricFamily(
+            "tre_audit_witnesses_behind_seconds", "The longest time by which one of them is late.", value=max(late)
         )
 
 
