@@ -26,6 +26,7 @@ from tre.audit.places import read_notes
 from tre.audit.replay import VerifyReport
 from tre.audit.verify import OVERDUE, Expectations, verify_log
 from tre.audit.witness import FileWitness, witness_path
+from tre.cli.audit_feed import feed
 from tre.cli.audit_keys import rotate_key
 from tre.cli.common import Installation, JsonOption, RootOption, command, out, print_json, reading, when
 from tre.cli.dossier import dossier
@@ -169,6 +170,7 @@ def export(
 
 app.command()(dossier)
 app.command()(rotate_key)
+app.command()(feed)
 
 
 def _public_keys(root: Path | None, key: Path | None) -> tuple[PublicKey, ...]:

@@ -142,6 +142,21 @@ def after(connection: Connection, number: int, limit: int = MAX_PAGE) -> list[St
     return _stored(connection, query.order_by(audit_events.c.number).limit(limit))
 
 
+def signed_after(
+    connection: Connection, position: int, since: datetime | None = None, limit: int = MAX_PAGE
+) -> list[StoredEvent]:
+    """Events of the signed log after a position, in its order; with `since`, only those that happened then or later."""
+    query = _with_position().where(audit_leaves.c.position > position)
+    if since is not None:
+        query = query.where(audit_events.c.at >= since)
+    return _stored(connection, query.order_by(audit_leaves.c.position).limit(limit))
+
+
+def leaf_at(connection: Connection, position: int) -> bytes | None:
+    """The hash of the leaf at a position; `None` where the log does not reach it."""
+    return connection.execute(select(audit_leaves.c.leaf_hash).where(audit_leaves.c.position == position)).scalar()
+
+
 def of_object(connection: Connection, name: str) -> list[StoredEvent]:
     """Everything that happened to an object (`grant/nccid-00123`), oldest first."""
     return _stored(connection, _with_position().where(audit_events.c.object == name).order_by(audit_events.c.number))
