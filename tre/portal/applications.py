@@ -50,6 +50,7 @@ from tre.portal.routes import (
     account_desk,
     applying,
     applying_data,
+    audit_log,
     certificates,
     datasets,
     deciding,
@@ -103,6 +104,7 @@ DESK_GROUPS: tuple[Any, ...] = (
     optouts,
     account_desk,
     operations,
+    audit_log,
     people,
 )
 """Groups of pages; one that has entries in the navigation names them in `NAVIGATION`."""
