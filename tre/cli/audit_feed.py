@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -53,21 +54,21 @@ def feed(
     here = Installation.open(root)
     earliest = None if since is None else parse_record(_Since, {"since": since}, source="what was typed").since
     found = _read(cursor)
-    changes = ChangeFeed(here.database)
-    while True:
-        with here.database.read() as connection:
-            _check(connection, found, cursor)
-            coming = signed_after(connection, found.position, earliest)
-            leaf = leaf_at(connection, _last(coming)) if coming else None
-        if coming and leaf is not None:
-            _print(coming)
-            found = _Cursor(position=_last(coming), leaf=leaf.hex())
-            if cursor is not None:
-                write_json(cursor, found.as_plain())
-        elif not follow:
-            return
-        else:
-            changes.wait(1.0)
+    with closing(ChangeFeed(here.database)) as changes:
+        while True:
+            with here.database.read() as connection:
+                _check(connection, found, cursor)
+                coming = signed_after(connection, found.position, earliest)
+                leaf = leaf_at(connection, _last(coming)) if coming else None
+            if coming and leaf is not None:
+                _print(coming)
+                found = _Cursor(position=_last(coming), leaf=leaf.hex())
+                if cursor is not None:
+                    write_json(cursor, found.as_plain())
+            elif not follow:
+                return
+            else:
+                changes.wait(1.0)
 
 
 def _last(coming: Sequence[StoredEvent]) -> int:

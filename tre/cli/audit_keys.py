@@ -71,9 +71,11 @@ def _alone(here: Installation) -> Iterator[tuple[Database, Lease | None]]:
         database = Database.open(here.layout, here.settings, Role.controller)
         try:
             lease = _lease(here, database) if database.is_postgres else None
-            yield database, lease
-            if lease is not None:
-                lease.release()
+            try:
+                yield database, lease
+            finally:
+                if lease is not None:
+                    lease.release()
         finally:
             database.close()
 
@@ -82,14 +84,17 @@ def _lease(here: Installation, database: Database) -> Lease:
     """Lead, after one that ended out of order was waited for. Raises `TREError(Conflict)`."""
     lease, feed = Lease(database, here.clock), ChangeFeed(database)
     until = here.clock.boottime() + 2 * LEASE_SECONDS
-    while not lease.keep():
-        if here.clock.boottime() > until:
-            raise TREError(
-                Reason.Conflict,
-                "A controller runs and sequences the log.",
-                remedy="Stop the services, then try again.",
-            )
-        feed.wait(0.5)
+    try:
+        while not lease.keep():
+            if here.clock.boottime() > until:
+                raise TREError(
+                    Reason.Conflict,
+                    "A controller runs and sequences the log.",
+                    remedy="Stop the services, then try again.",
+                )
+            feed.wait(0.5)
+    finally:
+        feed.close()
     return lease
 
 

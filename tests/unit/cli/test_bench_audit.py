@@ -19,8 +19,8 @@ def test_every_figure_is_there_and_targets_are_judged(monkeypatch: pytest.Monkey
     assert batches.met is False
     assert batches.peer is not None
     assert found["proof of one event"].met is True
-    assert found["verify 1,000 beside 100"].met is True
-    assert len(found) == 7
+    assert found["verify 1,000 beside 100, on a processor"].met is True
+    assert len(found) == 8
 
 
 def test_a_log_that_does_not_verify_gives_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
