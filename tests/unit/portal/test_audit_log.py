@@ -10,8 +10,10 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.unit.portal.world import World
+from tre.audit import keys
 from tre.domain.desk.questions import QUESTIONS
 from tre.portal import audit_search
+from tre.portal.routes.exports import public_key_lines
 from tre.store.events import EventSearch, search
 
 GRANT = "nccid-00123"
@@ -154,3 +156,13 @@ class TestTakenAway:
     async def test_a_form_of_somebody_else_takes_nothing(self, world: World) -> None:
         answer = await world.browser("olga").post("/operate/audit/lines", {"csrf": "stolen"})
         assert answer.status_code == 403
+
+
+def test_every_key_that_a_release_may_be_signed_with_is_shown(world: World) -> None:
+    path = world.desk.layout.keys / keys.PUBLIC_KEY_FILE
+    path.unlink(missing_ok=True)
+    assert public_key_lines(world.desk) == []
+    made = [keys.generate("tre.localhost/audit").public for _ in range(2)]
+    path.parent.mkdir(exist_ok=True)
+    keys.write_public(path.parent, made)
+    assert public_key_lines(world.desk) == [key.line() for key in made]
