@@ -62,8 +62,8 @@ check: ready ## Format, rules, types, imports, docstrings, dangers, sizes, leaks
 	@$(BIN)/python tools/check.py
 
 fix: ready ## Repair what a machine can repair
-	@$(BIN)/ruff check --fix tre tests tools || true
-	@$(BIN)/ruff format tre tests tools
+	@$(BIN)/ruff check --fix tre tests tools verifier || true
+	@$(BIN)/ruff format tre tests tools verifier
 
 soak: ready ## Run the long variants of the tests, those of the cluster too where one can run
 	@$(BIN)/python -m pytest -m soak --ignore=tests/cluster $(PYTEST_ARGS) || test $$? = 5 # 5: none was asked for

@@ -15,7 +15,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 BIN = CHECKOUT / ".venv" / "bin"
-CODE = ("tre", "tests", "tools")
+CODE = ("tre", "tests", "tools", "verifier")
 
 CHECKS: dict[str, list[str]] = {
     "layout of the code (ruff format)": [str(BIN / "ruff"), "format", "--check", *CODE],

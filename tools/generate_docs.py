@@ -40,6 +40,7 @@ from tre.runtimes.kubernetes import settings as cluster
 from tre.runtimes.kubernetes.render.probe import ProbeAddress
 from tre.system import settings
 from tre.system.mail_settings import MailSettings
+from tre.system.witness_settings import WitnessSettings
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DOCS = CHECKOUT / "docs"
@@ -158,6 +159,7 @@ def settings_page() -> str:
         "tls": settings.TlsSettings,
         "oidc": settings.OidcSettings,
         "mail": MailSettings,
+        "witnesses": WitnessSettings,
         "profiles.NAME": settings.ProfileSettings,
         "services": settings.ServiceUids,
         "workspaceUids, dataGroups": settings.UidRange,

@@ -148,6 +148,7 @@ PAGES = [
     ("operate-workspaces", "olga", "/operate/workspaces"),
     ("operate-proofs", "olga", "/operate/proofs"),
     ("operate-audit", "olga", "/operate/audit"),
+    ("operate-audit-question", "olga", f"/operate/audit?question=rights&object=grant/{GRANT}"),
     ("operate-health", "olga", "/operate/health"),
     ("api", "alice", "/api"),
 ]

@@ -21,8 +21,12 @@ from tre.audit.keys import PublicKey, Signer
 from tre.audit.merkle import Head
 from tre.domain.errors import Reason, TREError
 
-_DASH = "\N{EM DASH} "
-_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+DASH = "\N{EM DASH} "
+"""What a signature line of a note starts with."""
+
+TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+"""How a time is spelled in what is signed."""
+
 _AT = "at "
 
 
@@ -43,7 +47,7 @@ class Checkpoint:
     def text(self) -> str:
         """What is signed."""
         root = base64.b64encode(self.root).decode()
-        return f"{self.origin}\n{self.size}\n{root}\n{_AT}{self.at.astimezone(UTC).strftime(_TIME)}\n"
+        return f"{self.origin}\n{self.size}\n{root}\n{_AT}{self.at.astimezone(UTC).strftime(TIME)}\n"
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class SignedCheckpoint:
     def note(self) -> str:
         """The whole text: checkpoint, empty line, signature lines."""
         lines = "".join(
-            f"{_DASH}{item.name} {base64.b64encode(item.key_id + item.value).decode()}\n" for item in self.signatures
+            f"{DASH}{item.name} {base64.b64encode(item.key_id + item.value).decode()}\n" for item in self.signatures
         )
         return f"{self.checkpoint.text()}\n{lines}"
 
@@ -91,7 +95,7 @@ def parse(note: str) -> SignedCheckpoint:
     """
     try:
         text, lines = _split(note)
-        found = SignedCheckpoint(_parse_text(text), tuple(_parse_signature(line) for line in lines))
+        found = SignedCheckpoint(_parse_text(text), tuple(parse_signature(line) for line in lines))
     except (ValueError, binascii.Error) as error:
         raise TREError(Reason.BadInput, "This is not a signed checkpoint.", why=f"{error}.") from error
     if found.note() != note:
@@ -152,7 +156,7 @@ def _parse_text(text: str) -> Checkpoint:
     if not at.startswith(_AT):
         msg = "the time is missing"
         raise ValueError(msg)
-    moment = datetime.strptime(at.removeprefix(_AT), _TIME).replace(tzinfo=UTC)
+    moment = datetime.strptime(at.removeprefix(_AT), TIME).replace(tzinfo=UTC)
     decoded = base64.b64decode(root, validate=True)
     if len(decoded) != 32:
         msg = "the root is not 32 bytes"
@@ -160,11 +164,12 @@ def _parse_text(text: str) -> Checkpoint:
     return Checkpoint(origin, int(size), decoded, moment)
 
 
-def _parse_signature(line: str) -> Signature:
-    if not line.startswith(_DASH):
+def parse_signature(line: str) -> Signature:
+    """One signature line of a note, not trusted. Raises `ValueError` for anything else."""
+    if not line.startswith(DASH):
         msg = "a signature line starts with a dash"
         raise ValueError(msg)
-    name, _, encoded = line.removeprefix(_DASH).partition(" ")
+    name, _, encoded = line.removeprefix(DASH).partition(" ")
     data = base64.b64decode(encoded, validate=True)
     if not name or len(data) <= 4:
         msg = "a signature line holds a name, a key id and a signature"

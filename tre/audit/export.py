@@ -95,6 +95,7 @@ def _take(replay: Replay, line: bytes) -> bool:
         leaf = canonical_bytes(found["event"])
     except TREError:
         return False
+    replay.event(leaf)
     replay.leaf_hash(hash_leaf(leaf))
     return True
 

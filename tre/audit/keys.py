@@ -16,6 +16,7 @@ import hashlib
 import os
 import secrets
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,9 +94,15 @@ def make_keys(directory: Path, name: str, *, owner: int = -1) -> Signer:
 
     Raises `TREError(AlreadyExists)` where there is one: a log is never given another key by accident.
     """
-    private_path = directory / PRIVATE_KEY_FILE
     signer = generate(name)
-    written = private_path.with_name(f".{PRIVATE_KEY_FILE}.{secrets.token_hex(4)}")
+    write_private(directory / PRIVATE_KEY_FILE, signer, owner=owner)
+    write_public(directory, [signer.public])
+    return signer
+
+
+def write_private(private_path: Path, signer: Signer, *, owner: int = -1) -> None:
+    """Write a private key where there is none, whole from the first moment. Raises `TREError(AlreadyExists)`."""
+    written = private_path.with_name(f".{private_path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
@@ -109,14 +116,12 @@ def make_keys(directory: Path, name: str, *, owner: int = -1) -> Signer:
         raise TREError(
             Reason.AlreadyExists,
             f"{private_path} exists already.",
-            why="A log is signed by one key from its first event on.",
-            remedy="Keep it: checkpoints signed with it depend on it.",
+            why="A log is signed by one key at a time.",
+            remedy="Keep it: checkpoints signed with it depend on it. `tre audit rotate-key` changes it in order.",
         ) from error
     finally:
         written.unlink(missing_ok=True)
-    flush_directory(directory)
-    _write_public(directory, signer)
-    return signer
+    flush_directory(private_path.parent)
 
 
 def complete_keys(directory: Path, name: str) -> None:
@@ -131,24 +136,25 @@ def complete_keys(directory: Path, name: str) -> None:
                 Reason.SetupIncomplete,
                 f"{private_path} is gone, and {public_path} is there.",
                 why="Events were signed with the missing key; another one cannot go on with their log.",
-                remedy="Restore the key from the backup.",
+                remedy="Restore the key from the backup; if there is none, `tre audit rotate-key --lost`.",
             )
         make_keys(directory, name)
     elif not public_path.exists():
-        _write_public(directory, load_private(private_path))
+        write_public(directory, [load_private(private_path).public])
 
 
-def _write_public(directory: Path, signer: Signer) -> None:
-    write_atomically(directory / PUBLIC_KEY_FILE, (signer.public.line() + "\n").encode(), mode=0o644)
+def write_public(directory: Path, keys: Sequence[PublicKey]) -> None:
+    """Write the public keys of a log, the one that signs now first."""
+    write_atomically(directory / PUBLIC_KEY_FILE, "".join(key.line() + "\n" for key in keys).encode(), mode=0o644)
 
 
-def load_private(path: Path) -> Signer:
-    """Read a private key.
+def load_private(path: Path, owner: int = -1) -> Signer:
+    """Read a private key that belongs to whoever runs this, to root, or to `owner`.
 
     Raises `TREError(SetupIncomplete)` where there is none, `TREError(NotPermitted)` where others may read it,
     `TREError(BadInput)` where the text is damaged.
     """
-    line = _read_secret(path).strip()
+    line = _read_secret(path, owner).strip()
     name, key_id, seed = _split(line.removeprefix(_PRIVATE_START), path)
     signer = Signer(name, Ed25519PrivateKey.from_private_bytes(seed))
     if not line.startswith(_PRIVATE_START) or signer.public.key_id != key_id:
@@ -203,7 +209,7 @@ def _check_name(name: str) -> str:
     return name
 
 
-def _read_secret(path: Path) -> str:
+def _read_secret(path: Path, owner: int) -> str:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
@@ -212,7 +218,7 @@ def _read_secret(path: Path) -> str:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise _unreadable(path)
-        if found.st_mode & 0o077 or found.st_uid not in {os.geteuid(), 0}:
+        if found.st_mode & 0o077 or found.st_uid not in {os.geteuid(), 0, owner}:
             raise TREError(
                 Reason.NotPermitted,
                 f"{path} may be read or was made by others (mode {stat.S_IMODE(found.st_mode):04o}).",

@@ -20,10 +20,11 @@ from tre.audit.checkpoint import (
     check,
     parse,
 )
+from tre.audit.keychange import KeyRing
 from tre.audit.keys import PublicKey
 from tre.audit.merkle import Coordinate, Frontier
 from tre.domain.errors import TREError
-from tre.domain.model import Record, UtcTime
+from tre.domain.model import Line, Record, UtcTime
 
 
 class Tampering(StrEnum):
@@ -39,6 +40,8 @@ class Tampering(StrEnum):
     changed_checkpoint = "changed checkpoint"
     foreign_signature = "foreign signature"
     overdue_event = "overdue event"
+    retired_key = "retired key"
+    false_key_change = "false change of key"
 
 
 class Fault(Record):
@@ -53,7 +56,7 @@ class Replay:
     """One pass over a log: leaves in order, each checkpoint when its size is reached."""
 
     def __init__(self, keys: Sequence[PublicKey], seen: Iterable[Checkpoint] = ()) -> None:
-        self._keys = keys
+        self._ring = KeyRing(keys)
         self._frontier = Frontier()
         self._seen = sorted(seen, key=lambda item: item.size)
         self._seen_checked = 0
@@ -70,6 +73,21 @@ class Replay:
     def root(self) -> bytes:
         """Root over the leaves taken so far."""
         return self._frontier.root()
+
+    @property
+    def keys(self) -> tuple[PublicKey, ...]:
+        """The keys that count now."""
+        return self._ring.trusted
+
+    @property
+    def breaks(self) -> list[tuple[int, str]]:
+        """Where the signing key was lost, so that only somebody's word connects what follows."""
+        return self._ring.breaks
+
+    def event(self, leaf: bytes) -> None:
+        """Look at the bytes of the leaf that comes next: some events change the key."""
+        if (wrong := self._ring.take_event(self.size, leaf)) is not None:
+            self.fault(self.size, Tampering.false_key_change, wrong)
 
     def leaf_hash(self, value: bytes) -> list[tuple[Coordinate, bytes]]:
         """Take the next leaf by its hash; the inner subtrees it completes."""
@@ -124,15 +142,26 @@ class Replay:
     def _is_signed(self, signed: SignedCheckpoint) -> bool:
         size = signed.checkpoint.size
         try:
-            check(signed, self._keys)
+            signer = check(signed, self._ring.trusted)
         except ForeignSignatureError:
             names = ", ".join(item.name for item in signed.signatures)
-            self.fault(size, Tampering.foreign_signature, f"The checkpoint of size {size} is signed by {names} only.")
+            self.fault(
+                size,
+                Tampering.foreign_signature,
+                f"The checkpoint of size {size} is signed by {names} only.{self._lost()}",
+            )
             return False
         except WrongSignatureError:
             self.fault(size, Tampering.changed_checkpoint, f"The signature of the checkpoint of size {size} is false.")
             return False
+        if (wrong := self._ring.retire(signer, signed)) is not None:
+            self.fault(size, Tampering.retired_key, wrong)
+            return False
         return True
+
+    def _lost(self) -> str:
+        """What the log itself says about a key that is not trusted here."""
+        return f" {self.breaks[-1][1]}" if self.breaks else ""
 
     def _judge_suspect(self) -> None:
         if self._suspect is not None:
@@ -163,10 +192,19 @@ class Replay:
                 )
 
 
+class Break(Record):
+    """Where the log's key was lost, so that a new one goes on with it and nothing proves that it may."""
+
+    position: int
+    message: str
+
+
 class VerifyReport(Record):
     """What a verification found.
 
     `waiting`: events committed but not yet in the log, which is no fault by itself. `ok` is whether nothing was found.
+    `breaks`: where a lost key was replaced by one that is trusted here. They are no faults, and have to be read.
+    `keys`: the public keys that count, in their text form: those given, and those the log was handed over to.
     """
 
     ok: bool
@@ -176,6 +214,8 @@ class VerifyReport(Record):
     signed_at: UtcTime | None
     waiting: int
     faults: tuple[Fault, ...]
+    breaks: tuple[Break, ...] = ()
+    keys: tuple[Line, ...] = ()
 
     @property
     def first(self) -> Fault | None:
@@ -193,5 +233,7 @@ def report(replay: Replay, waiting: int = 0) -> VerifyReport:
         "signed_at": None if replay.last is None else replay.last.at,
         "waiting": waiting,
         "faults": tuple(sorted(replay.faults, key=lambda fault: fault.position)),
+        "breaks": tuple(Break(position=position, message=message) for position, message in replay.breaks),
+        "keys": tuple(key.line() for key in replay.keys),
     }
     return VerifyReport(**values)

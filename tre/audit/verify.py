@@ -154,6 +154,8 @@ def _take_leaf(replay: Replay, leaf: StoredLeaf) -> list[tuple[Coordinate, bytes
     elif leaf.leaf_hash != hash_leaf(leaf.data):
         message = f"Event number {leaf.number} (leaf {leaf.position}) is not what it was when it was signed."
         replay.fault(leaf.position, Tampering.changed_event, message)
+    else:
+        replay.event(leaf.data)
     return replay.leaf_hash(leaf.leaf_hash)
 
 

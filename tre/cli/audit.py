@@ -17,14 +17,17 @@ from rich.text import Text
 
 from tre.audit import dossier as dossiers
 from tre.audit import proof as proofs
-from tre.audit.checkpoint import Checkpoint, open_note
+from tre.audit.checkpoint import Checkpoint, SignedCheckpoint, open_note
 from tre.audit.export import FORMAT as EXPORT_FORMAT
 from tre.audit.export import export_log, verify_export
-from tre.audit.keys import PUBLIC_KEY_FILE, PublicKey, load_public
+from tre.audit.keys import PUBLIC_KEY_FILE, PublicKey, load_public, parse_public
 from tre.audit.lock import FileLock, lock_path
+from tre.audit.places import read_notes
 from tre.audit.replay import VerifyReport
 from tre.audit.verify import OVERDUE, Expectations, verify_log
 from tre.audit.witness import FileWitness, witness_path
+from tre.cli.audit_feed import feed
+from tre.cli.audit_keys import rotate_key
 from tre.cli.common import Installation, JsonOption, RootOption, command, out, print_json, reading, when
 from tre.cli.dossier import dossier
 from tre.domain.errors import Reason, TREError
@@ -55,9 +58,9 @@ def verify(
 ) -> None:
     """Recompute the whole log and compare it with what was signed."""
     keys = _public_keys(root, key)
-    checkpoints = tuple(_checkpoint_in(path, keys) for path in seen or [])
+    kept = [found for path in seen or [] for found in _checkpoints_in(path)]
     if file is None:
-        report = _verify_database(Installation.open(root), keys, checkpoints)
+        report = _verify_database(Installation.open(root), keys, kept)
     elif dossiers.is_dossier(file):
         _verify_dossier(file, keys, as_json=as_json)
         return
@@ -67,7 +70,10 @@ def verify(
         return
     else:
         with _opened(file) as opened, reading(file, "an audit log that `tre audit export` wrote"):
-            report = verify_export(opened, keys, checkpoints)
+            report = verify_export(opened, keys, [found.checkpoint for found in kept])
+    if not (report.breaks and report.faults):  # else it is told below whose checkpoints do not count, and why
+        for found in kept:
+            open_note(found.note(), [parse_public(line) for line in report.keys])
     _show(report, as_json=as_json)
     if not report.ok:
         raise typer.Exit(1)
@@ -163,6 +169,8 @@ def export(
 
 
 app.command()(dossier)
+app.command()(rotate_key)
+app.command()(feed)
 
 
 def _public_keys(root: Path | None, key: Path | None) -> tuple[PublicKey, ...]:
@@ -176,6 +184,12 @@ def _checkpoint_in(path: Path, keys: tuple[PublicKey, ...]) -> Checkpoint:
         return open_note(_text(path), keys)
 
 
+def _checkpoints_in(path: Path) -> list[SignedCheckpoint]:
+    """Those of a file that holds one, or a line for each; whether they are signed shows when the log was read."""
+    with reading(path, "a signed checkpoint of the log, or lines with one each"):
+        return read_notes(_text(path))
+
+
 def _no_event(what: str) -> TREError:
     return TREError(
         Reason.BadInput,
@@ -186,13 +200,18 @@ def _no_event(what: str) -> TREError:
 
 
 def _verify_database(
-    installation: Installation, keys: tuple[PublicKey, ...], seen: tuple[Checkpoint, ...]
+    installation: Installation, keys: tuple[PublicKey, ...], kept: list[SignedCheckpoint]
 ) -> VerifyReport:
+    """Verify the database with everything that was kept; what is kept by this launcher itself is added to `kept`."""
     witnessed = FileWitness(witness_path(installation.layout.root)).last()
     if witnessed is not None:
-        seen = (*seen, open_note(witnessed.note(), keys))
+        kept.append(witnessed)
+    for one in installation.settings.witnesses:
+        if one.file is not None and (path := installation.layout.root / one.file).is_file():
+            kept += _checkpoints_in(path)
     runs = FileLock(lock_path(installation.layout.run)).is_held()
     overdue = installation.clock.now() - OVERDUE if runs else None
+    seen = tuple(found.checkpoint for found in kept)
     return verify_log(installation.database, keys, Expectations(seen, overdue))
 
 
@@ -202,6 +221,8 @@ def _show(report: VerifyReport, *, as_json: bool) -> None:
         return
     signed = f"{report.checkpoints} checkpoints, the last of {when(report.signed_at)}" if report.signed_at else "none"
     out.print(f"Events: {report.size}. Checkpoints: {signed}. Waiting: {report.waiting}.", highlight=False)
+    for item in report.breaks:
+        out.print(f"[yellow]A break[/] at {item.position}. {item.message}", highlight=False)
     if report.ok:
         out.print(f"[green]Everything fits.[/] Root {report.root}", highlight=False)
         return

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import typer
 
+from tre.audit.courier import read_state, standing, state_path
 from tre.cli import common
 from tre.cli.common import JsonOption, RootOption, command
 from tre.cli.services import listens
@@ -43,7 +44,7 @@ def findings(layout: Layout, settings: Settings) -> list[Finding]:
     """Everything that was looked at."""
     checks: tuple[Callable[[Layout, Settings], Finding], ...] = (
         _python, _sandbox, _users, _limits, _homes, _folders, _environment, _same_file_system, _space, _port,
-        _certificate, _checker, _uids,
+        _certificate, _checker, _uids, _witnesses,
     )  # fmt: skip
     return [check(layout, settings) for check in checks]
 
@@ -111,6 +112,23 @@ def _same_file_system(layout: Layout, _settings: Settings) -> Finding:
     if len({path.stat().st_dev for path in directories}) > 1:
         return Finding("store and slices", "bad", "lie on two file systems; slices are hard links", "Keep them on one.")
     return Finding("store and slices", "good", "one file system")
+
+
+def _witnesses(layout: Layout, settings: Settings) -> Finding:
+    """Whether checkpoints of the log are where nobody of this machine reaches."""
+    what, names = "witnesses of the log", [one.name for one in settings.witnesses]
+    if not names:
+        words = "no place but this machine keeps checkpoints: a log written anew with its key would not show"
+        return Finding(what, "weak", words, "Name one under `witnesses` in tre.yaml (docs/auditing.md).")
+    found = standing(read_state(state_path(layout.root)), names, SystemClock().now())
+    wrong = [f"{name} {state}" for name, state in found.items() if state != "ok"]
+    root = layout.root.stat().st_dev if layout.root.is_dir() else None
+    for one in settings.witnesses:
+        if one.file is not None and (near := (layout.root / one.file).parent).is_dir() and near.stat().st_dev == root:
+            wrong.append(f"{one.name} lies on the same disk as the record")
+    if wrong:
+        return Finding(what, "weak", "; ".join(wrong), "See to these places; the controller tries again by itself.")
+    return Finding(what, "good", ", ".join(names))
 
 
 def _space(layout: Layout, _settings: Settings) -> Finding:

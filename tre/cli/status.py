@@ -9,11 +9,13 @@ from typing import Any
 import typer
 
 from tre import __version__
+from tre.audit.courier import read_state, standing, state_path
 from tre.cli import common
 from tre.cli.common import JsonOption, RootOption, command
 from tre.cli.services import services
 from tre.domain.errors import TREError
 from tre.system import local_http
+from tre.system.clock import SystemClock
 from tre.system.heartbeat import HEARTBEAT_SECONDS, heartbeat_age
 from tre.system.layout import Layout
 from tre.system.settings import load_settings, root_from
@@ -27,12 +29,20 @@ def status(root: RootOption = None, as_json: JsonOption = False) -> None:
     found = {
         spec.name: asyncio.run(_health(layout, spec.name)) for spec in services(layout, load_settings(layout.root))
     }
+    found |= _witnesses(layout)
     if as_json:
         common.print_json(found)
     else:
         common.print_table("", ("service", "state"), found.items())
     if any(state != "ok" for state in found.values()):
         raise typer.Exit(1)
+
+
+def _witnesses(layout: Layout) -> dict[str, str]:
+    """How the places stand that keep checkpoints of the log."""
+    names = [one.name for one in load_settings(layout.root).witnesses]
+    found = standing(read_state(state_path(layout.root)), names, SystemClock().now())
+    return {f"witness {name}": state for name, state in found.items()}
 
 
 async def _health(layout: Layout, name: str) -> str:

@@ -22,8 +22,9 @@ import structlog
 from prometheus_client import REGISTRY
 
 from tre.airlock.spool import Spool
+from tre.audit.courier import courier_of
 from tre.audit.intake import SpoolReader
-from tre.audit.keys import PRIVATE_KEY_FILE, load_private
+from tre.audit.keys import PRIVATE_KEY_FILE, PUBLIC_KEY_FILE, load_private, load_public
 from tre.audit.lease import Lease
 from tre.audit.lock import FileLock, lock_path
 from tre.audit.sequencer import Sequencer, Terms
@@ -42,7 +43,7 @@ from tre.controller.imports import ImportReconciler
 from tre.controller.leadership import Leadership
 from tre.controller.letters import Letters
 from tre.controller.letters import Terms as LetterTerms
-from tre.controller.metrics import RecordNumbers
+from tre.controller.metrics import RecordNumbers, WitnessNumbers
 from tre.controller.mirror import keep_mirror
 from tre.controller.papers import PaperKeeper
 from tre.controller.preflights import Preflights
@@ -104,7 +105,9 @@ class Controller:
             log_trouble=lambda: self.log_trouble,
         )
         signer = load_private(layout.keys / PRIVATE_KEY_FILE)
-        sequencing = Terms(witness=FileWitness(witness_path(layout.root)), lease=self.leadership.lease)
+        earlier = tuple(key for key in load_public(layout.keys / PUBLIC_KEY_FILE) if key != signer.public)
+        witness = FileWitness(witness_path(layout.root))
+        sequencing = Terms(witness=witness, earlier_keys=earlier, lease=self.leadership.lease)
         self.sequencer = Sequencer(self.database, signer, self.context.clock, sequencing)
         self.mended = False
         self.endings = SpoolReader(layout.endings, self.database, self.context.clock)
@@ -149,6 +152,7 @@ class Controller:
         self._put_up_sign()
         self.runs.watch(self.stop, self.tapped.set)
         Letters(LetterTerms(self.context, self.stop, self.leadership.check)).begin()
+        self._show_checkpoints()
         with self._source(), self._elsewhere():
             self.greeting.say()
             self.reconciler.run(self.stop)
@@ -158,6 +162,12 @@ class Controller:
         if self.cluster is not None:
             sign = self.cluster.sign(self.leadership.check)
             threading.Thread(target=sign.keep_up, args=(self.stop,), daemon=True, name="sign").start()
+
+    def _show_checkpoints(self) -> None:
+        """Have places elsewhere keep checkpoints of the log, beside everything else."""
+        if self.settings.witnesses:
+            work = courier_of(self.layout, self.settings, self.database, self.context.clock).run
+            threading.Thread(target=work, args=(self.stop, self.leadership.check), daemon=True, name="courier").start()
 
     @contextlib.contextmanager
     def _source(self) -> Iterator[None]:
@@ -258,6 +268,8 @@ class Controller:
         app = ControllerApi(self.context, self.publisher, callers, self.leadership.leads).app()
         app.add_routes(health_routes(self.probes()))
         REGISTRY.register(RecordNumbers(self.database, self.context.clock, self.layout.checker_spool))
+        if self.settings.witnesses:
+            REGISTRY.register(WitnessNumbers(self.layout.root, self.settings, self.context.clock))
         tap = _listen_for_taps(self.layout, self.loop, self.tapped)
         self.leadership.start(functools.partial(_set, self.loop, lost))
         self.thread.start()

@@ -17,6 +17,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from tre.audit.courier import Kept, read_state, state_path
 from tre.domain.clock import Clock
 from tre.domain.exports.states import ExportState
 from tre.domain.grants.states import GrantPhase
@@ -27,6 +28,7 @@ from tre.store.database import Database
 from tre.store.events import latest_moment
 from tre.store.waits import Waits, look
 from tre.system.heartbeat import heartbeat_age
+from tre.system.settings import Settings
 
 RECONCILED = Counter("tre_reconciled", "Looks at an object of the record.", ["kind", "outcome"])
 SECONDS = Histogram("tre_reconcile_seconds", "Time that one look takes.", ["kind"])
@@ -137,6 +139,30 @@ def _waiting(waits: Waits, now: datetime) -> Iterator[GaugeMetricFamily]:
 
 def _age(moment: datetime | None, now: datetime) -> float:
     return 0.0 if moment is None else (now - moment).total_seconds()
+
+
+class WitnessNumbers(Collector):
+    """How the places stand that keep checkpoints of the log."""
+
+    def __init__(self, root: Path, settings: Settings, clock: Clock) -> None:
+        self._path, self._names, self._clock = state_path(root), [one.name for one in settings.witnesses], clock
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        """Nothing, as above."""
+        return []
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """How many are behind, and the longest time by which one is."""
+        state, now = read_state(self._path), self._clock.now()
+        late = [state.get(name, Kept()).behind(now).total_seconds() for name in self._names]
+        yield GaugeMetricFamily(
+            "tre_audit_witnesses_behind",
+            "Places that lack a checkpoint of the log they should have by now.",
+            value=sum(seconds > 0 for seconds in late),
+        )
+        yield GaugeMetricFamily(
+            "tre_audit_witnesses_behind_seconds", "The longest time by which one of them is late.", value=max(late)
+        )
 
 
 def _filled(family: GaugeMetricFamily, counts: Mapping[str, int], states: Iterable[str]) -> GaugeMetricFamily:

@@ -53,6 +53,7 @@ from tre.portal.routes import (
     account_desk,
     applying,
     applying_data,
+    audit_log,
     certificates,
     conditions,
     datasets,
@@ -116,6 +117,7 @@ DESK_GROUPS: tuple[Any, ...] = (
     optouts,
     account_desk,
     operations,
+    audit_log,
     people,
 )
 """Groups of pages; one that has entries in the navigation names them in `NAVIGATION`."""

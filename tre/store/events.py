@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import Connection, Row, Select, String, func, select, type_coerce
+from sqlalchemy import ColumnElement, Connection, Row, Select, String, case, false, func, or_, select, type_coerce
 from sqlalchemy.dialects import sqlite
 
 from tre.domain.canonical import canonical_bytes
@@ -39,9 +39,15 @@ class StoredEvent(Record):
 
 
 class EventSearch(Record):
-    """What to look for; every given condition must hold. `before` is a number to page on with."""
+    """What to look for; every given condition must hold. `before` is a number to page on with.
+
+    `who` is an actor's name, with or without the issuer before it (`local:alice`).
+    """
 
     object: Line | None = None
+    objects: tuple[Line, ...] | None = None
+    kinds: tuple[Line, ...] = ()
+    who: Line | None = None
     kind: Line | None = None
     actor: Subject | None = None
     since: UtcTime | None = None
@@ -127,6 +133,12 @@ def search(connection: Connection, wanted: EventSearch) -> list[StoredEvent]:
     ):
         if value is not None:
             query = query.where(column == value)
+    if wanted.objects is not None:
+        query = query.where(audit_events.c.object.in_(wanted.objects))
+    if wanted.kinds:
+        query = query.where(audit_events.c.kind.in_(wanted.kinds))
+    if wanted.who is not None:
+        query = query.where(_concerns(connection, wanted.who))
     if wanted.since is not None:
         query = query.where(audit_events.c.at >= wanted.since)
     if wanted.until is not None:
@@ -140,6 +152,32 @@ def after(connection: Connection, number: int, limit: int = MAX_PAGE) -> list[St
     """Events with a higher number, oldest first: what `tail` follows."""
     query = _with_position().where(audit_events.c.number > number)
     return _stored(connection, query.order_by(audit_events.c.number).limit(limit))
+
+
+def _concerns(connection: Connection, who: str) -> ColumnElement[bool]:
+    """Whether an event is somebody's act, or a program says it of them (`person` in the detail)."""
+    issuer, identity = audit_events.c.actor_issuer, audit_events.c.actor_id
+    person = audit_events.c.detail["person"]
+    told_issuer, told = person["issuer"].as_string(), person["id"].as_string()
+    is_told = or_(told == who, told_issuer + ":" + told == who)
+    if connection.dialect.name == "sqlite":  # a row that somebody damaged must not hide the others
+        is_told = case((func.json_valid(type_coerce(audit_events.c.detail, String)) == 1, is_told), else_=false())
+    return or_(identity == who, issuer + ":" + identity == who, is_told)
+
+
+def signed_after(
+    connection: Connection, position: int, since: datetime | None = None, limit: int = MAX_PAGE
+) -> list[StoredEvent]:
+    """Events of the signed log after a position, in its order; with `since`, only those that happened then or later."""
+    query = _with_position().where(audit_leaves.c.position > position)
+    if since is not None:
+        query = query.where(audit_events.c.at >= since)
+    return _stored(connection, query.order_by(audit_leaves.c.position).limit(limit))
+
+
+def leaf_at(connection: Connection, position: int) -> bytes | None:
+    """The hash of the leaf at a position; `None` where the log does not reach it."""
+    return connection.execute(select(audit_leaves.c.leaf_hash).where(audit_leaves.c.position == position)).scalar()
 
 
 def of_object(connection: Connection, name: str) -> list[StoredEvent]:

@@ -50,6 +50,12 @@ def of_grant(connection: Connection, grant: str) -> list[StoredSlice]:
     return [StoredSlice.model_validate(dict(row._mapping)) for row in rows]
 
 
+def holders(connection: Connection, slice_id: str) -> list[str]:
+    """The grants that have or had a slice."""
+    query = select(grant_slices.c.grant).where(grant_slices.c.slice_id == slice_id).order_by(grant_slices.c.grant)
+    return list(connection.execute(query).scalars())
+
+
 def among(connection: Connection, span: Span) -> dict[str, list[StoredSlice]]:
     """Every slice of the grants in a span of names, by grant."""
     found: dict[str, list[StoredSlice]] = {}

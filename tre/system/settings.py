@@ -19,6 +19,7 @@ from tre.domain.model import Line, Record, as_line
 from tre.domain.quantities import is_amount
 from tre.system.mail_settings import MailSettings
 from tre.system.resources import read_record
+from tre.system.witness_settings import Witnesses
 
 SETTINGS_FILE = "tre.yaml"
 
@@ -287,6 +288,10 @@ class Settings(Record):
     """The mail server, where people are to be told by mail what waits for them. Default: none, since a launcher that
     was just set up knows no server, and letters that are kept for one that never comes would only grow old."""
 
+    witnesses: Witnesses = ()
+    """Places that keep checkpoints of the audit log. Default: none but the file `audit/last-checkpoint`, which lies
+    beside the record; where another place is, nobody but its keeper can say."""
+
     services: ServiceUids = ServiceUids()
     """Numeric users and groups of the services; used where root starts them."""
 
@@ -307,6 +312,13 @@ class Settings(Record):
         loopback = self.listen_address in {"127.0.0.1", "::1"}
         if not loopback and self.tls.certificate is None:
             msg = "listenAddress is not this machine's own (127.0.0.1 or ::1): tls.certificate and tls.key are needed"
+            raise ValueError(msg)
+        names = [place.name for place in self.witnesses]
+        if len(set(names)) < len(names):
+            msg = "each of witnesses needs a name of its own"
+            raise ValueError(msg)
+        if self.mail is None and any(place.mail for place in self.witnesses):
+            msg = "a witness is to get mail, and there is no section mail"
             raise ValueError(msg)
         if self.runtime == "kubernetes" and self.database_url is None:
             msg = "runtime says kubernetes, and there is no databaseUrl: programs of several machines share the record"

@@ -17,8 +17,10 @@ from typer.testing import CliRunner
 
 from tests.support.databases import Sqlite
 from tests.unit.audit.conftest import Log
+from tre.audit.checkpoint import parse
 from tre.audit.keys import PUBLIC_KEY_FILE, make_keys
 from tre.audit.lock import FileLock, lock_path
+from tre.audit.places import FilePlace
 from tre.audit.records import last_checkpoint
 from tre.audit.witness import FileWitness, witness_path
 from tre.cli.audit import app
@@ -228,3 +230,77 @@ def test_tail_follows_what_happens(here: Installed) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(10) != 0
     assert [item["event"]["id"] for item in seen] == [wanted.id, later.id]
+
+
+# Another key, and places elsewhere
+
+
+def test_the_key_is_changed_and_everybody_with_the_first_one_follows(here: Installed, tmp_path: Path) -> None:
+    first = tmp_path / "first.pub"
+    first.write_bytes((here.layout.keys / PUBLIC_KEY_FILE).read_bytes())
+    here.grow(3)
+    assert "From now on this key signs the log" in here.run("rotate-key")
+    found = json.loads(here.run("rotate-key", "--json"))
+    assert found["lost"] is False
+    assert (here.layout.keys / PUBLIC_KEY_FILE).read_text().splitlines()[0] == found["key"]
+    assert "Everything fits" in here.run("verify")
+    assert "Everything fits" in here.run("verify", "--key", str(first))
+    file = tmp_path / "log.jsonl"
+    here.run("export", str(file))
+    assert "Everything fits" in outside("verify", str(file), "--key", str(first))
+
+
+def test_the_key_is_not_changed_under_a_running_controller(here: Installed) -> None:
+    here.grow(3)
+    before = (here.layout.keys / PUBLIC_KEY_FILE).read_text()
+    lock = lock_path(here.layout.run)
+    lock.parent.mkdir(parents=True)
+    with FileLock(lock).hold():
+        assert "Conflict" in here.run("rotate-key", exit_code=1)
+    assert (here.layout.keys / PUBLIC_KEY_FILE).read_text() == before
+    here.run("rotate-key")
+
+
+def test_a_lost_key_is_told_as_a_break(here: Installed, tmp_path: Path) -> None:
+    first = tmp_path / "first.pub"
+    first.write_bytes((here.layout.keys / PUBLIC_KEY_FILE).read_bytes())
+    here.grow(3)
+    assert "StateForbids" in here.run("rotate-key", "--lost", exit_code=1)
+    (here.layout.keys / "audit-signing.key").unlink()
+    assert "SetupIncomplete" in here.run("rotate-key", exit_code=1)
+    assert "Nothing but your word" in here.run("rotate-key", "--lost")
+    text = here.run("verify")
+    assert "A break at 3" in text
+    assert "Everything fits" in text
+    faults = json.loads(here.run("verify", "--key", str(first), "--json", exit_code=1))["faults"]
+    assert [fault["looksLike"] for fault in faults] == ["foreign signature"] * len(faults)
+    assert "was lost" in faults[0]["message"]
+
+
+def test_on_a_cluster_the_key_is_a_secret(here: Installed) -> None:
+    settings = "base: tre.localhost\nruntime: kubernetes\ndatabaseUrl: postgresql:///nowhere\n"
+    (here.layout.root / "tre.yaml").write_text(settings)
+    assert "a Secret" in here.run("rotate-key", exit_code=1)
+
+
+def test_every_checkpoint_of_a_file_elsewhere_is_held_against_the_log(here: Installed, tmp_path: Path) -> None:
+    kept = tmp_path / "elsewhere" / "kept.jsonl"
+    kept.parent.mkdir()
+    (here.layout.root / "tre.yaml").write_text(f"witnesses: [{{name: volume, file: {kept}}}]\n")
+    for count in (3, 2):
+        here.grow(count)
+        with here.database.read() as connection:
+            row = last_checkpoint(connection)
+        assert row is not None
+        FilePlace(kept, here.keys).keep(parse(row.note))
+    here.run("verify")
+    here.run("verify", "--seen", str(kept))
+    here.tamper(
+        "DELETE FROM audit_leaves WHERE position > 2",
+        "DELETE FROM audit_checkpoints WHERE size > 3",
+        "DELETE FROM audit_events WHERE number > 3",
+    )
+    assert "truncated log" in here.run("verify", exit_code=1)
+    (here.layout.root / "tre.yaml").write_text("base: tre.localhost\n")
+    here.run("verify")
+    assert "truncated log" in here.run("verify", "--seen", str(kept), exit_code=1)

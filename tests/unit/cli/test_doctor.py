@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tre.audit.courier import state_path
 from tre.cli import doctor
 from tre.domain.errors import Reason, TREError
+from tre.system.files import write_json
 from tre.system.layout import Layout
 from tre.system.settings import Settings
 
@@ -47,3 +49,28 @@ def test_a_machine_that_cannot_isolate_is_bad(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(doctor, "check_usable", refuse)
     found = said(tmp_path)["sandbox"]
     assert (found.state, found.remedy) == ("bad", "Allow them.")
+
+
+def test_a_log_that_nobody_elsewhere_has_seen_is_weak(tmp_path: Path) -> None:
+    found = said(tmp_path)["witnesses of the log"]
+    assert found.state == "weak"
+    assert "tre.yaml" in found.remedy
+
+
+def test_each_place_that_lacks_a_checkpoint_is_told_of(tmp_path: Path) -> None:
+    elsewhere = Path("/dev/shm")  # another file system than the root's
+    places = [{"name": "volume", "file": elsewhere / "kept.jsonl"}, {"name": "near", "file": "kept.jsonl"}]
+    settings = Settings.model_validate({"witnesses": places[:1]})
+    layout = Layout(tmp_path)
+    assert "volume has nothing yet" in doctor._witnesses(layout, settings).detail
+    kept = {name: {"size": 3, "keptAt": "2026-11-01T10:00:00Z"} for name in ("volume", "near")}
+    state_path(tmp_path).parent.mkdir()
+    write_json(state_path(tmp_path), {"places": kept})
+    assert doctor._witnesses(layout, settings).state == "good"
+    both = Settings.model_validate({"witnesses": places})
+    assert "near lies on the same disk" in doctor._witnesses(layout, both).detail
+    kept["volume"] |= {"dueAt": "2026-11-01T11:00:00Z", "failures": 2, "trouble": "It is away."}
+    write_json(state_path(tmp_path), {"places": kept})
+    found = doctor._witnesses(layout, settings)
+    assert found.state == "weak"
+    assert "It is away." in found.detail

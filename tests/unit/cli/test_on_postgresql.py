@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.support.databases import Postgres, name_of
-from tre.audit.keys import PRIVATE_KEY_FILE
+from tre.audit.keys import PRIVATE_KEY_FILE, PUBLIC_KEY_FILE
 from tre.cli.main import app
 from tre.controller.__main__ import NOT_LEADING, Controller
 from tre.domain.errors import TREError
@@ -115,3 +115,30 @@ def test_an_address_with_a_name_or_a_secret_is_refused(address: str, words: str)
     with pytest.raises(ValueError, match=words):
         Settings(database_url=address)
     assert Settings(database_url="postgresql://db.example.org/tre?sslmode=verify-full").database_url is not None
+
+
+def test_the_logs_key_is_changed_by_whoever_leads_and_the_next_controller_goes_on(site: Site) -> None:
+    site.tre("init")
+    site.tre("user", "add", "alice", "--password-stdin", typed="a long enough password\n")
+    first = (site.layout.keys / PUBLIC_KEY_FILE).read_text()
+    leader = site.controller()
+    leader.leadership.step()
+    leader.sequence()
+    with mock.patch("tre.cli.audit_keys.LEASE_SECONDS", 0.2):
+        assert "Conflict" in site.tre("audit", "rotate-key", exit_code=1)
+    assert (site.layout.keys / PUBLIC_KEY_FILE).read_text() == first
+    leader.leadership.release()
+    leader.reconciler._feed.close()
+    leader.database.close()
+    told = json.loads(site.tre("audit", "rotate-key", "--json"))
+    assert told["earlier"] + "\n" == first
+    later = site.controller()
+    later.leadership.step()
+    site.tre("user", "add", "bob", "--password-stdin", typed="a long enough password\n")
+    later.sequence()
+    assert later.log_trouble is None
+    later.reconciler._feed.close()
+    later.database.close()
+    kept = site.layout.root / "first.pub"
+    kept.write_text(first)
+    assert json.loads(site.tre("audit", "verify", "--key", str(kept), "--json"))["ok"]

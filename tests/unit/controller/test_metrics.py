@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,13 +11,16 @@ from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 
 from tests.support.factories import ALICE
 from tests.unit.controller.conftest import World
-from tre.controller.metrics import RecordNumbers
+from tre.audit.courier import GRACE, state_path
+from tre.controller.metrics import RecordNumbers, WitnessNumbers
 from tre.domain.errors import Reason
 from tre.domain.letters.models import Letter
 from tre.domain.workspaces.states import Wanted, WorkspacePhase
 from tre.runtimes.protocol import RunPhase
 from tre.store import grants, letters
+from tre.system.files import write_json
 from tre.system.heartbeat import heartbeat_of
+from tre.system.settings import Settings
 
 
 def counted(name: str, **labels: str) -> float:
@@ -189,3 +193,16 @@ def test_a_checker_that_never_ran_and_one_that_just_did(world: World) -> None:
     found = in_record(world, "tre_checker_heard_seconds")
     assert found is not None
     assert found < 30
+
+
+def test_places_that_lack_a_checkpoint_are_counted(world: World, tmp_path: Path) -> None:
+    registry = CollectorRegistry()
+    settings = Settings.model_validate({"witnesses": [{"name": name, "file": f"/{name}"} for name in ("a", "b", "c")]})
+    registry.register(WitnessNumbers(tmp_path, settings, world.clock))
+    assert registry.get_sample_value("tre_audit_witnesses_behind") == 0
+    now = world.clock.now()
+    late = {"size": 3, "dueAt": (now - GRACE - timedelta(seconds=90)).isoformat()}
+    state_path(tmp_path).parent.mkdir()
+    write_json(state_path(tmp_path), {"places": {"a": {"size": 3}, "b": late, "gone": late}})
+    assert registry.get_sample_value("tre_audit_witnesses_behind") == 1
+    assert registry.get_sample_value("tre_audit_witnesses_behind_seconds") == 90

@@ -270,3 +270,30 @@ class TestSeen:
         before = airlock.request(export)
         await page_of(chris, f"{address(export)}?page=2")
         assert airlock.request(export) == before
+
+    async def test_the_first_look_at_a_file_stands_in_the_log(self, airlock: Airlock) -> None:
+        export, chris = await self.prepared(airlock), airlock.world.browser("chris")
+        await chris.get(f"{address(export)}?page=2", **{"Sec-Purpose": "prefetch;prerender"})
+        assert airlock.world.events("export.file-seen") == []
+        for page in (1, 2, 1):
+            await page_of(chris, f"{address(export)}?page={page}")
+        await page_of(chris, address(export, page="reviews"))
+        (event,) = airlock.world.events("export.file-seen")
+        assert (event.actor.id, event.object, event.detail["sha256"]) == ("chris", f"export/{export}", sha(TABLE))
+        assert "table.csv" not in str(event.detail), "names of files are people's words"
+        await page_of(airlock.world.browser("chloe"), address(export))
+        assert [event.actor.id for event in airlock.world.events("export.file-seen")] == ["chloe", "chris"]
+
+    async def test_the_authors_own_look_and_a_refused_one_do_not(self, airlock: Airlock) -> None:
+        export = await self.prepared(airlock)
+        await page_of(airlock.world.browser("alice"), address(export))
+        assert (await airlock.world.browser("eve").get(address(export))).status_code == 404
+        assert airlock.world.events("export.file-seen") == []
+
+    async def test_nobody_of_the_project_reads_who_looked(self, airlock: Airlock) -> None:
+        export = await self.prepared(airlock)
+        await page_of(airlock.world.browser("chris"), address(export))
+        for path in (f"/exports/{export}", "/grants/nccid-00123", "/exports"):
+            answer = await airlock.world.browser("alice").get(path)
+            assert "file-seen" not in answer.text
+            assert "chris" not in answer.text.lower()

@@ -12,6 +12,7 @@ import typer
 from tre.cli import common
 from tre.cli.bench import (
     airlock,
+    audit,
     backup,
     cluster,
     controller,
@@ -34,6 +35,7 @@ from tre.domain.errors import Reason, TREError
 
 BENCHES: dict[str, tuple[str, Callable[[], list[Figure]]]] = {
     "backup": ("a backup of a million events while others write, beside sqlite3 .backup", backup.bench),
+    "audit": ("the signed log: written in batches beside plain inserts, proofs, verifying a million", audit.bench),
     "start": ("click to a kernel that answers, beside plain jupyter lab", start.bench),
     "gate": ("headers judged, beside a loop over pydicom's headers; verdicts of known files", gate.bench),
     "gateway": ("what the only door costs, beside configurable-http-proxy", gateway.bench),

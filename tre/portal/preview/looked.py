@@ -7,7 +7,7 @@ page that the browser fetches ahead does not count.
 Does not guarantee: that it lasts: it lives in a cookie of the desk and in the form of the vote, and is gone with the
 session, or when hundreds of files were looked at since. Then a file is looked at again, or left to the checks.
 
-Nothing of it is written into the record: whoever looks changes nothing.
+How much was seen is not written into the record. That somebody looked at a file is (`tre.portal.preview.viewer`).
 """
 
 from __future__ import annotations

@@ -68,6 +68,7 @@ class Viewer:
         self._track = Track.of(showing.http, self._desk, self._who)
         key = looked.key_of(showing.request.id, self.file)
         kept = self._track.glance(key, self.leaves)
+        self._is_first = not kept.bits
         self.glance = kept.with_leaf(self._counts())
 
     def _bounded(self, asked: Asked) -> Asked:
@@ -182,11 +183,30 @@ class Viewer:
         return spans(self.looked.unseen)
 
     def remember(self, response: R) -> R:
-        """Let the browser keep what was seen."""
+        """Let the browser keep what was seen; the first look at a file in a session stands in the log.
+
+        Whoever brought the files is not noted: they had them before.
+        """
         if self.content is not None and self._counts() is not None:
+            if self._is_first and self._who.person.subject != self._showing.request.author:
+                self._note()
             lasts = self._who.session.expires_at - self._desk.clock.now()
             self._track.remember(response, self.glance, int(lasts.total_seconds()))
         return response
+
+    def _note(self) -> None:
+        """Put on record who looked at which bytes: nobody sees a file unnoticed, and nobody but operators reads it."""
+        request = self._showing.request
+        kind = "export" if isinstance(request, ExportRequest) else "import"
+        event = self._desk.event(
+            self._who.person.subject,
+            f"{kind}.file-seen",
+            f"{kind}/{request.id}",
+            grant=request.grant,
+            sha256=self.file.sha256,
+        )
+        with self._desk.database.change(event):
+            pass  # the look is all there is to keep
 
     def seen_by_form(self, carried: str) -> Looked:
         """What the cookie and a form together say was seen, this look aside."""

@@ -125,7 +125,7 @@ def _page(request: Request, desk: Desk, person: Person, export: str, fault: Faul
         chosen=chosen,
         policy=found.situation.policy.spec,
         release_at=_release_at(found),
-        key_line=public_key_line(desk),
+        key_lines=public_key_lines(desk),
         live={"label": label_of(view), "colour": colour_of(view), "steps": steps_of(view)},
         editing=view.request.phase is BlindPhase.AUTHOR,
         most=MOST_AT_ONCE,
@@ -155,12 +155,15 @@ def _release_at(found: export_actions.Found) -> Any:
     return confirmed.at + found.situation.release_delay if confirmed else None
 
 
-def public_key_line(desk: Portal) -> str:
-    """The public key that verifies releases, as one line; nothing where it cannot be read."""
+def public_key_lines(desk: Portal) -> list[str]:
+    """The public keys that verify releases, one line each, the newest first; none where they cannot be read.
+
+    A release of earlier may be signed by a key that has been followed by another.
+    """
     try:
-        return load_public(desk.layout.keys / PUBLIC_KEY_FILE)[0].line()
+        return [key.line() for key in load_public(desk.layout.keys / PUBLIC_KEY_FILE)]
     except TREError:
-        return ""
+        return []
 
 
 @router.get("/exports/{export}/events")

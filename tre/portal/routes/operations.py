@@ -119,25 +119,6 @@ def proofs(
     return render(request, "operate_proofs.html", rows=rows[:100], workspace=workspace)
 
 
-@router.get("/operate/audit")
-def audit(
-    request: Request,
-    desk: CurrentDesk,
-    who: CurrentVisitor,
-    about: Annotated[str, Query(alias="object", max_length=600)] = "",
-    kind: Annotated[str, Query(max_length=80)] = "",
-    before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
-) -> Response:
-    """The audit log, newest first; searched by object and kind, paged by number."""
-    permissions.check_operate(who.person)
-    wanted = events.EventSearch(object=about.strip() or None, kind=kind.strip() or None, before=before, limit=50)
-    with desk.database.read() as connection:
-        found = events.search(connection, wanted)
-    older = found[-1].number if len(found) == wanted.limit else None
-    values: dict[str, Any] = {"found": found, "about": about.strip(), "kind": kind.strip(), "older": older}
-    return render(request, "operate_audit.html", before=before, **values)
-
-
 @dataclass(frozen=True)
 class ServiceHealth:
     """What a service said of itself."""
