@@ -1,7 +1,7 @@
 """`tre committee decision|verify`: the signed records of what was decided, and what the public reads of them.
 
-Guarantees: verifying needs the file and a public key, and no installation; what is withheld from the public stays in the
-signed record.
+Guarantees: verifying needs the file and a public key, and no installation; what is withheld from the public stays in
+the signed record.
 """
 
 from __future__ import annotations
