@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
@@ -13,7 +14,9 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.support.databases import Postgres, name_of
+from tre.audit.checkpoint import SignedCheckpoint
 from tre.audit.keys import PRIVATE_KEY_FILE, PUBLIC_KEY_FILE
+from tre.audit.places import FilePlace, read_notes
 from tre.cli.main import app
 from tre.controller.__main__ import NOT_LEADING, Controller
 from tre.domain.errors import TREError
@@ -142,3 +145,33 @@ def test_the_logs_key_is_changed_by_whoever_leads_and_the_next_controller_goes_o
     kept = site.layout.root / "first.pub"
     kept.write_text(first)
     assert json.loads(site.tre("audit", "verify", "--key", str(kept), "--json"))["ok"]
+
+
+def test_whoever_leads_shows_checkpoints_to_places_elsewhere(site: Site, tmp_path: Path) -> None:
+    site.tre("init")
+    site.tre("user", "add", "alice", "--password-stdin", typed="a long enough password\n")
+    kept = tmp_path / "kept.jsonl"
+    with (site.layout.root / "tre.yaml").open("a") as file:
+        file.write(f"witnesses: [{{name: volume, file: {kept}}}]\n")
+    leader = site.controller()
+    shown = threading.Event()
+    real = FilePlace.keep
+
+    def keep(place: FilePlace, signed: SignedCheckpoint) -> None:
+        real(place, signed)
+        shown.set()
+
+    with mock.patch.object(FilePlace, "keep", keep), mock.patch("tre.audit.courier.LOOK_SECONDS", 0.01):
+        leader._show_checkpoints()
+        assert not shown.wait(0.2), "who does not lead shows nothing"
+        leader.leadership.step()
+        leader.sequence()
+        assert shown.wait(30)
+    leader.stop.set()
+    for thread in threading.enumerate():
+        if thread.name == "courier":
+            thread.join(30)
+    leader.reconciler._feed.close()
+    leader.database.close()
+    assert len(read_notes(kept.read_text())) == 1
+    assert json.loads(site.tre("audit", "verify", "--seen", str(kept), "--json"))["ok"]
