@@ -110,7 +110,7 @@ class Place:
         path = self.pages / "docs" / name
         if not path.is_file():
             return False
-        return not fragment or fragment in _anchors(path.read_text(encoding="utf-8"))
+        return not fragment or fragment in _anchors(path.read_text(encoding="utf-8", errors="replace"))
 
 
 def _anchors(text: str) -> set[str]:

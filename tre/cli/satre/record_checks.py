@@ -82,11 +82,8 @@ def _isolation_proven(place: Place) -> Found:
 
 def _proves(found: dict[str, Any]) -> bool:
     """Whether something was tried, all of it was closed, and each of it was open to the control."""
-    parts = [found] if "proven" in found else [part for part in found.values() if isinstance(part, dict)]
-    return bool(parts) and all(
-        part.get("proven") is True and part.get("provenItems") and not part.get("failed") and not part.get("unproven")
-        for part in parts
-    )
+    left_open = found.get("failed") or found.get("unproven")
+    return found.get("proven") is True and bool(found.get("provenItems")) and not left_open
 
 
 def _deaths_proven(place: Place) -> Found:

@@ -62,6 +62,15 @@ class Statement(Record):
         """Whether the launcher has anything to do with it."""
         return self.kind in {Kind.software, Kind.evidence}
 
+    @property
+    def most(self) -> int | None:
+        """The score that it can have at most, whatever the installation; `None` where it is not scored."""
+        if not self.is_scored:
+            return None
+        if self.checks:
+            return 1 if self.gap else 2
+        return 1 if self.documents else 0
+
     @model_validator(mode="after")
     def _fits(self) -> Statement:
         if self.is_scored and (self.why or not (self.checks or self.documents or self.gap)):
