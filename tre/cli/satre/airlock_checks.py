@@ -6,9 +6,7 @@ from collections import Counter
 
 from sqlalchemy import Connection, select
 
-from tre.airlock.policy import directories, load_policy
-from tre.cli.satre.place import Check, Found, Place, held, judged, nothing
-from tre.domain.exports.rules import AirlockPolicy
+from tre.cli.satre.place import Check, Found, Place, held, judged, nothing, policies
 from tre.domain.exports.severity import Severity
 from tre.domain.imports.states import ImportState
 from tre.store import imports
@@ -103,18 +101,13 @@ def _criteria_kept(place: Place) -> Found:
     return place.asked(look)
 
 
-def _policies(place: Place) -> dict[str, AirlockPolicy]:
-    names = sorted({"default", *(one.spec.export.policy for one in place.running)})
-    return {name: load_policy(name, directories(place.layout.root)) for name in names}
-
-
 def _policies_load(place: Place) -> Found:
-    found = _policies(place)
+    found = policies(place)
     return held(f"Every policy that a project names was read: {', '.join(found)}.")
 
 
 def _models_held_back(place: Place) -> Found:
-    found = _policies(place)
+    found = policies(place)
     lenient = [
         f"policy {name} lets models out that hold training data"
         for name, policy in found.items()

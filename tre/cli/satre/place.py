@@ -18,6 +18,8 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 import tre
+from tre.airlock.policy import directories, load_policy
+from tre.domain.exports.rules import AirlockPolicy
 from tre.domain.grants.models import GrantRecord
 from tre.domain.grants.states import ENDED_PHASES
 from tre.domain.model import as_line
@@ -117,6 +119,12 @@ def _anchors(text: str) -> set[str]:
     """The fragments that headings make."""
     heads = (line.lstrip("#").strip() for line in _FENCE.sub("", text).splitlines() if line.startswith("#"))
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def policies(place: Place) -> dict[str, AirlockPolicy]:
+    """The airlock policies in force: the default one, and those that running projects name. Raises `TREError`."""
+    names = sorted({"default", *(one.spec.export.policy for one in place.running)})
+    return {name: load_policy(name, directories(place.layout.root)) for name in names}
 
 
 class Check(NamedTuple):

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, or_, select
 
-from tre.cli.satre.place import Check, Found, Place, broken, held, judged, nothing
+from tre.cli.satre.place import Check, Found, Place, broken, held, judged, nothing, policies
 from tre.domain.grants.destruction import access_ended
 from tre.domain.grants.models import GrantRecord, MemberRole
 from tre.domain.grants.states import GrantPhase
@@ -190,7 +190,8 @@ def _accounts_personal(place: Place) -> Found:
 def _checkers_enough(place: Place) -> Found:
     def look(connection: Connection) -> Found:
         checkers = sum(Role.checker in roles for roles in _held_roles(connection).values())
-        due = max([2, *(one.spec.export.reviewers or 2 for one in place.running)])
+        asked = [one.spec.export.reviewers or 0 for one in place.running]
+        due = max(*(one.spec.review.minimum_reviewers for one in policies(place).values()), *asked, 0)
         if checkers < due:
             return broken(f"{checkers} people check outputs, and {due} are needed for one release.")
         return held(f"{checkers} people check outputs; each request says whose turn it is.")

@@ -488,6 +488,12 @@ def test_local_passwords_and_volumes_below_volumes(world: World) -> None:
     assert world.look("disks-encrypted").outcome is HELD
 
 
+def test_a_policy_may_ask_for_more_checkers(world: World) -> None:
+    both(account("alice", "checker"), account("bob", "checker"))(world)
+    policy(**{"minimumReviewers: 2": "minimumReviewers: 3"})(world)
+    assert world.look("checkers-enough") == (BROKEN, "2 people check outputs, and 3 are needed for one release.")
+
+
 def test_an_old_backup_is_none(world: World) -> None:
     world.say("record.backed-up")
     late = Place(world.layout, world.place.settings, world.database, NOON + timedelta(days=36), world.pages)
