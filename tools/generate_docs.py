@@ -28,6 +28,7 @@ from page import code, page, table
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+from satre_page import satre_page
 from slice_pages import slice_schema
 from states_page import states_page
 from typer.main import get_command
@@ -271,6 +272,7 @@ def metrics_page() -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "states.md": states_page,
+    "satre.md": satre_page,
     "reference/commands.md": commands_page,
     "reference/settings.md": settings_page,
     "reference/services.md": services_page,

@@ -46,6 +46,7 @@ COMMANDS = {
     "reopen": "tre.cli.backup:reopen",
     "cluster": "tre.cli.cluster:app",
     "source": "tre.cli.source:app",
+    "satre": "tre.cli.satre.command:app",
 }
 """Every command and the function or group that it is."""
 

@@ -57,6 +57,9 @@ def test_an_installation_is_made_and_its_commands_work_without_a_file(site: Site
     site.tre("user", "add", "alice", "--password-stdin", typed="a long enough password\n")
     assert [item["name"] for item in json.loads(site.tre("user", "list", "--json"))] == ["alice"]
     assert json.loads(site.tre("grant", "list", "--json")) == []
+    scored = site.tre("satre", "score", "--json", exit_code=1)  # the clipboard
+    assert len(json.loads(scored)["capabilities"]) == 35
+    assert "could not be looked at" not in scored
 
 
 def test_where_workspaces_are_pods_no_command_says_that_nothing_lives(site: Site) -> None:
