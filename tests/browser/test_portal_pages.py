@@ -190,12 +190,14 @@ ELSEWHERE = {
     "/operate/people", "/operate/people/{hub_name}", "/operate/organisation",
     "/public", "/public/{name}", "/public/new/{kind}", "/projects/{name}/outcomes", "/questions", "/questions/{name}",
     "/outcomes", "/incidents", "/complaints", "/consultations", "/consultations/{name}", "/consultations/{name}/thanks",
-    "/easy", "/glossary", "/declined",
+    "/easy", "/glossary", "/declined", "/conditions/{name}",
 }  # fmt: skip
-"""Pages that `test_portal_airlock`, `_applying`, `_data`, `_imports`, `_people`, `_plans`, `test_preview` and
-`test_public_account` look at, in every state."""
+"""Pages that `test_portal_airlock`, `_applying`, `_data`, `_imports`, `_papers`, `_people`, `_plans`, `test_preview`
+and `test_public_account` look at, in every state."""
 
-NO_PAGE = re.compile(r"/api/|/\.tre/|.*(\.json|\.zip|\.html|\.css|\.csv|\.xlsx|\.rss|\.txt|/events)$")
+NO_PAGE = re.compile(
+    r"/api/|/\.tre/|.*(\.json|\.zip|\.html|\.css|\.csv|\.xlsx|\.rss|\.txt|/events|/papers/\{sha256\})$"
+)
 """Addresses for programs, streams, downloads, and the way in."""
 
 
