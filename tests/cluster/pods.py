@@ -24,7 +24,7 @@ from tests.cluster.harness.running import Running
 from tre.cluster.client import KubernetesClient, connect
 from tre.cluster.protocol import ClusterError, Key, Kind
 from tre.domain import names
-from tre.domain.errors import Reason
+from tre.domain.errors import Reason, TREError
 from tre.domain.people import Subject
 from tre.domain.workspaces.models import Limits, Mount, MountKind, WorkspacePlan
 from tre.runtimes.kubernetes.control import Controls
@@ -150,6 +150,22 @@ class Pods:
         )
         found: list[dict[str, Any]] = json.loads(done.stdout)
         return found
+
+    def await_reachable(self, seconds: float = 40) -> None:
+        """Wait until every address that a control has to find answers again, as after its program was ended."""
+
+        def answers() -> bool:
+            controls = Controls(self.addresses, self.clock, self.attempt)
+            controls.try_now()
+            found = controls.fresh()
+            try:
+                assert found is not None
+                controls.check(found)
+            except TREError:
+                return False
+            return True
+
+        wait_until(answers, "every address of the control should answer", seconds, 0.5)
 
     def _enter(self) -> list[str]:
         return ["nsenter", f"--target={self.running.keeper.pid}", "--net", "--"]

@@ -238,6 +238,7 @@ def test_deleting_by_force_does_not_count_as_dead(free: Pods) -> None:
         wait_until(lambda: "report" in " ".join(free.runtime.verify_dead(plan).unproven), "the node is missed", 90, 0.5)
     finally:
         free.running.command("start", "kubelet")
+    free.await_reachable()
     free.await_dead(plan, 60)
     assert not free.running.processes_of(uid)
 
