@@ -11,6 +11,9 @@ log over to; checkpoints kept elsewhere must be beginnings of this log, each of 
 Written from the standards, sharing no line with the program that keeps the log: one cannot hide a mistake of the other.
 Signatures are checked by the package `cryptography` where it is installed, else by the arithmetic below.
 
+One file on purpose, and so longer than a module of the launcher may be: an auditor reads it from top to bottom, and
+copies it to a machine of their own.
+
 Does not guarantee: that the log did not go on after its last checkpoint, or that what an event says is true.
 
 Threat: whoever keeps the log, has its key, and writes it anew.

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jupyterhub.crypto import CryptKeeper  # before any thread asks the record: it brings in sqlalchemy.orm
 
 from tests.contract.hub_world import World, a_world, until
 from tests.contract.oidc_world import (
@@ -273,8 +274,6 @@ def test_tokens_are_kept_encrypted_and_one_that_was_refused_is_forgotten(whole: 
     first = until(kept, "the token is kept")
     assert b"refresh" not in first
     until(lambda: kept() != first, "each round spends a token and keeps its successor")
-    from jupyterhub.crypto import CryptKeeper
-
     key = bytes.fromhex((whole.hub.layout.keys / "hub-tokens-key").read_text().strip())
     state = CryptKeeper(keys=[key])._decrypt(kept())
     assert set(state) == {"subject", "refreshToken"}

@@ -63,6 +63,8 @@ class WorkspaceView:
     member: str
     notices: tuple[Notice, ...]
     grant_ends: datetime
+    project: str
+    """The title of its project."""
 
     @property
     def words(self) -> Words:
@@ -212,6 +214,7 @@ def _view_of(
         member=member,
         notices=told,
         grant_ends=effective_end(grant.spec).at,
+        project=grant.spec.project.title,
     )
 
 

@@ -23,7 +23,7 @@ from tre.portal.sessions import CurrentDesk, CurrentVisitor
 from tre.portal.site import NavigationItem
 from tre.portal.source_views import sources_health
 from tre.portal.views import workspace_views
-from tre.store import events, overview, workspaces
+from tre.store import events, workspaces
 from tre.store.events import StoredEvent
 from tre.store.listings import PAGE, WorkspaceSearch, find_workspaces
 from tre.system.figures import figures_of
@@ -55,10 +55,8 @@ def all_workspaces(
     with desk.database.read() as connection:
         listed = find_workspaces(connection, wanted)
         shown = workspaces.named(connection, listed.names)
-        known = overview.records(connection, sorted({item.grant for item in shown}))
         values: dict[str, Any] = {
             "views": workspace_views(desk, connection, who.person, shown),
-            "titles": {name: grant.spec.project.title for name, grant in known.items()},
             "alive": workspaces.count_alive(connection),
         }
     values |= {"listed": listed, "phases": list(WorkspacePhase), "wanted": wanted, "page_size": PAGE}
