@@ -23,7 +23,7 @@ import shutil
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from pinned import PIP, compile_all, install, is_usable, remove_unpinned
@@ -44,7 +44,8 @@ from shell import (
 TOOLS = CHECKOUT / "tools"
 REQUIREMENTS = CHECKOUT / "requirements"
 SERVICES = CHECKOUT / ".venv"
-SERVICE_PINS = (REQUIREMENTS / "services.txt", REQUIREMENTS / "dev.txt")
+RUN_PINS = (REQUIREMENTS / "services.txt",)
+SERVICE_PINS = (*RUN_PINS, REQUIREMENTS / "dev.txt")
 WORKSPACE = CHECKOUT / ".venv-workspace"
 WORKSPACE_PINS = (REQUIREMENTS / "workspace.txt",)
 WORKSPACE_CONFIGURATION = tuple(CHECKOUT / "images" / "workspace" / p for p in ("etc", "share"))
@@ -114,15 +115,25 @@ def require_venv_support() -> None:
         )
 
 
-def build_services() -> None:
-    """`.venv`: the services, the development tools, and this checkout in editable form."""
+def make_environment(wheels: Path | None) -> None:
+    """An empty `.venv` with pip: the interpreter's own, or the one among the wheels."""
+    remove(SERVICES)
+    if wheels is None:
+        require_venv_support()
+        run([sys.executable, "-m", "venv", SERVICES], "making .venv")
+        return
+    run([sys.executable, "-m", "venv", "--without-pip", SERVICES], "making .venv")
+    (pip,) = wheels.glob("pip-*.whl")
+    run([SERVICES / "bin" / "python", pip / "pip", *PIP[2:], "install", "--no-deps", "pip"], "installing pip")
+
+
+def build_services(pins: Sequence[Path], wheels: Path | None = None) -> None:
+    """`.venv`: the services, the development tools where they are asked for, and this checkout in editable form."""
     python = SERVICES / "bin" / "python"
     if not is_usable(python):
-        require_venv_support()
-        remove(SERVICES)
-        run([sys.executable, "-m", "venv", SERVICES], "making .venv")
-    install([str(python), *PIP], SERVICE_PINS)
-    remove_unpinned(python, SERVICE_PINS)
+        make_environment(wheels)
+    install([str(python), *PIP], pins)
+    remove_unpinned(python, pins)
     editable = ["install", "--no-deps", "--no-build-isolation", "--no-index", "--editable"]
     run([python, *PIP, *editable, CHECKOUT], "installing the checkout itself")
     run([python, *PIP, "check"], "checking that the packages fit together")
@@ -193,12 +204,25 @@ def provide_programs(quiet: bool) -> None:
         say(f"  apt-get install {package}")
 
 
+def build_workspace_once() -> bool:
+    """The workspace environment, unless it was built from just this; returns whether it was made anew."""
+    wanted = fingerprint((*WORKSPACE_PINS, *WORKSPACE_CONFIGURATION, *WORKSPACE_MODULES))
+    return build("workspace environment", WORKSPACE, wanted, build_workspace)
+
+
+def build_from_wheels(wheels: Path) -> bool:
+    """What an installation runs on and nothing else, from a folder of wheels and without any network."""
+    os.environ |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PIP_CONFIG_FILE": os.devnull}
+    wanted = fingerprint(RUN_PINS, package_definition())
+    changed = build("services", SERVICES, wanted, lambda: build_services(RUN_PINS, wheels))
+    return build_workspace_once() or changed
+
+
 def build_everything(quiet: bool) -> bool:
     """Builds what is missing or out of date; returns whether a Python environment changed."""
     services = fingerprint(SERVICE_PINS, package_definition())
-    workspace = fingerprint((*WORKSPACE_PINS, *WORKSPACE_CONFIGURATION, *WORKSPACE_MODULES))
-    changed = build("services and tools", SERVICES, services, build_services)
-    changed |= build("workspace environment", WORKSPACE, workspace, build_workspace)
+    changed = build("services and tools", SERVICES, services, lambda: build_services(SERVICE_PINS))
+    changed |= build_workspace_once()
     provide_test_services(quiet)
     provide_programs(quiet)
     return changed
@@ -208,13 +232,15 @@ def main() -> int:
     """Sets the checkout up, one run at a time; returns the exit code."""
     parser = argparse.ArgumentParser(description="Builds the environments of this checkout.")
     parser.add_argument("--quiet", action="store_true", help="say nothing if nothing was done")
-    quiet = parser.parse_args().quiet
+    parser.add_argument("--wheels", type=Path, help="build what an installation runs on, from these wheels alone")
+    given = parser.parse_args()
+    quiet = given.quiet
     os.umask(0o022)
     begun = time.monotonic()
     try:
         with (CHECKOUT / ".setup.lock").open("w", encoding="ascii") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            changed = build_everything(quiet)
+            changed = build_from_wheels(given.wheels.resolve()) if given.wheels else build_everything(quiet)
     except (SetupError, OSError) as error:
         print(f"make setup: {error}", file=sys.stderr)
         return 1

@@ -6,7 +6,7 @@ from right to left, which would stand in the wrong order.
 
 Does not guarantee: kerning and ligatures; a letter is as wide as the font says.
 
-Source of the fonts: DejaVu Sans 2.37, unchanged; its licence lies beside it.
+Source of the fonts: DejaVu Sans 2.35, unchanged; its licence lies beside it.
 """
 
 from __future__ import annotations
