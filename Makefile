@@ -20,6 +20,9 @@ EACH ?= 4
 SHOTS_ARGS ?=
 # Catalogues of a site's own languages, for `make words` (docs/translating.md).
 PO ?=
+# Where `make offline` puts its folder, and the database that `make vulnerabilities` asks (the public one by default).
+TO ?= dist/offline
+OSV_URL ?=
 # How much of a cluster the tests start: api (no root needed), node, or the best that this machine can run.
 TIER ?= best
 # Hash-pinned wheels for CPython 3.11 and later on any Linux; nothing of this machine's package sources gets in.
@@ -28,7 +31,7 @@ COMPILE_PINS := env -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS -u PI
 	--generate-hashes --only-binary :all: --no-emit-index-url --no-emit-find-links --no-annotate \
 	--override without.txt --custom-compile-command 'make pins' $(PINS_ARGS)
 
-.PHONY: help setup demo test cluster cluster-down test-cluster check fix soak corpus docs words screenshots pins clean python ready
+.PHONY: offline wheel bill licences vulnerabilities help setup demo test cluster cluster-down test-cluster check fix soak corpus docs words screenshots pins clean python ready
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -90,6 +93,27 @@ screenshots: ready ## Take a picture of every page into SHOTS=screenshots (SHOTS
 pins: ready ## Compile requirements/*.txt anew from *.in (PINS_ARGS=--upgrade for newer versions)
 	@cd requirements && for name in services workspace dev corpus; do \
 		echo "pinning $$name" && $(COMPILE_PINS) --output-file "$$name.txt" "$$name.in"; done
+
+licences: ready ## Bring requirements/licences.toml up to date, and say what a person must read
+	@$(BIN)/python tools/licences.py
+
+bill: ready ## Write the bills of materials (CycloneDX) of both environments into dist/
+	@mkdir -p dist
+	@$(BIN)/python tools/bill_of_materials.py tre-launcher-services .venv --pins requirements/services.txt --package tre \
+		> dist/bill-of-materials-services.json
+	@$(BIN)/python tools/bill_of_materials.py tre-launcher-workspace .venv-workspace --pins requirements/workspace.txt \
+		> dist/bill-of-materials-workspace.json
+	@ls dist/bill-of-materials-*.json
+
+vulnerabilities: ready ## Ask a database of known weaknesses about every pin (OSV_URL=... for one of your own)
+	@$(BIN)/python tools/vulnerabilities.py $(OSV_URL)
+
+wheel: ready ## Build the package into dist/; the same files give the same bytes anywhere
+	@$(BIN)/python -m hatchling build --target wheel --directory dist
+	@sha256sum dist/*.whl
+
+offline: ready ## Put all that an installation needs into the folder TO=dist/offline, for a machine without a network
+	@$(BIN)/python tools/offline.py $(TO)
 
 clean: ## Remove everything that was built
 	@chmod -R u+w .venv .venv-workspace .venv-corpus 2>/dev/null || true

@@ -2,10 +2,10 @@
 
     .venv/bin/python tools/licences.py [--check]
 
-Guarantees: each package that services.txt or workspace.txt pins has its licence in the list, as an SPDX expression; each
-licence named is one that is accepted, or the package is one for which a reason is written down; what the packages that
-are installed here say of themselves is what the list says. With `--check` nothing is written, and each difference is
-named. Packages that only another platform installs keep what was read where they were installed.
+Guarantees: each package that services.txt or workspace.txt pins has its licence in the list, as an SPDX expression;
+each licence named is one that is accepted, or the package is one for which a reason is written down; what the packages
+that are installed here say of themselves is what the list says. With `--check` nothing is written, and each difference
+is named. Packages that only another platform installs keep what was read where they were installed.
 
 Does not guarantee: that a package says the truth of itself; nor is it legal advice.
 
@@ -35,7 +35,7 @@ class Licences(NamedTuple):
 
     accepted: tuple[str, ...]
     reasons: dict[str, str]
-    """Packages whose licence is not among the accepted ones, or which do not say theirs: why they are here all the same."""
+    """Packages whose licence is not accepted, or which do not say theirs: why they are here all the same."""
     packages: dict[str, str]
 
     @classmethod
@@ -50,8 +50,8 @@ class Licences(NamedTuple):
         reasons = "\n".join(f'"{name}" = "{why}"' for name, why in sorted(self.reasons.items()))
         packages = "\n".join(f'"{name}" = "{one}"' for name, one in sorted(self.packages.items()))
         return (
-            "# Licences of what is installed beside our own code (Apache-2.0). tools/licences.py writes `packages`; people\n"
-            "# write the rest: which terms are accepted, and why a package is here that comes under others.\n"
+            "# Licences of what is installed beside our own code (Apache-2.0). tools/licences.py writes `packages`;\n"
+            "# people write the rest: which terms are accepted, and why a package is here that comes under others.\n"
             f"accepted = [\n{quoted},\n]\n\n[reasons]\n{reasons}\n\n[packages]\n{packages}\n"
         )
 

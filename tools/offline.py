@@ -32,8 +32,8 @@ from shell import CHECKOUT, SetupError, run, say
 
 PARTS = (
     "CHANGELOG.md", "LICENSE", "README.md", "docs", "examples", "images/workspace", "monitoring", "policies",
-    "pyproject.toml", "requirements", "tools/bill_of_materials.py", "tools/pinned.py", "tools/setup.py", "tools/shell.py",
-    "tre", "verifier",
+    "pyproject.toml", "requirements", "tools/bill_of_materials.py", "tools/pinned.py", "tools/setup.py",
+    "tools/shell.py", "tre", "verifier",
 )  # fmt: skip
 """What of the checkout an installation uses."""
 
@@ -124,7 +124,7 @@ def make(to: Path) -> str:
         describe(half, commit)
         digest = sum_up(half)
         half.chmod(0o755)
-        os.rename(half, to)
+        half.rename(to)
     finally:
         shutil.rmtree(half, ignore_errors=True)
     return digest
