@@ -21,7 +21,6 @@ import platform
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import tomllib
 from pathlib import Path
@@ -56,12 +55,13 @@ def copy_program(to: Path) -> str:
     commit = run(["git", "rev-parse", "HEAD"], "asking git for the commit").strip()
     if run(["git", "status", "--porcelain", "--", *PARTS, INSTALLER], "asking git for changes").strip():
         raise SetupError("There are changes that are not committed. Commit them: the folder is to be of one commit.")
-    with tempfile.TemporaryFile() as packed:
-        command = ["git", "archive", "--format=tar", commit, "--", *PARTS, INSTALLER]
-        subprocess.run(command, cwd=CHECKOUT, stdout=packed, check=True)
-        packed.seek(0)
-        with tarfile.open(fileobj=packed) as archive:
-            archive.extractall(to, filter="data")
+    to.mkdir(parents=True)
+    packed = to / "program.tar"
+    run(
+        ["git", "archive", "--format=tar", f"--output={packed}", commit, "--", *PARTS, INSTALLER], "packing the program"
+    )
+    run(["tar", "--extract", "--no-same-owner", f"--file={packed}", f"--directory={to}"], "unpacking the program")
+    packed.unlink()
     return commit
 
 
