@@ -116,7 +116,7 @@ offline: ready ## Put all that an installation needs into the folder TO=dist/off
 	@$(BIN)/python tools/offline.py $(TO)
 
 clean: ## Remove everything that was built
-	@chmod -R u+w .venv .venv-workspace .venv-corpus 2>/dev/null || true
-	@rm -rf .venv .venv-workspace .venv-corpus .setup.lock tests/node/node_modules dist htmlcov .coverage .coverage.* \
+	@chmod -R u+w .venv .venv-workspace* .venv-corpus 2>/dev/null || true
+	@rm -rf .venv .venv-workspace* .venv-corpus .setup.lock tests/node/node_modules dist htmlcov .coverage .coverage.* \
 		.mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	@find tre tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

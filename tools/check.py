@@ -32,6 +32,7 @@ CHECKS: dict[str, list[str]] = {
     "dangerous calls (bandit)": [str(BIN / "bandit"), "-q", "-r", "-c", "pyproject.toml", "tre"],
     "branches of tre/domain": [str(BIN / "python"), str(CHECKOUT / "tools" / "check_branches.py")],
     "sizes": [sys.executable, str(CHECKOUT / "tools" / "check_sizes.py")],
+    "licences": [str(BIN / "python"), str(CHECKOUT / "tools" / "licences.py"), "--check"],
     "leaks": [sys.executable, str(CHECKOUT / "tools" / "check_leaks.py")],
     "texts of the public pages": [str(BIN / "python"), str(CHECKOUT / "tools" / "words.py"), "--check"],
     "generated pages of docs/": [sys.executable, str(CHECKOUT / "tools" / "generate_docs.py"), "--check"],

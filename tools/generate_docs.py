@@ -23,6 +23,7 @@ from typing import Any, get_args
 from airlock_pages import checks_page, policy_schema
 from duties_page import duties_page
 from gate_pages import gate_page
+from licences_page import licences_page
 from measures import measures
 from page import code, page, table
 from pydantic import BaseModel
@@ -281,6 +282,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/checks.md": checks_page,
     "reference/gate.md": gate_page,
     "reference/duties.md": duties_page,
+    "reference/licences.md": licences_page,
     "reference/airlock-policy.schema.json": policy_schema,
     "reference/slice.schema.json": slice_schema,
 }

@@ -9,8 +9,8 @@ operating system and serve tests, single checks and comparisons; where they are 
 to type and goes on.
 
 Threat it answers: a workspace environment that one researcher could change for the next. It is made
-anew at each change, belongs to whoever set up the checkout, and can be written by nobody: what its
-pip installs goes into the home of whoever typed it.
+anew at each change, beside the one that running workspaces keep until they end, belongs to whoever set
+up the checkout, and can be written by nobody: what its pip installs goes into the home of whoever typed it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ from shell import (
     SetupError,
     apt_install,
     close_for_writing,
-    make_writable,
     open_for_reading,
     remove,
     run,
@@ -86,21 +85,26 @@ def package_definition() -> str:
 
 def build(label: str, folder: Path, wanted: str, steps: Callable[[], None]) -> bool:
     """Runs the steps unless the folder was built from this fingerprint; returns whether it did."""
-    stamp = folder / STAMP
-    if stamp.is_file() and stamp.read_text(encoding="ascii") == wanted:
+    if is_built(folder, wanted):
         return False
+    (folder / STAMP).unlink(missing_ok=True)
+    tell(label, folder, steps)
+    (folder / STAMP).write_text(wanted, encoding="ascii")
+    return True
+
+
+def is_built(folder: Path, wanted: str) -> bool:
+    """Whether the folder was built from this fingerprint."""
+    stamp = folder / STAMP
+    return stamp.is_file() and stamp.read_text(encoding="ascii") == wanted
+
+
+def tell(label: str, folder: Path, steps: Callable[[], None]) -> None:
+    """Runs the steps, and says so before and after."""
     say(f"{label}: building {folder.relative_to(CHECKOUT)}")
     begun = time.monotonic()
-    if folder.exists():
-        make_writable(folder)
-        stamp.unlink(missing_ok=True)
     steps()
-    mode = folder.stat().st_mode
-    folder.chmod(mode | 0o200)
-    stamp.write_text(wanted, encoding="ascii")
-    folder.chmod(mode)
     say(f"{label}: built in {time.monotonic() - begun:.1f} s")
-    return True
 
 
 def require_venv_support() -> None:
@@ -141,26 +145,62 @@ def build_services(pins: Sequence[Path], wheels: Path | None = None) -> None:
     open_for_reading(SERVICES)
 
 
-def build_workspace() -> None:
-    """`.venv-workspace`: what every workspace mounts read-only."""
-    python = WORKSPACE / "bin" / "python"
+def build_workspace(wanted: str) -> None:
+    """`.venv-workspace`: what every workspace mounts read-only; made beside the old one, which those that run keep."""
+    new = WORKSPACE.with_name(f"{WORKSPACE.name}.new")
+    remove(new)
+    furnish_workspace(new)
+    (new / STAMP).write_text(wanted, encoding="ascii")
+    close_for_writing(new)
+    if WORKSPACE.exists():
+        WORKSPACE.rename(WORKSPACE.with_name(f"{WORKSPACE.name}.old-{time.time_ns()}"))
+    new.rename(WORKSPACE)
+
+
+def furnish_workspace(folder: Path) -> None:
+    """Everything in it."""
+    python = folder / "bin" / "python"
     outer_pip = [str(SERVICES / "bin" / "python"), *PIP, "--python", str(python)]
-    remove(WORKSPACE)
-    run([sys.executable, "-m", "venv", "--without-pip", WORKSPACE], "making .venv-workspace")
+    run([sys.executable, "-m", "venv", "--without-pip", folder], "making .venv-workspace")
     install(outer_pip, WORKSPACE_PINS)
     run([*outer_pip, "check"], "checking that the packages fit together")
     for part in WORKSPACE_CONFIGURATION:
-        shutil.copytree(part, WORKSPACE / part.name, dirs_exist_ok=True)
-    make_movable(WORKSPACE / "bin")
-    (packages,) = WORKSPACE.glob("lib/python3*/site-packages")
+        shutil.copytree(part, folder / part.name, dirs_exist_ok=True)
+    make_movable(folder / "bin")
+    (packages,) = folder.glob("lib/python3*/site-packages")
     for module in WORKSPACE_MODULES:
         shutil.copyfile(module, packages / module.name)
     # Nobody can change the sources afterwards, so byte-code need not be compared with them. Unlike
     # time stamps, hashes survive copying into an image, where changed times would make every start
     # compile in vain.
-    compile_all(python, WORKSPACE, "unchecked-hash")
-    open_for_reading(WORKSPACE)
-    close_for_writing(WORKSPACE)
+    compile_all(python, folder, "unchecked-hash")
+    open_for_reading(folder)
+
+
+def remove_unused_workspaces() -> None:
+    """Old environments that no running workspace has mounted; without root nobody can tell, so they stay."""
+    left = sorted(WORKSPACE.parent.glob(f"{WORKSPACE.name}.old-*"))
+    if not left:
+        return
+    mounted = mounted_somewhere()
+    for folder in left:
+        if mounted is not None and folder.name not in mounted:
+            remove(folder)
+        else:
+            say(f"workspace environment: {folder.name} stays for the workspaces that began with it")
+
+
+def mounted_somewhere() -> str | None:
+    """What every process of the machine has mounted; None where this user may not look at all of them."""
+    found = []
+    for table in Path("/proc").glob("[0-9]*/mountinfo"):
+        try:
+            found.append(table.read_text(encoding="utf-8", errors="replace"))
+        except PermissionError:
+            return None
+        except OSError:  # it ended meanwhile, and has nothing mounted any more
+            continue
+    return "".join(found)
 
 
 def make_movable(programs: Path) -> None:
@@ -207,7 +247,11 @@ def provide_programs(quiet: bool) -> None:
 def build_workspace_once() -> bool:
     """The workspace environment, unless it was built from just this; returns whether it was made anew."""
     wanted = fingerprint((*WORKSPACE_PINS, *WORKSPACE_CONFIGURATION, *WORKSPACE_MODULES))
-    return build("workspace environment", WORKSPACE, wanted, build_workspace)
+    changed = not is_built(WORKSPACE, wanted)
+    if changed:
+        tell("workspace environment", WORKSPACE, lambda: build_workspace(wanted))
+    remove_unused_workspaces()
+    return changed
 
 
 def build_from_wheels(wheels: Path) -> bool:
