@@ -17,6 +17,7 @@ from typing import Any
 from tre.domain.clock import Clock
 from tre.domain.errors import Reason, TREError
 from tre.domain.events import Event, program
+from tre.domain.workspaces.admission import Room
 from tre.runtimes.protocol import Runtime
 from tre.sources.verified import VerifiedEvidence
 from tre.store.database import Database, new_id
@@ -46,6 +47,8 @@ class Context:
     """Has made, beside, what a grant's runs live among; a start makes what is missing in any case."""
     clear_grant: Callable[[str], bool] = lambda _grant: True
     """Removes what a runtime keeps for a grant whose runs are all dead; says whether nothing is left."""
+    room: Room = field(default_factory=Room)
+    """What workspaces may reserve together; by default nothing is counted."""
     verified: VerifiedEvidence = field(default_factory=VerifiedEvidence)
     """What was found signed, by whoever looked first."""
 

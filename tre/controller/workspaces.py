@@ -16,6 +16,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from tre.controller import statements
+from tre.controller.admission import Admission
 from tre.controller.context import Context
 from tre.controller.metrics import (
     ENDING_SECONDS,
@@ -64,10 +65,12 @@ class WorkspaceReconciler:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self.admission = Admission(context)
         self._plans = PlanMaker(context)
         self._stale = StaleReaders(context)
         self._handlers = {
             WorkspacePhase.Stopped: self._stopped,
+            WorkspacePhase.Queued: self._stopped,
             WorkspacePhase.Refused: self._stopped,
             WorkspacePhase.Starting: self._starting,
             WorkspacePhase.Running: self._running,
@@ -106,11 +109,15 @@ class WorkspaceReconciler:
     ) -> datetime | None:
         del run  # runs that nobody asked for are the sweep's
         if workspace.wanted is Wanted.Stopped:
+            if workspace.phase is WorkspacePhase.Queued:
+                self.admission.leave(workspace)
             return None
         if not verdict:
             return self._refuse(workspace, verdict.reason, "")
         try:
             self._context.check_granting()
+            if not self.admission.admits(workspace, grant):
+                return self.admission.enter(workspace)
             plan = self._plans.make(workspace, grant, verdict)
         except TREError as error:
             return self._refuse(workspace, error.reason, str(error))

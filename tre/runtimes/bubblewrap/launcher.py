@@ -47,12 +47,13 @@ ASKED = Counter("tre_launcher_asked", "Requests of the controller that were answ
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a plan may name: directories by kind of mount, and numeric identities."""
+    """What a plan may name: directories by kind of mount, numeric identities, and devices."""
 
     directories: dict[MountKind, Path]
     uids: UidRange
     groups: UidRange
     one_user: bool
+    devices: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, layout: Layout, settings: Settings) -> Bounds:
@@ -68,6 +69,7 @@ class Bounds:
             uids=settings.workspace_uids,
             groups=settings.data_groups,
             one_user=os.geteuid() != 0,
+            devices=frozenset((*settings.gpu.devices, *settings.gpu.common)),
         )
 
     def check(self, plan: WorkspacePlan) -> None:
@@ -76,6 +78,8 @@ class Bounds:
             source = Path(mount.source)
             if source.parent != self.directories[mount.kind] or source.is_symlink():
                 raise TREError(Reason.NotPermitted, f"A plan may not mount {source} as {mount.kind}.")
+        if not self.devices.issuperset(plan.devices):
+            raise TREError(Reason.NotPermitted, "A plan names a device that is not set aside for workspaces.")
         if self.one_user:
             self._check_one_user(plan)
         elif not self.uids.first <= plan.uid <= self.uids.last:
