@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from tre.controller.idling import Activity
 from tre.domain.clock import Clock
 from tre.domain.errors import Reason, TREError
 from tre.domain.events import Event, program
@@ -49,6 +50,8 @@ class Context:
     """Removes what a runtime keeps for a grant whose runs are all dead; says whether nothing is left."""
     room: Room = field(default_factory=Room)
     """What workspaces may reserve together; by default nothing is counted."""
+    activity: Activity = field(default_factory=Activity)
+    """What gateways saw happen in each run."""
     verified: VerifiedEvidence = field(default_factory=VerifiedEvidence)
     """What was found signed, by whoever looked first."""
 

@@ -64,6 +64,7 @@ class PlanMaker:
             limits=limits,
             budgets=_budgets(grant),
             profile=grant.spec.workspace.profile,
+            idle_minutes=self._context.settings.profiles[grant.spec.workspace.profile].idle_stop_minutes,
             end=end,
             cap_seconds=max(1, int((end - now).total_seconds())),
         )

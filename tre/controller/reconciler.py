@@ -320,7 +320,8 @@ class Reconciler:
             grant = None if workspace is None else grants.get(connection, workspace.grant)
         if workspace is not None and grant is not None:
             run = self._runs.get(workspace.plan.identity) if workspace.plan else None
-            self._context.publish({"type": "route", "record": route_of(workspace, grant, run).as_plain()})
+            idle_end = self._workspaces.idling.ends_at(workspace)
+            self._context.publish({"type": "route", "record": route_of(workspace, grant, run, idle_end).as_plain()})
             if workspace.phase not in ALIVE_PHASES and again is None and run is not None:
                 self._tapped.set()  # its traces are gone now: look at the runs again
         return again

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from collections.abc import Iterator
 
 import pytest
 
+from tests.support.databases import Sqlite
 from tests.support.factories import ALICE, BOB, EVE, access_grant, suspension
 from tests.unit.controller.conftest import World
 from tre.controller.reconciler import Reconciler
@@ -23,6 +25,14 @@ from tre.system.settings import Settings
 GIB = 2**30
 OTHER = "nccid-00777"
 CAROL = Subject(issuer="local", id="carol")
+
+
+@pytest.fixture
+def backend() -> Iterator[Sqlite]:
+    """One database: what differs between the two is tried in tests/unit/store."""
+    made = Sqlite()
+    yield made
+    made.close()
 
 
 def narrow(world: World, gib: int | None = 4, **settings: object) -> None:

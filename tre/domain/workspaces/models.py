@@ -88,7 +88,8 @@ class WorkspacePlan(Record):
     `instance` counts the runs of a workspace from 1: what is left of an older run can never be taken for this one.
     `end` is wall-clock time; `cap_seconds` bounds the run on the boot-time clock, so that setting the wall clock
     back gains nothing. `uid` is used by this workspace alone, until its certificate of destruction. `devices` are those
-    of this machine that it may use, its GPUs: nobody else's for as long as the run lives.
+    of this machine that it may use, its GPUs: nobody else's for as long as the run lives. `idle_minutes` is for how
+    long nothing may happen in it; the controller ends it then.
     """
 
     workspace: Annotated[Line, Field(pattern=r"^w-[a-z2-7]{12}$")]
@@ -102,6 +103,7 @@ class WorkspacePlan(Record):
     limits: Limits = Limits()
     budgets: HourlyBudgets = HourlyBudgets()
     profile: Line = "small"
+    idle_minutes: Annotated[int, Field(ge=1)] | None = None
     end: UtcTime
     cap_seconds: Annotated[int, Field(ge=1)]
 
