@@ -82,6 +82,7 @@ def test_an_unknown_workspace_is_named(database: Database) -> None:
 
 WAYS: dict[WorkspacePhase, list[WorkspacePhase]] = {
     P.Stopped: [],
+    P.Queued: [P.Queued],
     P.Refused: [P.Refused],
     P.Starting: [P.Starting],
     P.Running: [P.Starting, P.Running],

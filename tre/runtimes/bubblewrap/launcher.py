@@ -78,14 +78,18 @@ class Bounds:
             source = Path(mount.source)
             if source.parent != self.directories[mount.kind] or source.is_symlink():
                 raise TREError(Reason.NotPermitted, f"A plan may not mount {source} as {mount.kind}.")
-        if not self.devices.issuperset(plan.devices):
-            raise TREError(Reason.NotPermitted, "A plan names a device that is not set aside for workspaces.")
         if self.one_user:
             self._check_one_user(plan)
         elif not self.uids.first <= plan.uid <= self.uids.last:
             raise TREError(Reason.NotPermitted, f"User {plan.uid} is not set aside for workspaces.")
         if not all(self.groups.first <= group <= self.groups.last for group in plan.data_groups):
             raise TREError(Reason.NotPermitted, "A plan names a group that is not set aside for datasets.")
+
+    def check_devices(self, plan: WorkspacePlan) -> None:
+        """Raise `TREError(NotPermitted)` unless each device is set aside now: asked of a start, not of an ending, for
+        one that was set aside when its run began may not be any more."""
+        if not self.devices.issuperset(plan.devices):
+            raise TREError(Reason.NotPermitted, "A plan names a device that is not set aside for workspaces.")
 
     def _check_one_user(self, plan: WorkspacePlan) -> None:
         if plan.uid != os.geteuid():
@@ -148,6 +152,7 @@ class Launcher:
         """Fork a supervisor for a plan; a run that exists already is left as it is."""
         plan = parse_record(WorkspacePlan, asked["plan"], source="plan")
         self.bounds.check(plan)
+        self.bounds.check_devices(plan)
         hold = take_hold(make_directory(self.machine.run / "workspaces" / plan.identity, 0o711))
         if hold is None:
             return {"started": False}
