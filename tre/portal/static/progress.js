@@ -9,10 +9,13 @@
   var queue = place.querySelector("[data-live-queue]");
   var source = new EventSource(place.dataset.live);
   function wait(lines) {
+    var stop = place.querySelector("[data-live-stop]");
     var head = queue.querySelector("[data-live-place]");
-    var starting = place.querySelector("[data-live-starting]");
     queue.hidden = !lines;
-    if (starting) { starting.hidden = Boolean(lines); }
+    if (stop) { stop.textContent = lines ? "Leave the queue" : "Stop the start"; }
+    place.querySelectorAll("[data-live-starting], [data-live-steps]").forEach(function (part) {
+      part.hidden = Boolean(lines);
+    });
     if (!lines) { return; }
     if (said && head.textContent !== lines[0]) { said.textContent = lines[0]; }
     head.textContent = lines[0];
