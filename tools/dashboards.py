@@ -51,6 +51,7 @@ OVERVIEW = (
     Panel("Checker last heard", (("min(tre_checker_heard_seconds)", ""),), "s", 60),
     Panel("Gateways last heard the controller", (("max(tre_gateway_heard_seconds)", ""),), "s", 30),
     Panel("Export that waits longest", (("max(tre_exports_oldest_seconds)", ""),), "s", 259200),
+    Panel("Workspace that waits longest for room", (("max(tre_workspaces_queue_oldest_seconds)", ""),), "s", 3600),
     Panel("Letter that waits longest", (("max(tre_letters_oldest_seconds)", ""),), "s", 3600),
     Panel("Opt-out lists that are late", (("max(tre_optouts_overdue)", ""),), bound=1),
     Panel("Workspaces", (("max by (phase) (tre_workspaces)", "{{phase}}"),)),

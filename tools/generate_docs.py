@@ -42,6 +42,7 @@ from tre.runtimes.kubernetes import settings as cluster
 from tre.runtimes.kubernetes.render.probe import ProbeAddress
 from tre.system import settings
 from tre.system.mail_settings import MailSettings
+from tre.system.profile_settings import CapacitySettings, GpuSettings, ProfileSettings, QuotaSettings
 from tre.system.witness_settings import WitnessSettings
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -162,7 +163,10 @@ def settings_page() -> str:
         "oidc": settings.OidcSettings,
         "mail": MailSettings,
         "witnesses": WitnessSettings,
-        "profiles.NAME": settings.ProfileSettings,
+        "profiles.NAME": ProfileSettings,
+        "capacity": CapacitySettings,
+        "quota": QuotaSettings,
+        "gpu": GpuSettings,
         "services": settings.ServiceUids,
         "workspaceUids, dataGroups": settings.UidRange,
     }

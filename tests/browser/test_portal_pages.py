@@ -41,7 +41,7 @@ SUMMARY = (
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
-    with an_installation(tmp_path_factory.mktemp("portal") / "root") as made:
+    with an_installation(tmp_path_factory.mktemp("portal") / "root", capacity={"memory": "4Gi"}) as made:
         furnish(made)
         yield made
 
@@ -291,7 +291,26 @@ def test_a_start_is_shown_live_and_leads_to_the_notebook(
     page.wait_for_url(f"**/workspaces/{name}")
     expect(page.get_by_text("Waiting to start")).to_be_visible()
     world.clock.jump(world.clock.now() + timedelta(seconds=1))
+    world.move("alice", P.Queued, reason=Reason.WaitingForRoom)
+    place = page.get_by_role("heading", name="Number 1 of 1 in the queue")
+    expect(place).to_be_visible()
+    expect(page.locator("[data-live-status]")).to_have_text("Number 1 of 1 in the queue")
+    expect(page.get_by_text("This usually takes a few seconds")).to_be_hidden()
+    expect(page.get_by_role("button", name="Leave the queue")).to_be_visible()
+    expect(page.locator('[data-step="GrantChecked"]')).to_be_hidden()
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.reload()
+        expect(page.get_by_role("button", name="Leave the queue")).to_be_visible()
+        assert overflow(page) <= 0
+        shoot(page, f"portal-workspace-queued-{width}")
+    assert Axe().run(page).response["violations"] == []
+    signed_in["olga"].goto(world.settings.origin("desk") + "/operate/workspaces?phase=Queued")
+    expect(signed_in["olga"].get_by_text("1 waits for room")).to_be_visible()
+    shoot(signed_in["olga"], "portal-operator-queue")
     world.move("alice", P.Starting)
+    expect(place).to_be_hidden()
+    expect(page.get_by_role("button", name="Stop the start")).to_be_visible()
     expect(page.locator('[data-step="GrantChecked"]')).to_have_attribute("data-reached", "true")
     world.reach("alice", StartStep.SlicesMounted)
     expect(page.locator('[data-step="SlicesMounted"]')).to_contain_text("Done")

@@ -113,6 +113,7 @@ CASES: dict[str, Case] = {
     "TreStartsSlow": Case(
         shares("tre_workspace_start_seconds", 0.2, 60), shares("tre_workspace_start_seconds", 0.02, 60), "90m"
     ),
+    "TreQueueGrows": above("tre_workspaces_queue_oldest_seconds", 3600, "15m", 60),
     "TreJobsWait": above("tre_jobs_oldest_seconds", 900),
     "TreExportsWait": above("tre_exports_oldest_seconds", 259200, "15m", 60),
     "TreLettersWait": Case(

@@ -7,13 +7,16 @@ from http import HTTPStatus
 from typing import Any
 
 import typer
+from sqlalchemy.exc import SQLAlchemyError
 
 from tre import __version__
 from tre.audit.courier import read_state, standing, state_path
 from tre.cli import common
-from tre.cli.common import JsonOption, RootOption, command
+from tre.cli.common import Installation, JsonOption, RootOption, command
 from tre.cli.services import services
 from tre.domain.errors import TREError
+from tre.domain.model import as_line
+from tre.store import queue
 from tre.system import local_http
 from tre.system.clock import SystemClock
 from tre.system.heartbeat import HEARTBEAT_SECONDS, heartbeat_age
@@ -30,12 +33,27 @@ def status(root: RootOption = None, as_json: JsonOption = False) -> None:
         spec.name: asyncio.run(_health(layout, spec.name)) for spec in services(layout, load_settings(layout.root))
     }
     found |= _witnesses(layout)
+    shown = found | _queue(layout)
     if as_json:
-        common.print_json(found)
+        common.print_json(shown)
     else:
-        common.print_table("", ("service", "state"), found.items())
+        common.print_table("", ("service", "state"), shown.items())
     if any(state != "ok" for state in found.values()):
         raise typer.Exit(1)
+
+
+def _queue(layout: Layout) -> dict[str, str]:
+    """Who waits for room for a workspace: nothing that fails, so it changes no exit code."""
+    try:
+        here = Installation.open(layout.root)
+        with here.database.read() as connection:
+            count, since = queue.length(connection)
+    except (TREError, SQLAlchemyError) as error:
+        return {"queue": f"not known: {as_line(str(error), 200)}"}
+    if since is None:
+        return {"queue": "empty"}
+    minutes = int((here.clock.now() - since).total_seconds() // 60)
+    return {"queue": f"{count} {'waits' if count == 1 else 'wait'} for room, the first for {minutes} min"}
 
 
 def _witnesses(layout: Layout) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,10 +16,12 @@ from tre.domain.entitlement import is_entitled
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import GrantRecord
 from tre.domain.people import Subject
+from tre.domain.workspaces.admission import Place, places
 from tre.domain.workspaces.models import Workspace
 from tre.domain.workspaces.states import ALIVE_PHASES, Wanted
 from tre.runtimes.bubblewrap.evidence import LivingRun, living_runs
-from tre.store import events, grants, workspaces
+from tre.store import events, grants, queue, workspaces
+from tre.system.room import needs_of, room_of
 
 app = typer.Typer(help="Workspaces: list, start, stop, verify.", no_args_is_help=True)
 
@@ -31,12 +33,38 @@ NameArgument = Annotated[str, typer.Argument(help="The workspace's name, w-…."
 @command
 def list_workspaces(grant: GrantOption = None, root: RootOption = None, as_json: JsonOption = False) -> None:
     """Every workspace: whose, in which phase and why, until when."""
-    found = _chosen(Installation.open(root), grant)
+    here = Installation.open(root)
+    found, waiting = _chosen(here, grant), places_now(here)
     if as_json:
-        common.print_json([item.as_plain() for item in found])
+        common.print_json([_with_place(item, waiting.get(item.name)) for item in found])
         return
-    rows = [(w.name, w.grant, w.subject, w.phase, w.reason, common.when(w.plan.end if w.plan else None)) for w in found]
+    rows = [
+        (w.name, w.grant, w.subject, _phase(w, waiting), w.reason, common.when(w.plan.end if w.plan else None))
+        for w in found
+    ]
     common.print_table("", ("workspace", "grant", "member", "phase", "reason", "this run ends"), rows)
+
+
+def places_now(here: Installation) -> dict[str, Place]:
+    """Who waits for room, and where in the queue."""
+    with here.database.read() as connection:
+        if not queue.is_anybody_waiting(connection):
+            return {}
+        return places(queue.scene(connection, room_of(here.settings), needs_of(here.settings), here.clock.now()))
+
+
+def _phase(workspace: Workspace, waiting: dict[str, Place]) -> str:
+    place = waiting.get(workspace.name)
+    return workspace.phase.value if place is None else f"{workspace.phase}, {place.position} of {place.of}"
+
+
+def _with_place(workspace: Workspace, place: Place | None) -> dict[str, Any]:
+    """A workspace as JSON, with its place in the queue where it has one."""
+    if place is None:
+        return workspace.as_plain()
+    shown = {"position": place.position, "of": place.of, "since": place.since.isoformat()}
+    known = {} if place.room_by is None else {"roomBy": place.room_by.isoformat()}
+    return workspace.as_plain() | {"queue": shown | known}
 
 
 def _chosen(here: Installation, grant: str | None) -> list[Workspace]:
@@ -112,7 +140,7 @@ def _await(here: Installation, name: str, phases: set[str], seconds: float) -> N
         if current.phase in phases:
             common.out.print(f"{name}: {current.phase} ({current.reason})", highlight=False)
             return
-        if current.phase == "Refused":
+        if current.phase == "Refused" and current.wanted is Wanted.Stopped:  # else nobody has looked at it yet
             raise TREError(
                 current.reason,
                 f"{name} was refused.",
@@ -121,6 +149,8 @@ def _await(here: Installation, name: str, phases: set[str], seconds: float) -> N
             )
         time.sleep(0.05)
         current = _get(here, name)
+    if seconds and current.phase == "Queued" and "Running" in phases:
+        raise _still_waits(name, places_now(here).get(name))
     if seconds:
         raise TREError(
             Reason.StartTimeout,
@@ -128,6 +158,16 @@ def _await(here: Installation, name: str, phases: set[str], seconds: float) -> N
             why="The services do not run, or are busy; what was asked stays asked.",
             remedy="See `tre status` and `tre workspace list`.",
         )
+
+
+def _still_waits(name: str, place: Place | None) -> TREError:
+    where = "in the queue" if place is None else f"number {place.position} of {place.of} in the queue"
+    return TREError(
+        Reason.WaitingForRoom,
+        f"{name} is {where}.",
+        why="All the room for workspaces is taken.",
+        remedy=f"It starts by itself when its turn comes; `tre workspace stop {name}` takes it out of the queue.",
+    )
 
 
 def _get(here: Installation, name: str) -> Workspace:

@@ -64,6 +64,7 @@ from tre.system.hub_keys import CONTROLLER_TOKEN, read_key
 from tre.system.interpreter import suit_a_service
 from tre.system.layout import Layout
 from tre.system.nudge import nudge_path
+from tre.system.room import room_of
 from tre.system.service import arguments, serve_unix, until_told
 from tre.system.settings import Settings
 
@@ -103,6 +104,7 @@ class Controller:
             prepare_grant=self.runs.prepare_grant,
             clear_grant=self.runs.clear_grant,
             log_trouble=lambda: self.log_trouble,
+            room=room_of(settings),
         )
         signer = load_private(layout.keys / PRIVATE_KEY_FILE)
         earlier = tuple(key for key in load_public(layout.keys / PUBLIC_KEY_FILE) if key != signer.public)

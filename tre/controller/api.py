@@ -48,6 +48,7 @@ class ControllerApi:
         app.router.add_get("/v1/stream", self._only("gateway", self.stream))
         app.router.add_post("/v1/heard", self._only("gateway", self.heard))
         app.router.add_post("/v1/events", self._only("gateway", self.events))
+        app.router.add_post("/v1/activity", self._only("gateway", self.activity))
         app.router.add_get("/v1/hub/{user}/{server}", self._only("hub", self.hub_record))
         app.router.add_get("/leading", self.leading)
         return app
@@ -106,6 +107,14 @@ class ControllerApi:
         await asyncio.to_thread(self._take_in, events)
         return web.Response(status=204)
 
+    async def activity(self, request: web.Request) -> web.Response:
+        """In which runs a gateway saw something happen, and in which nothing."""
+        body: Any = json.loads(await request.read())
+        said = body if isinstance(body, dict) else {}
+        active, quiet = (_names(said.get(key)) for key in ("active", "quiet"))
+        self._context.activity.take(active, quiet, self._context.clock.boottime())
+        return web.Response(status=204)
+
     def _take_in(self, events: list[Event]) -> None:
         with self._context.database.read() as connection:
             before = known(connection, [event.id for event in events])
@@ -127,3 +136,9 @@ class ControllerApi:
                 "progress": [step.as_plain() for step in workspace.progress],
             }
         )
+
+
+def _names(found: Any) -> list[str]:
+    if not isinstance(found, list) or len(found) > _MOST_EVENTS or not all(isinstance(one, str) for one in found):
+        raise TREError(Reason.BadInput, f"At most {_MOST_EVENTS} runs under each of `active` and `quiet` are due.")
+    return found

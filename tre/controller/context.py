@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from tre.controller.idling import Activity
 from tre.domain.clock import Clock
 from tre.domain.errors import Reason, TREError
 from tre.domain.events import Event, program
+from tre.domain.workspaces.admission import Room
 from tre.runtimes.protocol import Runtime
 from tre.sources.verified import VerifiedEvidence
 from tre.store.database import Database, new_id
@@ -46,6 +48,10 @@ class Context:
     """Has made, beside, what a grant's runs live among; a start makes what is missing in any case."""
     clear_grant: Callable[[str], bool] = lambda _grant: True
     """Removes what a runtime keeps for a grant whose runs are all dead; says whether nothing is left."""
+    room: Room = field(default_factory=Room)
+    """What workspaces may reserve together; by default nothing is counted."""
+    activity: Activity = field(default_factory=Activity)
+    """What gateways saw happen in each run."""
     verified: VerifiedEvidence = field(default_factory=VerifiedEvidence)
     """What was found signed, by whoever looked first."""
 

@@ -53,6 +53,11 @@ START_SECONDS = Histogram(
     "Time from the start of a run until it could be entered.",
     buckets=(1, 2, 3, 5, 8, 12, 20, 30, 60, 120),
 )
+QUEUE_SECONDS = Histogram(
+    "tre_workspace_queue_seconds",
+    "Time from entering the queue until there was room.",
+    buckets=(1, 10, 60, 300, 900, 3600, 4 * 3600, 24 * 3600),
+)
 
 
 for _kind in ("isolation", "death"):
@@ -121,6 +126,11 @@ def _waiting(waits: Waits, now: datetime) -> Iterator[GaugeMetricFamily]:
         "tre_audit_oldest_seconds",
         "Age of the oldest event that the signed log does not hold yet.",
         value=_age(waits.event, now),
+    )
+    yield GaugeMetricFamily(
+        "tre_workspaces_queue_oldest_seconds",
+        "Time since whoever has waited longest for room for a workspace began to wait.",
+        value=_age(waits.queued, now),
     )
     yield GaugeMetricFamily(
         "tre_exports_oldest_seconds",

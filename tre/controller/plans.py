@@ -16,11 +16,11 @@ from tre.domain.entitlement import Verdict
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import GrantRecord
 from tre.domain.grants.policies import effective_end
-from tre.domain.quantities import parse_bytes, parse_hourly_bytes
+from tre.domain.quantities import parse_hourly_bytes
 from tre.domain.workspaces.models import HourlyBudgets, Limits, Mount, MountKind, Workspace, WorkspacePlan
 from tre.store import grant_slices, jobs, workspaces
 from tre.store.grant_slices import SliceState, StoredSlice
-from tre.system.settings import Settings
+from tre.system.room import gpus_of, limits_of
 
 PROGRAM = "storekeeper"
 PROVISION = "workspace.provision"
@@ -48,6 +48,7 @@ class PlanMaker:
         if not self._provisioned(workspace, uid):
             return None
         slices = self._slices(grant, verdict)
+        devices = self._devices(limits)
         now = self._context.clock.now()
         cap = timedelta(hours=self._context.settings.workspace_cap_hours)
         end = min(effective_end(grant.spec).at, now + cap)
@@ -59,9 +60,11 @@ class PlanMaker:
             uid=uid,
             data_groups=tuple(sorted({item.data_group for item in slices if item.data_group is not None})),
             mounts=(*self._slice_mounts(slices), *self._own_mounts(workspace)),
+            devices=devices,
             limits=limits,
             budgets=_budgets(grant),
             profile=grant.spec.workspace.profile,
+            idle_minutes=self._context.settings.profiles[grant.spec.workspace.profile].idle_stop_minutes,
             end=end,
             cap_seconds=max(1, int((end - now).total_seconds())),
         )
@@ -111,6 +114,23 @@ class PlanMaker:
             raise TREError(Reason.GrantPending, f"The slices {', '.join(unbuilt)} are not built yet.")
         return slices
 
+    def _devices(self, limits: Limits) -> tuple[str, ...]:
+        """GPUs of this machine that no run has, and what goes with them; on a cluster its scheduler gives them."""
+        settings = self._context.settings
+        if not limits.gpus or settings.runtime == "kubernetes":
+            return ()
+        with self._context.database.read() as connection:
+            taken = {device for run in workspaces.alive(connection) if run.plan for device in run.plan.devices}
+        free = [device for device in gpus_of(settings) if device not in taken][: limits.gpus]
+        if len(free) < limits.gpus:
+            raise TREError(
+                Reason.GpuMissing,
+                "No GPU is free for this workspace.",
+                why=f"Its profile has {limits.gpus}, and {len(free)} of this machine's are there and unused.",
+                remedy="An operator looks whether capacity.gpus says more than there are.",
+            )
+        return (*free, *settings.gpu.common)
+
     def _slice_mounts(self, slices: list[StoredSlice]) -> list[Mount]:
         root = self._context.layout.slices
         return [
@@ -127,24 +147,6 @@ class PlanMaker:
             MountKind.inbox: layout.inboxes / workspace.name,
         }
         return [Mount(kind=kind, source=str(path), target=TARGETS[kind]) for kind, path in sources.items()]
-
-
-def limits_of(settings: Settings, name: str) -> Limits:
-    """What a size of workspace may use. Raises `TREError(PolicyMissing)` where there is none of this name."""
-    profile = settings.profiles.get(name)
-    if profile is None:
-        raise TREError(
-            Reason.PolicyMissing,
-            f"There is no workspace profile {name!r}.",
-            remedy="Add it under profiles in tre.yaml.",
-        )
-    return Limits(
-        memory_bytes=parse_bytes(profile.memory),
-        cpu_millis=profile.cpu_millis,
-        processes=profile.processes,
-        home_bytes=parse_bytes(profile.home),
-        shared_memory_bytes=parse_bytes(profile.shared_memory),
-    )
 
 
 def _budgets(grant: GrantRecord) -> HourlyBudgets:

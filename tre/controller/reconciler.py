@@ -88,6 +88,7 @@ class Reconciler:
         self.handlers: dict[str, Handler] = {
             "grant": self._grant,
             "workspace": self._workspace,
+            "queue": self._next_of_queue,
             "slice": self._slice,
             "organisation": self._organisation,
             "job": self._job,
@@ -218,6 +219,8 @@ class Reconciler:
                 changed += [f"condition/{name}" for name in conditions.ticking(connection)]
         for key in changed:
             self._enqueue(key)
+        if any(key.startswith("workspace/") for key in changed):
+            self._enqueue("queue/next")  # there may be room now, or somebody else may be first
 
     def _look_at_runs(self, *, asked: bool = False) -> None:
         now = self._context.clock.now()
@@ -317,10 +320,17 @@ class Reconciler:
             grant = None if workspace is None else grants.get(connection, workspace.grant)
         if workspace is not None and grant is not None:
             run = self._runs.get(workspace.plan.identity) if workspace.plan else None
-            self._context.publish({"type": "route", "record": route_of(workspace, grant, run).as_plain()})
+            idle_end = self._workspaces.idling.ends_at(workspace)
+            self._context.publish({"type": "route", "record": route_of(workspace, grant, run, idle_end).as_plain()})
             if workspace.phase not in ALIVE_PHASES and again is None and run is not None:
                 self._tapped.set()  # its traces are gone now: look at the runs again
         return again
+
+    def _next_of_queue(self, _name: str) -> datetime | None:
+        """Whoever waits and can start now is looked at at once."""
+        if (name := self._workspaces.admission.next()) is not None:
+            self._enqueue(f"workspace/{name}")
+        return None
 
     def _job(self, identifier: str) -> datetime | None:
         """A job that ended concerns whatever it was about."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from tre.domain.grants.models import GrantRecord
 from tre.domain.grants.policies import effective_end
 from tre.domain.workspaces.models import HourlyBudgets, Workspace
@@ -10,8 +12,11 @@ from tre.domain.workspaces.states import ALIVE_PHASES, WorkspacePhase
 from tre.runtimes.protocol import Observation
 
 
-def route_of(workspace: Workspace, grant: GrantRecord, run: Observation | None) -> Route:
-    """The route of a workspace; it leads somewhere only while the record says Running."""
+def route_of(
+    workspace: Workspace, grant: GrantRecord, run: Observation | None, idle_end: datetime | None = None
+) -> Route:
+    """The route of a workspace; it leads somewhere only while the record says Running. `idle_end`: when it will be
+    stopped because nothing happens in it, where that is near."""
     end = effective_end(grant.spec)
     plan = workspace.plan if workspace.phase in ALIVE_PHASES else None
     running = workspace.phase is WorkspacePhase.Running and run is not None
@@ -32,6 +37,8 @@ def route_of(workspace: Workspace, grant: GrantRecord, run: Observation | None) 
         progress=workspace.progress,
         end=min(plan.end, end.at, *([run.end] if run else [])) if plan else None,
         boottime_end_ms=run.boottime_end_ms if running and run is not None and run.door is None else None,
+        idle_minutes=plan.idle_minutes if plan else None,
+        idle_end=idle_end if running else None,
         grant_end=end.at,
         grant_end_reason=end.reason,
     )

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tre.controller.cluster import Cluster
-from tre.controller.plans import limits_of
 from tre.domain.clock import Clock
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.policies import effective_end
@@ -25,6 +24,7 @@ from tre.runtimes.protocol import Runtime
 from tre.store import grants
 from tre.store.database import Database
 from tre.system.layout import Layout
+from tre.system.room import limits_of
 from tre.system.settings import Settings
 
 Watch = Callable[[threading.Event, Callable[[], None]], object]

@@ -16,7 +16,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from tre.controller import statements
+from tre.controller.admission import Admission
 from tre.controller.context import Context
+from tre.controller.idling import Idling
 from tre.controller.metrics import (
     ENDING_SECONDS,
     START_SECONDS,
@@ -64,10 +66,13 @@ class WorkspaceReconciler:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self.admission = Admission(context)
+        self.idling = Idling(context.activity, context.clock)
         self._plans = PlanMaker(context)
         self._stale = StaleReaders(context)
         self._handlers = {
             WorkspacePhase.Stopped: self._stopped,
+            WorkspacePhase.Queued: self._stopped,
             WorkspacePhase.Refused: self._stopped,
             WorkspacePhase.Starting: self._starting,
             WorkspacePhase.Running: self._running,
@@ -98,7 +103,7 @@ class WorkspaceReconciler:
         built = all(item.state is SliceState.Ready for item in seen.slices if item.name in mounted)
         entitled = is_entitled(seen.grant, workspace.subject, now, mounted)
         asked = workspace.wanted is Wanted.Running and run.phase is not RunPhase.Ended
-        fresh = not self._stale.is_due(workspace, seen.slices)
+        fresh = not self._stale.is_due(workspace, seen.slices) and not self.idling.is_near(workspace)
         return bool(entitled) and built and asked and fresh and run.end <= end_of(workspace, seen.grant)
 
     def _stopped(
@@ -106,11 +111,15 @@ class WorkspaceReconciler:
     ) -> datetime | None:
         del run  # runs that nobody asked for are the sweep's
         if workspace.wanted is Wanted.Stopped:
+            if workspace.phase is WorkspacePhase.Queued:
+                self.admission.leave(workspace)
             return None
         if not verdict:
             return self._refuse(workspace, verdict.reason, "")
         try:
             self._context.check_granting()
+            if not self.admission.admits(workspace, grant):
+                return self.admission.enter(workspace)
             plan = self._plans.make(workspace, grant, verdict)
         except TREError as error:
             return self._refuse(workspace, error.reason, str(error))
@@ -214,9 +223,10 @@ class WorkspaceReconciler:
         ending = self._reason_to_end(workspace, verdict, run)
         if ending is None and self._stale.found(workspace):
             ending = Reason.DataWithdrawn, MESSAGE
+        ending = ending or self.idling.ending(workspace)
         if ending is not None:
             return self._begin_stop(workspace, grant, *ending)
-        return self._shorten(workspace, grant, run)
+        return self.idling.next_look(workspace, self._shorten(workspace, grant, run))
 
     def _shorten(self, workspace: Workspace, grant: GrantRecord, run: Observation) -> datetime:
         """When a run ends; where its approval was cut short, whoever holds it must know without us."""
@@ -274,6 +284,7 @@ class WorkspaceReconciler:
             return self._not_dead(workspace, proof)
         self._record_death(workspace, self._proven(workspace, proof), statements.before(workspace))
         count_proof("death", holds=True)
+        self._context.activity.forget(workspace.plan.identity)
         took = self._context.clock.now() - had_to_end(workspace, grant)
         ENDING_SECONDS.labels(workspace.reason.value).observe(max(0.0, took.total_seconds()))
         self._context.runtime.forget(workspace.plan.identity)

@@ -60,6 +60,7 @@ class Reason(StrEnum):
     ExportNotFound = "ExportNotFound"
     FileRefused = "FileRefused"
     FindingBlocks = "FindingBlocks"
+    GpuMissing = "GpuMissing"
     GrantClosed = "GrantClosed"
     GrantExpired = "GrantExpired"
     GrantNotFound = "GrantNotFound"
@@ -68,9 +69,11 @@ class Reason(StrEnum):
     GrantSuspended = "GrantSuspended"
     HomeFull = "HomeFull"
     IdentityStale = "IdentityStale"
+    IdleStopped = "IdleStopped"
     ImportNotFound = "ImportNotFound"
     IsolationFailed = "IsolationFailed"
     IsolationUnavailable = "IsolationUnavailable"
+    LargerThanMachine = "LargerThanMachine"
     LeadershipLost = "LeadershipLost"
     LegalBasisEnded = "LegalBasisEnded"
     LoginFailed = "LoginFailed"
@@ -93,6 +96,7 @@ class Reason(StrEnum):
     PolicyMissing = "PolicyMissing"
     PrivacyNotMet = "PrivacyNotMet"
     QuorumMissing = "QuorumMissing"
+    QuotaReached = "QuotaReached"
     RateLimited = "RateLimited"
     ReleaseNotFound = "ReleaseNotFound"
     ReleaseRecalled = "ReleaseRecalled"
@@ -116,6 +120,7 @@ class Reason(StrEnum):
     StreamStale = "StreamStale"
     UnknownKey = "UnknownKey"
     VoteClosed = "VoteClosed"
+    WaitingForRoom = "WaitingForRoom"
 
 
 class TREError(Exception):

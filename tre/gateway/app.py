@@ -20,6 +20,7 @@ from aiohttp import web
 
 from tre.domain.clock import Clock
 from tre.domain.errors import Reason
+from tre.gateway.activity import Activity
 from tre.gateway.budgets import Alarm, Budgets
 from tre.gateway.decisions import moment_of
 from tre.gateway.entry import Entry
@@ -85,8 +86,9 @@ class Gateway:
         self.shell = Shell(
             self.settings, self.clock, self.table, self.budgets, self.outbox, (self.sessions, self.tickets, entry)
         )
-        proxy = WorkspaceProxy(self.upstreams, self.budgets, self.outbox, self.metrics)
-        websockets = WebsocketProxy(self.upstreams, self.budgets, self.metrics)
+        self.activity = Activity(self.table, self.upstreams, socket("controller"))
+        proxy = WorkspaceProxy(self.upstreams, self.budgets, self.outbox, self.metrics, self.activity.note)
+        websockets = WebsocketProxy(self.upstreams, self.budgets, self.metrics, self.activity.note)
         answers = (StaticFiles(parts.environment), proxy, websockets)
         access = (self.sessions, self.tickets)
         self.lab = Lab(self.settings, self.clock, self.table, self.openings, access, answers)
@@ -157,6 +159,7 @@ class Gateway:
                 tasks.create_task(self.stream.run())
                 tasks.create_task(self.sentry.run())
                 tasks.create_task(self.outbox.run())
+                tasks.create_task(self.activity.run())
         finally:
             await self.upstreams.close()
 

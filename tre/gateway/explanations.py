@@ -157,6 +157,21 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         f"The start took too long and was stopped. {_KEPT}",
         "Open it once more from its page. " + _ASK_OPERATOR,
     ),
+    Reason.IdleStopped: Explanation(
+        "This workspace was stopped because nothing happened in it",
+        f"No cell ran, no kernel was busy and nobody typed for a while, so its room was given to others. {_KEPT}",
+        "You can open it again from its page whenever you go on.",
+    ),
+    Reason.WaitingForRoom: Explanation(
+        "This workspace waits for room",
+        f"All the room for workspaces is taken. It starts by itself when its turn comes. {_KEPT}",
+        "Its page shows where it stands in the queue.",
+    ),
+    Reason.QuotaReached: Explanation(
+        "Your project holds as much as it may at once",
+        f"So many workspaces of it are open that this one could not be started. {_KEPT}",
+        "Open it from its page when somebody of the project has stopped theirs.",
+    ),
     Reason.IsolationFailed: Explanation(
         "The workspace could not be sealed",
         f"The proof that the workspace has no network failed, so it was stopped before you could use it. {_KEPT}",

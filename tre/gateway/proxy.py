@@ -99,7 +99,15 @@ async def pass_to_service(
 class WorkspaceProxy:
     """HTTP to workspaces."""
 
-    def __init__(self, upstreams: Upstreams, budgets: Budgets, outbox: Outbox, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        upstreams: Upstreams,
+        budgets: Budgets,
+        outbox: Outbox,
+        metrics: Metrics,
+        note: Callable[[Route], None] = lambda _: None,
+    ) -> None:
+        self._note = note
         self._upstreams = upstreams
         self._budgets = budgets
         self._outbox = outbox
@@ -108,6 +116,8 @@ class WorkspaceProxy:
     async def serve(self, request: web.BaseRequest, visit: Visit, headers: Mapping[str, str]) -> web.StreamResponse:
         """Answer a permitted request; `headers` are those of the Lab host. Raises `RefusedError`."""
         check_size(request, LARGEST_UPLOAD)
+        if request.method != "GET":  # a page that is merely open only reads
+            self._note(visit.route)
         if "Content-Encoding" in request.headers:
             raise RefusedError(415, Reason.BadInput, "Compressed bodies are not taken here.", close=True)
         budget = _budget(request.method, visit.address, request.query_string)

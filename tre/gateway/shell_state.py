@@ -154,6 +154,9 @@ def _budget(budgets: Budgets, route: Route, budget: Budget) -> dict[str, Any]:
 
 
 def _warning(route: Route, now: datetime) -> str:
+    if route.idle_end is not None:
+        at = f"{route.idle_end:%H:%M} UTC"
+        return f"Nothing has happened here for a while. At {at} this workspace is stopped unless you go on: save first."
     if route.end is not None and route.end - now <= _LAST_HOUR:
         return "Save your work now: what is not saved is lost when the workspace closes."
     due = due_warnings(route.grant_end, now)

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 import aiohttp
 from aiohttp import WSMsgType, web
 
 from tre.domain.errors import Reason
+from tre.domain.workspaces.routes import Route
 from tre.gateway.budgets import Budget, Budgets
 from tre.gateway.metrics import Metrics
 from tre.gateway.openings import Opening
@@ -37,7 +39,10 @@ _DATA = frozenset({WSMsgType.TEXT, WSMsgType.BINARY})
 class WebsocketProxy:
     """Websockets to workspaces."""
 
-    def __init__(self, upstreams: Upstreams, budgets: Budgets, metrics: Metrics) -> None:
+    def __init__(
+        self, upstreams: Upstreams, budgets: Budgets, metrics: Metrics, note: Callable[[Route], None] = lambda _: None
+    ) -> None:
+        self._note = note
         self._upstreams = upstreams
         self._budgets = budgets
         self._metrics = metrics
@@ -91,7 +96,7 @@ class WebsocketProxy:
         visit: Visit,
         opening: Opening,
     ) -> None:
-        up = asyncio.create_task(self._send_in(inside, outside))
+        up = asyncio.create_task(self._send_in(inside, outside, visit.route))
         down = asyncio.create_task(self._send_out(inside, outside, visit, opening))
         try:
             await asyncio.wait({up, down}, return_when=asyncio.FIRST_COMPLETED)
@@ -104,11 +109,14 @@ class WebsocketProxy:
             reason = Reason.BudgetExhausted.value.encode() if exhausted else b""
             await outside.close(code=_POLICY_VIOLATION if exhausted else 1001, message=reason)
 
-    async def _send_in(self, inside: aiohttp.ClientWebSocketResponse[bool], outside: web.WebSocketResponse) -> None:
+    async def _send_in(
+        self, inside: aiohttp.ClientWebSocketResponse[bool], outside: web.WebSocketResponse, route: Route
+    ) -> None:
         sent = self._metrics.bytes.labels(Budget.kernel_output, "up")
         with contextlib.suppress(ConnectionError, aiohttp.ClientError):  # the other side is gone: the same as its end
             while (message := await outside.receive()).type in _DATA:
                 sent.inc(len(message.data))
+                self._note(route)
                 await inside.send_frame(message.data, message.type)
 
     async def _send_out(

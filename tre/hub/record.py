@@ -17,7 +17,7 @@ from tre.domain.workspaces.models import Progress
 from tre.domain.workspaces.states import Wanted, WorkspacePhase
 from tre.system.local_http import ask
 
-ENDED = frozenset({WorkspacePhase.Stopped, WorkspacePhase.Refused})
+ENDED = frozenset({WorkspacePhase.Stopped, WorkspacePhase.Queued, WorkspacePhase.Refused})
 """Phases in which nothing of a workspace runs: the only ones that the Hub may call stopped."""
 
 

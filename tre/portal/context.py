@@ -11,6 +11,7 @@ from tre.domain.clock import Clock
 from tre.domain.events import Event, program
 from tre.domain.people import Subject
 from tre.domain.publicaccount.policies import AccountPolicy
+from tre.domain.workspaces.admission import Room
 from tre.portal.passwords import PasswordChecker
 from tre.portal.preview.reading import ExtractReader
 from tre.portal.roles import RolePolicy
@@ -19,6 +20,7 @@ from tre.portal.uploads import Uploads
 from tre.register.account_policy import load_account_policy
 from tre.store.database import Database, new_id
 from tre.system.layout import Layout
+from tre.system.room import room_of
 from tre.system.settings import Settings
 
 PROGRAM = program("portal")
@@ -37,6 +39,11 @@ class Portal:
     def account(self) -> AccountPolicy:
         """How long things of the public account may take. Raises `TREError(PolicyMissing | BadInput)`."""
         return load_account_policy(self.layout.root)
+
+    @cached_property
+    def room(self) -> Room:
+        """What workspaces may reserve together, as the controller counts it."""
+        return room_of(self.settings)
 
     def event(self, actor: Subject, kind: str, subject: str, **detail: Any) -> Event:
         """An event that goes with a change."""

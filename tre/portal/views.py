@@ -7,7 +7,7 @@ second time here. Every view carries the actions that its person may take now.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -20,9 +20,11 @@ from tre.domain.grants.models import GrantRecord, Member
 from tre.domain.grants.policies import End, effective_end, suspended_slices
 from tre.domain.grants.states import ENDED_PHASES
 from tre.domain.people import Person, Subject
+from tre.domain.workspaces.admission import Place
 from tre.domain.workspaces.models import Workspace
 from tre.domain.workspaces.states import ALIVE_PHASES, StartStep, WorkspacePhase
 from tre.portal.context import Portal
+from tre.portal.queue_views import places_of
 from tre.portal.words import (
     NEVER_OPENED,
     NOT_OPENED,
@@ -65,6 +67,8 @@ class WorkspaceView:
     grant_ends: datetime
     project: str
     """The title of its project."""
+    place: Place | None = None
+    """Where it stands in the queue; nothing where it does not wait."""
 
     @property
     def words(self) -> Words:
@@ -76,6 +80,8 @@ class WorkspaceView:
     @property
     def label(self) -> str:
         """Its phase in a word or two."""
+        if self.queued:
+            return WORKSPACE_PHASES[WorkspacePhase.Queued].text
         if self.restarts:
             return "Restarting"
         if self.awaits_start or self.awaits_stop:
@@ -88,12 +94,21 @@ class WorkspaceView:
         """The colour that goes with it."""
         if self.awaits_stop:
             return WORKSPACE_COLOURS[WorkspacePhase.Stopping]
-        return "blue" if self.awaits_start or self.restarts else WORKSPACE_COLOURS[self.workspace.phase]
+        return (
+            "blue"
+            if self.awaits_start or (self.restarts and not self.queued)
+            else WORKSPACE_COLOURS[self.workspace.phase]
+        )
 
     @property
     def alive(self) -> bool:
         """Whether anything of it may run."""
         return self.workspace.phase in ALIVE_PHASES
+
+    @property
+    def queued(self) -> bool:
+        """Whether it waits for room."""
+        return self.workspace.phase is WorkspacePhase.Queued and self.workspace.wanted != "Stopped"
 
     @property
     def running(self) -> bool:
@@ -108,7 +123,7 @@ class WorkspaceView:
     @property
     def waiting(self) -> bool:
         """Whether it is on its way somewhere, so that a page is worth loading again."""
-        moving = {WorkspacePhase.Starting, WorkspacePhase.Stopping}
+        moving = {WorkspacePhase.Starting, WorkspacePhase.Stopping, WorkspacePhase.Queued}
         return self.workspace.phase in moving or self.awaits_start or self.awaits_stop or self.restarts
 
     @property
@@ -193,11 +208,13 @@ def workspace_views(
         some = found[start : start + _AT_ONCE]
         known = overview.records(connection, sorted({item.grant for item in some}))
         called = people.display_names(connection, [item.subject for item in some])
+        waiting = places_of(portal, connection, some)
         for item in some:
             grant = known.get(item.grant) or grants.require(connection, item.grant)
             member = called.get(item.subject.key, str(item.subject))
             told = _notices(portal, connection, grant, item)
-            views.append(_view_of(person, item, member, grant, told, portal.clock.now()))
+            view = _view_of(person, item, member, grant, told, portal.clock.now())
+            views.append(replace(view, place=waiting.get(item.name)))
     return views
 
 

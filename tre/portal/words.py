@@ -80,6 +80,7 @@ WORDS: dict[Reason, Words] = {
     R.ExportNotFound: Words("There is no such export request.", "Go back to the list."),
     R.FileRefused: Words("A file cannot be taken.", "The message names the file and the cause."),
     R.FindingBlocks: Words("A check found something that must not leave.", "Change or remove the file, submit again."),
+    R.GpuMissing: Words("This size of workspace has a GPU, and none is there for it.", _ASK),
     R.GrantClosed: Words("The project is closed: its workspaces and its data are gone.", _COMMITTEE),
     R.GrantExpired: Words("The approval has ended.", _RENEWAL),
     R.GrantNotFound: Words("There is no such project for you.", "Go back to your projects."),
@@ -90,9 +91,14 @@ WORDS: dict[Reason, Words] = {
     R.IdentityStale: Words(
         "Your organisation's sign-in has not confirmed this person lately.", "Sign in again. " + _ASK
     ),
+    R.IdleStopped: Words(
+        "Nothing had happened in it for a while, so it was stopped to make room. Files in the home are kept.",
+        "Open it again when you go on.",
+    ),
     R.ImportNotFound: Words("There is no such import request.", "Go back to the list of requests."),
     R.IsolationFailed: Words("The workspace could not be proven sealed, so it was stopped.", _ASK),
     R.IsolationUnavailable: Words("This machine cannot seal workspaces, so none is started.", _ASK),
+    R.LargerThanMachine: Words("This size of workspace is larger than all the room there is.", _ASK),
     R.LeadershipLost: Words("Another copy of this service has taken over.", "Try again in a minute."),
     R.LegalBasisEnded: Words("The law that allowed this use of the data no longer does.", _RENEWAL),
     R.LoginFailed: Words("The sign-in did not succeed.", "Try again."),
@@ -125,6 +131,9 @@ WORDS: dict[Reason, Words] = {
         "The slice does not meet the privacy rule it was approved with.", "The data manager decides."
     ),
     R.QuorumMissing: Words("Not enough people have approved it.", _WAIT),
+    R.QuotaReached: Words(
+        "The project holds as much as it may at once.", "Open it when somebody of the project has stopped theirs."
+    ),
     R.RateLimited: Words("Too many attempts.", "Wait a few minutes, then try again."),
     R.ReleaseRecalled: Words(
         "The release was called back.", "Delete the files and every copy, and tell the operator that you did."
@@ -153,6 +162,7 @@ WORDS: dict[Reason, Words] = {
     R.StreamStale: Words("The gateway has lost touch with the record and lets nobody in.", _WAIT),
     R.UnknownKey: Words("Something was given that is not known here.", "Correct it and try again."),
     R.VoteClosed: Words("There is nothing to vote on now.", "Look at the application again."),
+    R.WaitingForRoom: Words("There is no room for it yet.", "It starts by itself when its turn comes."),
 }
 
 GRANT_PHASES: dict[GrantPhase, Words] = {
@@ -183,6 +193,7 @@ PUBLIC_PHASES: dict[GrantPhase, str] = {
 
 WORKSPACE_PHASES: dict[WorkspacePhase, Words] = {
     WorkspacePhase.Stopped: Words("Stopped"),
+    WorkspacePhase.Queued: Words("In the queue"),
     WorkspacePhase.Starting: Words("Starting"),
     WorkspacePhase.Running: Words("Running"),
     WorkspacePhase.Stopping: Words("Stopping"),
@@ -195,6 +206,7 @@ STOPPED = Words("It was stopped because somebody asked for it.", "Files in the h
 
 WORKSPACE_COLOURS = {
     WorkspacePhase.Stopped: "grey",
+    WorkspacePhase.Queued: "yellow",
     WorkspacePhase.Starting: "blue",
     WorkspacePhase.Running: "green",
     WorkspacePhase.Stopping: "orange",

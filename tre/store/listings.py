@@ -74,12 +74,14 @@ def find_grants(connection: Connection, wanted: GrantSearch) -> Listed:
 
 
 def find_workspaces(connection: Connection, wanted: WorkspaceSearch) -> Listed:
-    """One page of the workspaces that fit: those of which something may be alive first, then by grant and name."""
+    """One page of the workspaces that fit: those of which something may be alive first, then those that wait
+    for room, each by grant and name."""
     fits = and_(true(), *_conditions(wanted))
     among = workspaces.outerjoin(
         people, and_(people.c.issuer == workspaces.c.issuer, people.c.subject == workspaces.c.subject)
     )
-    alive_first = case((workspaces.c.phase.in_(sorted(ALIVE_PHASES)), 0), else_=1)
+    waits = workspaces.c.phase == WorkspacePhase.Queued
+    alive_first = case((workspaces.c.phase.in_(sorted(ALIVE_PHASES)), 0), (waits, 1), else_=2)
     query = select(workspaces.c.name).select_from(among).where(fits)
     ordered = query.order_by(alive_first, workspaces.c.grant, workspaces.c.name)
     names = tuple(connection.execute(ordered.limit(PAGE).offset((wanted.page - 1) * PAGE)).scalars())

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, func, select
 
 from tre.domain.exports.states import WAITING, Owner
 from tre.domain.workspaces.states import ALIVE_PHASES, WorkspacePhase
+from tre.store import queue
 from tre.store.jobs import JobState
 from tre.store.tables.airlock import export_requests
 from tre.store.tables.audit import audit_events, audit_waiting
@@ -35,6 +36,7 @@ class Waits:
     event: datetime | None
     export: datetime | None
     job: datetime | None
+    queued: datetime | None
     overdue: int
 
 
@@ -46,6 +48,7 @@ def look(connection: Connection, now: datetime) -> Waits:
         event=connection.execute(select(audit_events.c.at).where(audit_events.c.number == oldest)).scalar(),
         export=connection.execute(select(func.min(export_requests.c.changed_at)).where(with_checkers)).scalar(),
         job=connection.execute(select(func.min(jobs.c.created_at)).where(jobs.c.state == JobState.open)).scalar(),
+        queued=queue.length(connection)[1],
         overdue=_overdue(connection, now - GRACE),
     )
 

@@ -48,6 +48,7 @@ WANTED = (
     Wanted("controller", "tre_record_seconds", "The record answers within", 1, seconds=True),
     Wanted("controller", "tre_checker_heard_seconds", "Checker last heard", 60, seconds=True),
     Wanted("controller", "tre_jobs_oldest_seconds", "Oldest job that nobody has taken", 900, seconds=True),
+    Wanted("controller", "tre_workspaces_queue_oldest_seconds", "Workspace that waits longest", 3600, seconds=True),
     Wanted("controller", "tre_exports_oldest_seconds", "Export that waits longest for checkers", 259200, seconds=True),
     Wanted("controller", "tre_letters_oldest_seconds", "Oldest letter that should be sent", 3600, seconds=True),
     Wanted("gateway", "tre_gateway_heard_seconds", "Gateway last heard the controller", 30, seconds=True),

@@ -16,8 +16,8 @@ from pydantic import AfterValidator, Field, model_validator
 from tre.domain.errors import Reason, TREError
 from tre.domain.languages import CODE, SOURCE
 from tre.domain.model import Line, Record, as_line
-from tre.domain.quantities import is_amount
 from tre.system.mail_settings import MailSettings
+from tre.system.profile_settings import CapacitySettings, GpuSettings, ProfileSettings, QuotaSettings
 from tre.system.resources import read_record
 from tre.system.witness_settings import Witnesses
 
@@ -110,10 +110,6 @@ class OidcSettings(Record):
     `<hub>/hub/logout` there as the address to come back to."""
 
 
-Amount = Annotated[Line, AfterValidator(is_amount)]
-"""Bytes as people write them: `512Mi`, `2Gi`."""
-
-
 def _database_url(text: str) -> str:
     try:
         parts = urlsplit(text)
@@ -137,25 +133,6 @@ DatabaseUrl = Annotated[Line, AfterValidator(_database_url)]
 
 LanguageCode = Annotated[Line, Field(pattern=f"^{CODE}$")]
 """A language as addresses name it: `cy`, `pt-br`."""
-
-
-class ProfileSettings(Record):
-    """A size of workspace. Bytes, thousandths of a core, processes."""
-
-    memory: Amount = "4Gi"
-    """Of all processes of a workspace together, where the machine has control groups. What goes beyond is killed."""
-
-    cpu_millis: Annotated[int, Field(ge=100)] = 2000
-    """Thousandths of a core: 2000 are two whole cores."""
-
-    processes: Annotated[int, Field(ge=32)] = 512
-    """Processes and threads of a workspace together."""
-
-    home: Amount = "10Gi"
-    """Size of the home directory, and the most that the outbox may hold."""
-
-    shared_memory: Amount = "1Gi"
-    """Size of `/dev/shm` and of `/tmp`, each; what lies there counts as memory."""
 
 
 class ServiceUids(Record):
@@ -279,6 +256,15 @@ class Settings(Record):
 
     profiles: dict[str, ProfileSettings] = {"small": ProfileSettings()}
     """Sizes of workspace by the name that grants use; giving any replaces the default list."""
+
+    capacity: CapacitySettings = CapacitySettings()
+    """How much all workspaces together may reserve."""
+
+    quota: QuotaSettings = QuotaSettings()
+    """What one project may hold at once."""
+
+    gpu: GpuSettings = GpuSettings()
+    """The GPUs of this machine."""
 
     languages: Annotated[tuple[LanguageCode, ...], Field(min_length=1, max_length=20)] = (SOURCE,)
     """Languages of the public pages; the first is the one that people write in here. Each but `en` needs a catalogue in

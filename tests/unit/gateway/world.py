@@ -129,6 +129,7 @@ class Controller:
         self.records: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
         self.heard: list[dict[str, Any]] = []
+        self.activity: list[dict[str, Any]] = []
         self.takes_events = True
         self.beats = True
         self._streams: set[web.StreamResponse] = set()
@@ -136,6 +137,7 @@ class Controller:
         self.app.router.add_get("/v1/stream", self._stream)
         self.app.router.add_post("/v1/events", self._events)
         self.app.router.add_post("/v1/heard", self._heard)
+        self.app.router.add_post("/v1/activity", self._activity)
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
@@ -153,6 +155,10 @@ class Controller:
 
     async def _heard(self, request: web.Request) -> web.Response:
         self.heard.append(await request.json())
+        return web.Response(status=204)
+
+    async def _activity(self, request: web.Request) -> web.Response:
+        self.activity.append(await request.json())
         return web.Response(status=204)
 
     async def _events(self, request: web.Request) -> web.Response:

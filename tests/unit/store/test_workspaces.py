@@ -14,9 +14,10 @@ from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import AccessGrantSpec
 from tre.domain.grants.states import GrantPhase
 from tre.domain.people import Subject
+from tre.domain.workspaces.admission import Amounts, Live, Room, Waiting
 from tre.domain.workspaces.models import Workspace, WorkspacePlan
 from tre.domain.workspaces.states import WORKSPACE_TRANSITIONS, StartStep, Wanted, WorkspacePhase
-from tre.store import grants, workspaces
+from tre.store import grants, queue, workspaces
 from tre.store.database import Database
 
 GRANT = "nccid-00123"
@@ -81,6 +82,7 @@ def test_an_unknown_workspace_is_named(database: Database) -> None:
 
 WAYS: dict[WorkspacePhase, list[WorkspacePhase]] = {
     P.Stopped: [],
+    P.Queued: [P.Queued],
     P.Refused: [P.Refused],
     P.Starting: [P.Starting],
     P.Running: [P.Starting, P.Running],
@@ -162,3 +164,27 @@ def test_an_ended_grants_workspaces_are_found_by_what_changed(database: Database
     with database.read() as connection:
         assert workspaces.ended_grants_of(connection, [f"workspace/{name}", "grant/x"]) == [f"grant/{GRANT}"]
         assert workspaces.ended_grants_of(connection, ["grant/x"]) == []
+
+
+def test_the_queue_is_read_from_the_rows(database: Database, name: str) -> None:
+    """What lives holds what its plan says; who waits needs what the grant's profile says; who rests is not there."""
+    needs, room = {"small": Amounts(memory=2**30)}, Room(memory=2**31)
+    other = do(database, workspaces.ensure, GRANT, BOB, NOW)
+
+    def scene(known: dict[str, Amounts] = needs) -> tuple[list[Live], list[Waiting], bool, tuple[int, Any]]:
+        with database.read() as connection:
+            found = queue.scene(connection, room, known, NOW)
+            waits, length = queue.is_anybody_waiting(connection), queue.length(connection)
+        return list(found.live), list(found.waiting), waits, length
+
+    assert scene() == ([], [], False, (0, None))
+    do(database, workspaces.begin_start, plan(name), NOW)
+    do(database, workspaces.set_phase, other, P.Queued, Reason.WaitingForRoom, NOW)
+    held = Amounts.of(plan(name).limits)
+    waiting = Waiting(other, GRANT, Amounts(memory=2**30), NOW)
+    assert scene() == ([Live(name, GRANT, held, NOW + timedelta(days=1))], [waiting], True, (1, NOW))
+    assert scene({}) == ([Live(name, GRANT, held, NOW + timedelta(days=1))], [], True, (1, NOW))
+    move(database, name, P.Stopping, P.Stopped)
+    do(database, workspaces.want, name, Wanted.Restart)  # between two runs it is before everybody
+    again = Waiting(name, GRANT, Amounts(memory=2**30), NOW + timedelta(minutes=1), True)
+    assert scene()[:2] == ([], sorted([again, waiting]))

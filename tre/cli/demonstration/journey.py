@@ -76,7 +76,7 @@ class Journey:
             say(", ".join(f"{name} ({role})" for name, role in ACCOUNTS.items()))
         with stage.step("Start the services") as say:
             stage.start_services()
-            say(", ".join(stage.json("status")))
+            say(", ".join(name for name in stage.json("status") if name != "queue"))
 
     def approve(self) -> str:
         """Plan, ask, vote; what was decided comes into force by itself."""

@@ -88,6 +88,7 @@ class World:
         with (self.root / "tre.yaml").open("a", encoding="utf-8") as file:
             for key, first in ranges.items():
                 file.write(f"{key}: {{first: {first}, last: {first + 99}}}\n")
+            file.write("capacity: {memory: 1Ti}\n")  # many are open at once, and each uses little
 
     def _tre(self, *arguments: str, home_only: bool = False) -> None:
         root = [] if home_only else ["--root", str(self.root)]

@@ -152,10 +152,12 @@ class Budgets(Record):
 
 
 class WorkspaceTerms(Record):
-    """The size of a workspace (a profile of the operator's) and its budgets."""
+    """The size of a workspace (a profile of the operator's), its budgets, and how many may be open at once, where that
+    is less than the operator's quota and fewer than the members."""
 
     profile: ResourceName = "small"
     budgets: Budgets = Budgets()
+    at_once: Annotated[int, Field(ge=1, le=500)] | None = None
 
 
 class ExportTerms(Record):

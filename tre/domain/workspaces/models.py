@@ -64,7 +64,7 @@ class Mount(Record):
 
 
 class Limits(Record):
-    """What a workspace may use of the machine: bytes, thousandths of a core, processes."""
+    """What a workspace may use of the machine: bytes, thousandths of a core, processes, GPUs."""
 
     memory_bytes: Annotated[int, Field(ge=2**26)] = 4 * 2**30
     cpu_millis: Annotated[int, Field(ge=100)] = 2000
@@ -72,6 +72,7 @@ class Limits(Record):
     home_bytes: Annotated[int, Field(ge=2**20)] = 10 * 2**30
     shared_memory_bytes: Annotated[int, Field(ge=2**20)] = 2**30
     open_files: Annotated[int, Field(ge=256)] = 4096
+    gpus: Annotated[int, Field(ge=0)] = 0
 
 
 class HourlyBudgets(Record):
@@ -86,7 +87,9 @@ class WorkspacePlan(Record):
 
     `instance` counts the runs of a workspace from 1: what is left of an older run can never be taken for this one.
     `end` is wall-clock time; `cap_seconds` bounds the run on the boot-time clock, so that setting the wall clock
-    back gains nothing. `uid` is used by this workspace alone, until its certificate of destruction.
+    back gains nothing. `uid` is used by this workspace alone, until its certificate of destruction. `devices` are those
+    of this machine that it may use, its GPUs: nobody else's for as long as the run lives. `idle_minutes` is for how
+    long nothing may happen in it; the controller ends it then.
     """
 
     workspace: Annotated[Line, Field(pattern=r"^w-[a-z2-7]{12}$")]
@@ -96,9 +99,11 @@ class WorkspacePlan(Record):
     uid: Annotated[int, Field(ge=0)]
     data_groups: tuple[int, ...] = ()
     mounts: tuple[Mount, ...]
+    devices: tuple[AbsolutePath, ...] = ()
     limits: Limits = Limits()
     budgets: HourlyBudgets = HourlyBudgets()
     profile: Line = "small"
+    idle_minutes: Annotated[int, Field(ge=1)] | None = None
     end: UtcTime
     cap_seconds: Annotated[int, Field(ge=1)]
 

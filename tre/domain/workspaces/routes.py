@@ -43,6 +43,7 @@ class Route(Record):
     Its server is reached by `socket`, the path of a unix socket on this machine, or through the `door` of its pod;
     both are absent while nothing runs. `end` is when this run ends by the wall clock; `boottime_end_ms` is the same
     bound on this machine's boot-time clock, in milliseconds (a pod's machine has another such clock: none then).
+    `idle_minutes` is for how long nothing may happen, `idle_end` when it will be stopped for that, once that is near.
     `grant_end` may lie later than `end` after a renewal: the page then offers a restart. `slices` are those mounted.
     """
 
@@ -62,6 +63,8 @@ class Route(Record):
     progress: tuple[Progress, ...] = ()
     end: UtcTime | None = None
     boottime_end_ms: Annotated[int, Field(ge=0)] | None = None
+    idle_minutes: Annotated[int, Field(ge=1)] | None = None
+    idle_end: UtcTime | None = None
     grant_end: UtcTime
     grant_end_reason: Reason
 

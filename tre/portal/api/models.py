@@ -46,8 +46,17 @@ class SliceAnswer(Record):
     manifest_version: int
 
 
+class PlaceAnswer(Record):
+    """A place in the queue for room, from 1; `roomBy` is when enough of what lives now ends by itself, where it is."""
+
+    position: int
+    of: int
+    since: UtcTime
+    room_by: UtcTime | None = None
+
+
 class WorkspaceAnswer(Record):
-    """One workspace: what is wanted, what is, and why; `runEnds` while it is alive."""
+    """One workspace: what is wanted, what is, and why; `runEnds` while it is alive, `queue` while it is Queued."""
 
     name: Line
     grant: Line
@@ -58,6 +67,7 @@ class WorkspaceAnswer(Record):
     message: str
     progress: list[Progress]
     run_ends: UtcTime | None = None
+    queue: PlaceAnswer | None = None
     url: Line
     allowed_actions: list[str]
 
@@ -130,6 +140,7 @@ def workspace_answer(view: WorkspaceView, url: str) -> WorkspaceAnswer:
         message=workspace.message,
         progress=list(workspace.progress),
         run_ends=view.run_ends,
+        queue=None if view.place is None else PlaceAnswer(**view.place._asdict()),
         url=url,
         allowed_actions=list(view.actions),
     )

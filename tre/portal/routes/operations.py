@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import aiohttp
 from fastapi import APIRouter, Query, Request
+from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -23,7 +24,7 @@ from tre.portal.sessions import CurrentDesk, CurrentVisitor
 from tre.portal.site import NavigationItem
 from tre.portal.source_views import sources_health
 from tre.portal.views import workspace_views
-from tre.store import events, workspaces
+from tre.store import events, queue, workspaces
 from tre.store.events import StoredEvent
 from tre.store.listings import PAGE, WorkspaceSearch, find_workspaces
 from tre.system.figures import figures_of
@@ -58,9 +59,16 @@ def all_workspaces(
         values: dict[str, Any] = {
             "views": workspace_views(desk, connection, who.person, shown),
             "alive": workspaces.count_alive(connection),
+            **_queue(connection),
         }
     values |= {"listed": listed, "phases": list(WorkspacePhase), "wanted": wanted, "page_size": PAGE}
     return render(request, "operate_workspaces.html", now=desk.clock.now(), **values)
+
+
+def _queue(connection: Connection) -> dict[str, Any]:
+    """How many wait for room, and since when the first of them."""
+    count, since = queue.length(connection)
+    return {"queued": count, "queued_since": since}
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -11,6 +12,7 @@ from tre.domain.grants.policies import effective_end
 from tre.portal import actions
 from tre.portal.context import Desk
 from tre.portal.pages import render
+from tre.portal.queue_views import place_words, room_words
 from tre.portal.sessions import CurrentDesk, CurrentVisitor, Form, Visitor
 from tre.portal.streams import stream_of
 from tre.portal.views import WorkspaceView, workspace_view
@@ -28,7 +30,9 @@ def workspace(request: Request, desk: CurrentDesk, who: CurrentVisitor, name: st
         grant = grants.require(connection, found.grant)
     own = found.subject.key == who.person.subject.key
     end = effective_end(grant.spec)
-    return render(request, "workspace.html", view=view, grant=grant, end=end, own=own, now=desk.clock.now())
+    now = desk.clock.now()
+    queue = None if view.place is None else (place_words(view.place), room_words(view.place, now))
+    return render(request, "workspace.html", view=view, grant=grant, end=end, own=own, queue=queue, now=now)
 
 
 @router.post("/workspaces/{name}/stop")
@@ -56,10 +60,10 @@ def live(request: Request, desk: CurrentDesk, who: CurrentVisitor, name: str) ->
 def _message(desk: Desk, who: Visitor, name: str) -> dict[str, Any]:
     with desk.database.read() as connection:
         found = actions.visible_workspace(connection, who.person, name)
-        return message_of(workspace_view(desk, connection, who.person, found))
+        return message_of(workspace_view(desk, connection, who.person, found), desk.clock.now())
 
 
-def message_of(view: WorkspaceView) -> dict[str, Any]:
+def message_of(view: WorkspaceView, now: datetime) -> dict[str, Any]:
     """What a waiting page is told of a workspace."""
     phase = view.workspace.phase
     return {
@@ -68,6 +72,7 @@ def message_of(view: WorkspaceView) -> dict[str, Any]:
         "colour": view.colour,
         "words": "" if view.waiting or view.running else f"{view.words.text} {view.words.advice}".strip(),
         "steps": [{"step": step.step.value, "reached": step.reached} for step in view.steps],
+        "queue": None if view.place is None else [place_words(view.place), room_words(view.place, now)],
         "running": view.running,
         "done": not view.waiting,
     }

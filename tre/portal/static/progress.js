@@ -6,8 +6,23 @@
   var label = place.querySelector("[data-live-label]");
   var words = place.querySelector("[data-live-words]");
   var said = document.querySelector("[data-live-status]");
+  var queue = place.querySelector("[data-live-queue]");
   var source = new EventSource(place.dataset.live);
+  function wait(lines) {
+    var stop = place.querySelector("[data-live-stop]");
+    var head = queue.querySelector("[data-live-place]");
+    queue.hidden = !lines;
+    if (stop) { stop.textContent = lines ? "Leave the queue" : "Stop the start"; }
+    place.querySelectorAll("[data-live-starting], [data-live-steps]").forEach(function (part) {
+      part.hidden = Boolean(lines);
+    });
+    if (!lines) { return; }
+    if (said && head.textContent !== lines[0]) { said.textContent = lines[0]; }
+    head.textContent = lines[0];
+    queue.querySelector("[data-live-room]").textContent = lines[1];
+  }
   function show(news) {
+    if (queue) { wait(news.queue); }
     label.textContent = news.label;
     label.className = "nhsuk-tag nhsuk-tag--" + news.colour;
     if (words) { words.textContent = news.words; words.hidden = !news.words; }

@@ -78,6 +78,7 @@ def prepare(plan: WorkspacePlan, machine: Machine, staging: Staging, limits: Lim
         passwd_descriptor=PASSWD_FD,
         group_descriptor=GROUP_FD,
         status_descriptor=STATUS_FD,
+        devices=plan.devices,
     )
     limits.create(plan.identity, plan.limits)
     interpreter = sandbox.interpreter(machine.environment)

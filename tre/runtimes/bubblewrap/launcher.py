@@ -47,12 +47,13 @@ ASKED = Counter("tre_launcher_asked", "Requests of the controller that were answ
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a plan may name: directories by kind of mount, and numeric identities."""
+    """What a plan may name: directories by kind of mount, numeric identities, and devices."""
 
     directories: dict[MountKind, Path]
     uids: UidRange
     groups: UidRange
     one_user: bool
+    devices: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, layout: Layout, settings: Settings) -> Bounds:
@@ -68,6 +69,7 @@ class Bounds:
             uids=settings.workspace_uids,
             groups=settings.data_groups,
             one_user=os.geteuid() != 0,
+            devices=frozenset((*settings.gpu.devices, *settings.gpu.common)),
         )
 
     def check(self, plan: WorkspacePlan) -> None:
@@ -82,6 +84,12 @@ class Bounds:
             raise TREError(Reason.NotPermitted, f"User {plan.uid} is not set aside for workspaces.")
         if not all(self.groups.first <= group <= self.groups.last for group in plan.data_groups):
             raise TREError(Reason.NotPermitted, "A plan names a group that is not set aside for datasets.")
+
+    def check_devices(self, plan: WorkspacePlan) -> None:
+        """Raise `TREError(NotPermitted)` unless each device is set aside now: asked of a start, not of an ending, for
+        one that was set aside when its run began may not be any more."""
+        if not self.devices.issuperset(plan.devices):
+            raise TREError(Reason.NotPermitted, "A plan names a device that is not set aside for workspaces.")
 
     def _check_one_user(self, plan: WorkspacePlan) -> None:
         if plan.uid != os.geteuid():
@@ -144,6 +152,7 @@ class Launcher:
         """Fork a supervisor for a plan; a run that exists already is left as it is."""
         plan = parse_record(WorkspacePlan, asked["plan"], source="plan")
         self.bounds.check(plan)
+        self.bounds.check_devices(plan)
         hold = take_hold(make_directory(self.machine.run / "workspaces" / plan.identity, 0o711))
         if hold is None:
             return {"started": False}

@@ -55,6 +55,7 @@ class SandboxSpec:
     passwd_descriptor: int
     group_descriptor: int
     status_descriptor: int
+    devices: tuple[str, ...] = ()
 
 
 def arguments(spec: SandboxSpec) -> list[str]:
@@ -64,6 +65,7 @@ def arguments(spec: SandboxSpec) -> list[str]:
         *_system(spec),
         *_programs(spec),
         *_scratch(spec),
+        *_devices(spec),
         *_mounts(spec),
         *_file_browser(spec),
         "--remount-ro", "/dev", "--remount-ro", "/",
@@ -110,6 +112,11 @@ def _scratch(spec: SandboxSpec) -> list[str]:
         "--perms", "0755", "--size", "16777216", "--tmpfs", "/run",
         "--bind", str(spec.door), DOOR,
     ]  # fmt: skip
+
+
+def _devices(spec: SandboxSpec) -> list[str]:
+    """The plan's devices under their own names, and no other of the machine's."""
+    return [word for device in spec.devices for word in ("--dev-bind", device, device)]
 
 
 def _mounts(spec: SandboxSpec) -> list[str]:

@@ -119,6 +119,7 @@ _ENDED_FOR = frozenset(
     for reason in (
         Reason.DataWithdrawn,
         Reason.HomeFull,
+        Reason.IdleStopped,
         Reason.IsolationFailed,
         Reason.MemberRemoved,
         Reason.MemberSuspended,

@@ -100,8 +100,8 @@ class RecursiveReadOnly(StrEnum):
 class PodProfile(Record):
     """What a size of workspace asks of the cluster beyond its limits.
 
-    `extended` are resources such as `nvidia.com/gpu`. `user_namespace` is given where the cluster and every volume
-    allow it; false leaves it out, for drivers that cannot.
+    `extended` are further resources; GPUs that the profile of `tre.yaml` counts are `gpu_resource`. `user_namespace` is
+    given where the cluster and every volume allow it; false leaves it out, for drivers that cannot.
     """
 
     runtime_class: Label | None = None
@@ -118,8 +118,8 @@ class ClusterFacts(Record):
     `cpu_request_millis` is small on purpose: requests reserve, limits bound. `pod_security_version` pins the rules
     of the restricted profile, so that an upgrade of the cluster cannot change them under us. `interpreter` is the
     Python of the workspace's image that runs the first process, `door_interpreter` the one of the door's image that
-    knows this program; `maximum_image_age_days` is how long after it was built an image may be started; `x86` says
-    whether nodes have 32-bit calls, which the seal is then tried against.
+    knows this program; `gpu_resource` is what one GPU is called; `maximum_image_age_days` is how long after it was
+    built an image may be started; `x86` says whether nodes have 32-bit calls, which the seal is then tried against.
     """
 
     images: Images
@@ -135,6 +135,7 @@ class ClusterFacts(Record):
     x86: bool = True
     door_uid: Annotated[int, Field(ge=1000, lt=IN_POD_LIMIT)] = 64000
     cpu_request_millis: Annotated[int, Field(ge=1)] = 50
+    gpu_resource: Annotated[Line, Field(pattern=r"^[a-z0-9.-]+/[a-zA-Z0-9._-]+$")] = "nvidia.com/gpu"
 
     @model_validator(mode="after")
     def _age_known(self) -> ClusterFacts:

@@ -128,7 +128,7 @@ def _workspace(spec: PodSpec) -> Object:
         "stdin": False,
         "tty": False,
         "terminationMessagePolicy": "File",
-        "resources": _resources(most, spec.facts.cpu_request_millis, spec.profile.extended),
+        "resources": _resources(most, spec.facts.cpu_request_millis, _extended(spec)),
         "securityContext": _container_security(),
         "volumeMounts": [
             _mount("instruction", INSTRUCTION_DIRECTORY, read_only=True),
@@ -182,6 +182,12 @@ def _resources(most: dict[str, str], request_millis: int, extended: dict[str, in
     limits = most | {"ephemeral-storage": str(EPHEMERAL_BYTES)} | further
     requests = {"cpu": f"{request_millis}m", "memory": most["memory"], "ephemeral-storage": "16Mi"} | further
     return {"limits": limits, "requests": requests}
+
+
+def _extended(spec: PodSpec) -> dict[str, int]:
+    """What the profile asks for beyond memory and processor; its GPUs are whole ones, for this pod alone."""
+    gpus = spec.plan.limits.gpus
+    return spec.profile.extended | ({spec.facts.gpu_resource: gpus} if gpus else {})
 
 
 def _mount(volume: str, path: str, *, read_only: bool = False) -> Object:
