@@ -34,6 +34,7 @@ from tre.controller.api import ControllerApi
 from tre.controller.checker_relay import CheckerRelay
 from tre.controller.cluster import open_cluster, source_of
 from tre.controller.context import Context
+from tre.controller.costs import CostKeeper
 from tre.controller.decisions import ApplicationReconciler
 from tre.controller.elsewhere import sources_of
 from tre.controller.exports import ExportReconciler
@@ -129,6 +130,7 @@ class Controller:
         self.reconciler.handlers["public-account"] = AccountNotices(self.context).reconcile
         preflights = Preflights(self.context, self.spool)
         self.reconciler.background += [self.take_in_endings, self.relay.step, preflights.step, self.sequence]
+        self.reconciler.background.append(CostKeeper(self.context).step)
         self.greeting = Greeting(self.context, self.publisher)
         self.thread = threading.Thread(target=self.run, daemon=True, name="reconciler")
 
