@@ -34,7 +34,7 @@ from tre.controller.api import ControllerApi
 from tre.controller.checker_relay import CheckerRelay
 from tre.controller.cluster import open_cluster, source_of
 from tre.controller.context import Context
-from tre.controller.costs import CostKeeper
+from tre.controller.costs import CostKeeper, CostNumbers
 from tre.controller.decisions import ApplicationReconciler
 from tre.controller.elsewhere import sources_of
 from tre.controller.exports import ExportReconciler
@@ -270,6 +270,7 @@ class Controller:
         app = ControllerApi(self.context, self.publisher, callers, self.leadership.leads).app()
         app.add_routes(health_routes(self.probes()))
         REGISTRY.register(RecordNumbers(self.database, self.context.clock, self.layout.checker_spool))
+        REGISTRY.register(CostNumbers(self.context))
         if self.settings.witnesses:
             REGISTRY.register(WitnessNumbers(self.layout.root, self.settings, self.context.clock))
         tap = _listen_for_taps(self.layout, self.loop, self.tapped)

@@ -10,14 +10,16 @@ Does not guarantee: computed hours where the machine does not count them for a r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from tre.controller.context import Context
-from tre.domain.costs import budgets, meters
+from tre.domain.costs import accounts, budgets, meters
 from tre.domain.costs.meters import Kept, Portion, RunMeter, StoreMeter, Used
 from tre.domain.costs.prices import Use
 from tre.domain.errors import TREError
@@ -80,6 +82,35 @@ def read_used(context: Context, identities: set[str]) -> Mapping[str, Used]:
     except TREError as error:  # a counter that could not be read is read the next time
         log.warning("use-not-read", error=str(error))
         return {}
+
+
+class CostNumbers(Collector):
+    """What all projects together have used, and how their budgets stand: no project is named."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        """Nothing, so that registering it asks the record nothing."""
+        return []
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Amounts by unit as they were written down, those that are known; budgets by how far they are spent."""
+        with self._context.database.read() as connection:
+            uses, limits = costs.uses(connection), costs.budgets(connection)
+        used = GaugeMetricFamily(
+            "tre_cost_units", "What all projects used: hours, GiB-hours, GiB-days.", labels=["kind"]
+        )
+        for unit, amount in accounts.known(sum(uses.values(), Use())).items():
+            if amount is not None:
+                used.add_metric([unit.value], float(amount))
+        yield used
+        prices = self._context.settings.costs.prices
+        levels = [budgets.standing(one, uses.get(one.grant, Use()), prices).level for one in limits]
+        family = GaugeMetricFamily("tre_cost_budgets", "Budgets by how far they are spent.", labels=["state"])
+        for state, level in (("open", 0), ("near", budgets.NEAR), ("spent", budgets.SPENT)):
+            family.add_metric([state], levels.count(level))
+        yield family
 
 
 class CostKeeper:

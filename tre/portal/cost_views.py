@@ -15,7 +15,9 @@ from tre.domain.costs import accounts
 from tre.domain.costs.accounts import Account
 from tre.domain.costs.budgets import Measure, Standing
 from tre.domain.costs.meters import Kept, RunMeter
-from tre.domain.costs.prices import Prices, Unit, Use, money, shown, shown_money
+from tre.domain.costs.prices import Prices, Unit, Use, hourly, money, shown, shown_money
+from tre.domain.quantities import parse_bytes
+from tre.system.settings import Settings
 
 UNITS = {
     Unit.cpu_used: "Processor hours computed",
@@ -85,6 +87,20 @@ class AccountView:
     def budgets(self) -> tuple[Standing, ...]:
         """Its limits."""
         return self.account.budgets
+
+
+def hour_words(settings: Settings, profile: str) -> str:
+    """What an hour of an open workspace sets aside and costs, before anybody opens one; empty for an unknown size."""
+    if (size := settings.profiles.get(profile)) is None:
+        return ""
+    use = hourly(size.cpu_millis, parse_bytes(size.memory))
+    amounts, prices = use.amounts(), settings.costs.prices
+    said = f"{shown(amounts[Unit.cpu_reserved])} processors and {shown(amounts[Unit.memory])} GiB of memory"
+    return (
+        said
+        if prices is None
+        else f"{said}, which costs {shown_money(money(amounts, prices), prices.currency)} an hour"
+    )
 
 
 @dataclass(frozen=True)

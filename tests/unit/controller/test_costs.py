@@ -8,11 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 
 from tests.support.factories import ALICE, BOB, NOON
 from tests.unit.controller.conftest import World
 from tre.controller.context import Context
-from tre.controller.costs import ABOUT, MEASURE, CostKeeper
+from tre.controller.costs import ABOUT, MEASURE, CostKeeper, CostNumbers
 from tre.domain.costs.budgets import Budget, Measure
 from tre.domain.costs.meters import Kept, Used
 from tre.domain.costs.prices import Prices, Unit, Use
@@ -303,6 +304,24 @@ def test_money_is_a_limit_where_there_are_prices(world: World) -> None:
     world.want(subject=BOB)
     world.settle()
     assert world.workspace(other).reason is Reason.CostBudgetSpent
+
+
+def test_figures_name_no_project(world: World) -> None:
+    world.apply()
+    name = world.run()
+    limit(world, "0.01")
+    world.clock.advance(3600)
+    CostKeeper(world.context).sample()
+    registry = CollectorRegistry()
+    registry.register(CostNumbers(world.context))
+    hours = registry.get_sample_value("tre_cost_units", {"kind": "cpu-hours-reserved"})
+    assert hours is not None
+    assert 2 <= hours < 2.1
+    assert registry.get_sample_value("tre_cost_units", {"kind": "cpu-hours-used"}) is None  # not known: not zero
+    assert registry.get_sample_value("tre_cost_budgets", {"state": "spent"}) == 1
+    shown = generate_latest(registry).decode()
+    assert GRANT not in shown
+    assert name not in shown
 
 
 def test_rounds_come_at_their_time_and_outlive_what_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

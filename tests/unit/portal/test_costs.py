@@ -45,6 +45,7 @@ def form(measure: str = "cpu-hours-reserved", limit: str = "10", reason: str = "
 async def test_members_see_what_their_project_uses_and_strangers_cannot_tell_it_from_none(world: World) -> None:
     used(world)
     page = await world.browser("alice").get(f"/projects/{GRANT}")
+    assert "An open workspace sets aside 2 processors and 4 GiB of memory." in page.text
     assert "This month 8 processor hours were set aside, 8 in all" in page.text
     page = await world.browser("bob").get(f"/grants/{GRANT}/costs")
     assert page.status_code == 200
@@ -84,7 +85,9 @@ async def test_an_operator_sees_all_in_any_order_and_as_a_file(world: World) -> 
     object.__setattr__(world.desk, "settings", world.settings.model_copy(update={"costs": CostSettings(prices=prices)}))
     for sort in ("money", "budget", "gpu-hours"):
         assert "3.00 GBP" in (await olga.get(f"/operate/costs?sort={sort}")).text
-    assert "2.00 GBP" in (await olga.get(f"/grants/{GRANT}/costs")).text
+    page = (await olga.get(f"/grants/{GRANT}/costs")).text
+    assert "2.00 GBP" in page
+    assert "which costs 1.00 GBP an hour" in page
     file = await olga.get("/operate/costs.csv")
     assert file.headers["content-disposition"] == 'attachment; filename="costs.csv"'
     assert [line.split(",")[0] for line in file.text.splitlines()] == ["grant", GRANT, "second-2"]

@@ -148,6 +148,15 @@ def live(meter: RunMeter, now: datetime, month: str | None = None) -> Use:
     )
 
 
+def hourly(cpu_millis: int, memory_bytes: int) -> Use:
+    """What an hour of an open workspace of this size sets aside."""
+    return Use(
+        life_ms=_MS_IN_HOUR,
+        reserved_cpu_ms=_MS_IN_HOUR * cpu_millis,
+        memory_mib_ms=_MS_IN_HOUR * (memory_bytes // 2**20),
+    )
+
+
 def money(amounts: Mapping[Unit, Decimal], prices: Prices) -> Decimal:
     """What these amounts cost."""
     return sum((amount * prices.of(unit) for unit, amount in amounts.items()), Decimal(0))

@@ -14,7 +14,7 @@ from tre.domain.model import as_line
 from tre.domain.people import Person
 from tre.portal import cost_actions as do
 from tre.portal.context import Desk
-from tre.portal.cost_views import MEASURES, PERIODS, SORTS, AccountView, row, sorted_by
+from tre.portal.cost_views import MEASURES, PERIODS, SORTS, AccountView, hour_words, row, sorted_by
 from tre.portal.histories import actor_words
 from tre.portal.pages import render
 from tre.portal.sessions import CurrentDesk, CurrentVisitor, Form
@@ -101,6 +101,7 @@ def _page(request: Request, desk: Desk, person: Person, name: str, refused: Refu
             "grant": grant,
             "view": AccountView(account, desk.settings.costs.prices, desk.clock.now()),
             "runs": do.runs_of(connection, name),
+            "hour": hour_words(desk.settings, grant.spec.workspace.profile),
             "by": {one.budget.by.key: actor_words(connection, one.budget.by) for one in account.budgets},
             "actions": do.cost_actions(person, grant),
         }

@@ -14,7 +14,7 @@ from tre.domain.grants.models import GrantRecord
 from tre.portal import actions
 from tre.portal.account_views import outcome_due_of
 from tre.portal.context import Desk
-from tre.portal.cost_views import UNITS, AccountView
+from tre.portal.cost_views import UNITS, AccountView, hour_words
 from tre.portal.histories import history_lines
 from tre.portal.pages import render
 from tre.portal.sessions import CurrentDesk, CurrentVisitor, Form, take_ticket
@@ -70,7 +70,8 @@ def _costs(desk: Desk, connection: Connection, grant: GrantRecord) -> dict[str, 
     prices, now = desk.settings.costs.prices, desk.clock.now()
     account = cost_accounts.account(connection, grant, prices, now)
     line = AccountView(account, prices, now).lines[list(UNITS).index(Unit.cpu_reserved)]
-    return {"account": account, "cost_line": line, "prices": prices}
+    hour = hour_words(desk.settings, grant.spec.workspace.profile)
+    return {"account": account, "cost_line": line, "prices": prices, "hour": hour}
 
 
 @router.post("/projects/{name}/open")

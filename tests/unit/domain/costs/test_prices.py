@@ -16,6 +16,7 @@ from tre.domain.costs.prices import (
     Unit,
     Use,
     forecast,
+    hourly,
     live,
     money,
     parse_amount,
@@ -77,6 +78,11 @@ def test_what_goes_on_counts_until_now() -> None:
     assert live(meter(), NOON - HOUR) == Use()
     assert live(meter(), NOON + 3 * DAY, "2026-12").life_ms == 36 * 3_600_000  # from the first of December
     assert live(meter(), NOON + HOUR, "2026-10") == Use()
+
+
+def test_an_hour_of_a_size() -> None:
+    found = hourly(2000, 4 * 2**30).amounts()
+    assert (found[Unit.cpu_reserved], found[Unit.memory]) == (2, 4)
 
 
 def test_money_is_amount_times_price() -> None:
