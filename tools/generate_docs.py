@@ -36,12 +36,15 @@ from typer.main import get_command
 
 from tre.cli import services as service_table
 from tre.cli.main import app
+from tre.domain.costs.prices import Prices
 from tre.domain.errors import Reason
 from tre.portal.words import WORDS
 from tre.runtimes.kubernetes import settings as cluster
 from tre.runtimes.kubernetes.render.probe import ProbeAddress
 from tre.system import settings
+from tre.system.cost_settings import CostSettings
 from tre.system.mail_settings import MailSettings
+from tre.system.oidc_settings import OidcSettings
 from tre.system.profile_settings import CapacitySettings, GpuSettings, ProfileSettings, QuotaSettings
 from tre.system.witness_settings import WitnessSettings
 
@@ -160,7 +163,9 @@ def settings_page() -> str:
     """Everything that an operator can set."""
     sections: dict[str, type[BaseModel]] = {
         "tls": settings.TlsSettings,
-        "oidc": settings.OidcSettings,
+        "oidc": OidcSettings,
+        "costs": CostSettings,
+        "costs.prices": Prices,
         "mail": MailSettings,
         "witnesses": WitnessSettings,
         "profiles.NAME": ProfileSettings,

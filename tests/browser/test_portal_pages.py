@@ -10,6 +10,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,15 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from tests.browser.portal_world import Installed, an_installation
 from tests.support.factories import suspension
 from tests.unit.portal.register_world import furnish as furnish_register
-from tests.unit.portal.world import GRANT, PASSWORD
+from tests.unit.portal.test_costs import used as furnish_costs
+from tests.unit.portal.world import GRANT, PASSWORD, subject
+from tre.domain.costs.budgets import Budget, Measure
 from tre.domain.errors import Reason
 from tre.domain.grants.models import SuspensionScope
 from tre.domain.workspaces.states import StartStep, Wanted, WorkspacePhase
 from tre.portal.api import docs
 from tre.portal.applications import DESK_GROUPS, PUBLIC_GROUPS
-from tre.store import grants
+from tre.store import costs, grants
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 WIDTHS = (1280, 390)
@@ -68,6 +71,20 @@ def furnish(world: Installed) -> None:
     furnish_register(world, sites=True)
     world.want("bob", Wanted.Running)
     world.move("bob", P.Starting, P.Running, reason=Reason.Entitled)
+    furnish_costs(world, GRANT, "bob", 900)
+    furnish_costs(world, GRANT, "alice", 26, known=False)
+    furnish_costs(world, "lung-ct-0007", "alice", 400_000)
+    limit = Budget(
+        grant=GRANT,
+        measure=Measure.cpu_reserved,
+        limit=Decimal(2000),
+        by=subject("olga"),
+        at=now,
+        reason="Agreed with the sponsor for the first year; more can be had before the summer.",
+    )
+    with world.database.change(world.event("grant.budget-set", f"grant/{GRANT}")) as change:
+        costs.set_budget(change, limit)
+        costs.set_budget(change, limit.model_copy(update={"measure": Measure.memory, "limit": Decimal(100)}))
     name = world.workspace("bob").name
     sealed = {"isolation": {"proven": True, "summary": "29 ways out tried and closed, each open to the control"}}
     dead = {"proof": {"identity": f"{name}-1", "processes": [], "mounts": [], "answers": False}}
@@ -145,6 +162,11 @@ PAGES = [
     ("grants-none-fits", "olga", "/grants?q=nowhere"),
     ("grant", "olga", f"/grants/{GRANT}"),
     ("grant-suspended", "olga", "/grants/triage-0100"),
+    ("grant-costs", "olga", f"/grants/{GRANT}/costs"),
+    ("project-costs", "alice", f"/grants/{GRANT}/costs"),
+    ("project-costs-none", "alice", "/grants/lung-ct-0007/costs"),
+    ("operate-costs", "olga", "/operate/costs?sort=money"),
+    ("operate-costs-none-fits", "olga", "/operate/costs?q=nowhere"),
     ("operate-workspaces", "olga", "/operate/workspaces"),
     ("operate-proofs", "olga", "/operate/proofs"),
     ("operate-audit", "olga", "/operate/audit"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import pytest
 
+from tre.domain.costs.meters import Used
 from tre.domain.errors import Reason, TREError
 from tre.domain.workspaces.models import WorkspacePlan
 from tre.runtimes.protocol import Observation, RunPhase, Runtime
@@ -85,6 +87,7 @@ class RuntimeContract:
         plan = site.plan("ending")
         site.start(plan)
         assert not site.runtime.verify_dead(plan).dead
+        so_far = site.runtime.used({plan.identity, "w-aaaaaaaaaaaa-7"})
         site.runtime.end(plan.identity, Reason.GrantRevoked)
         site.await_dead(plan)
         assert site.await_phase(plan, RunPhase.Ended).reason is Reason.GrantRevoked
@@ -92,9 +95,21 @@ class RuntimeContract:
         run = site.observation(plan)
         assert run is not None
         assert run.reason is Reason.GrantRevoked
+        self.check_use(run, so_far)
         site.runtime.forget(plan.identity)
         site.await_forgotten(plan)
         assert site.runtime.verify_dead(plan).dead
+
+    def check_use(self, run: Observation, so_far: Mapping[str, Used]) -> None:
+        """It says when it took room; what it used grew to its end, or nobody could tell, and then nothing is said."""
+        assert run.began_at is not None
+        assert run.ended_at is not None
+        assert run.began_at <= run.ended_at
+        assert so_far.keys() <= {run.identity}
+        for used in so_far.values():
+            assert run.used is not None
+            assert (run.used.cpu_us or 0) >= (used.cpu_us or 0) > 0
+            assert (run.used.peak_bytes or 0) >= (used.peak_bytes or 0) > 2**20
 
     def test_a_living_run_is_not_forgotten(self, site: RuntimeSite) -> None:
         plan = site.plan("living")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from tre.domain.clock import Clock
+from tre.domain.costs.meters import Used
 from tre.domain.errors import Reason, TREError
 from tre.domain.workspaces.models import WorkspacePlan
 from tre.runtimes.protocol import DeathProof, Observation, RunPhase
@@ -23,6 +25,7 @@ class MemoryRuntime:
         self.broken: TREError | None = None
         self.broken_end: TREError | None = None
         self.unseen: TREError | None = None
+        self.counted: dict[str, Used] = {}
         self.started: list[str] = []
         self.ended: list[tuple[str, Reason]] = []
 
@@ -37,6 +40,7 @@ class MemoryRuntime:
                 plan=plan,
                 phase=RunPhase.Starting,
                 at=self.clock.now(),
+                began_at=self.clock.now(),
                 end=plan.end,
                 means={"memory": "none"},
             )
@@ -44,7 +48,10 @@ class MemoryRuntime:
     def becomes(self, identity: str, phase: RunPhase, reason: Reason | None = None) -> None:
         """Something happened to a run."""
         socket = "/run/x/lab.sock" if phase is RunPhase.Ready else None
-        changes = {"phase": phase, "reason": reason, "socket": socket, "isolation": {"proven": True}}
+        changes: dict[str, object] = {"phase": phase, "reason": reason, "socket": socket}
+        changes |= {"isolation": {"proven": True}}
+        if phase is RunPhase.Ended:
+            changes |= {"ended_at": self.clock.now(), "used": self.counted.get(identity)}
         self.runs[identity] = self.runs[identity].model_copy(update=changes)
 
     def end(self, identity: str, reason: Reason) -> None:
@@ -84,6 +91,10 @@ class MemoryRuntime:
         """As many as a test says."""
         self.asked_for_readers.append(plan.identity)
         return self.stale_readers.get(plan.identity, 0)
+
+    def used(self, identities: Collection[str]) -> dict[str, Used]:
+        """What a test says that runs have used."""
+        return {name: self.counted[name] for name in identities if name in self.counted}
 
     def forget(self, identity: str, *, vouched: bool = False) -> None:
         """Remove the traces of a dead run."""

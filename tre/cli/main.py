@@ -26,6 +26,7 @@ COMMANDS = {
     "grant": "tre.cli.grant:app",
     "workspace": "tre.cli.workspace:app",
     "halt": "tre.cli.workspace:halt",
+    "cost": "tre.cli.cost:app",
     "check": "tre.cli.check:check",
     "export": "tre.cli.export:app",
     "import": "tre.cli.imports:app",

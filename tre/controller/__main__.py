@@ -34,6 +34,7 @@ from tre.controller.api import ControllerApi
 from tre.controller.checker_relay import CheckerRelay
 from tre.controller.cluster import open_cluster, source_of
 from tre.controller.context import Context
+from tre.controller.costs import CostKeeper, CostNumbers
 from tre.controller.decisions import ApplicationReconciler
 from tre.controller.elsewhere import sources_of
 from tre.controller.exports import ExportReconciler
@@ -131,6 +132,7 @@ class Controller:
         self.reconciler.handlers["public-account"] = AccountNotices(self.context).reconcile
         preflights = Preflights(self.context, self.spool)
         self.reconciler.background += [self.take_in_endings, self.relay.step, preflights.step, self.sequence]
+        self.reconciler.background.append(CostKeeper(self.context).step)
         self.greeting = Greeting(self.context, self.publisher)
         self.thread = threading.Thread(target=self.run, daemon=True, name="reconciler")
 
@@ -270,6 +272,7 @@ class Controller:
         app = ControllerApi(self.context, self.publisher, callers, self.leadership.leads).app()
         app.add_routes(health_routes(self.probes()))
         REGISTRY.register(RecordNumbers(self.database, self.context.clock, self.layout.checker_spool))
+        REGISTRY.register(CostNumbers(self.context))
         if self.settings.witnesses:
             REGISTRY.register(WitnessNumbers(self.layout.root, self.settings, self.context.clock))
         tap = _listen_for_taps(self.layout, self.loop, self.tapped)

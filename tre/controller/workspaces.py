@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from tre.controller import statements
 from tre.controller.admission import Admission
 from tre.controller.context import Context
+from tre.controller.costs import RunCosts
 from tre.controller.idling import Idling
 from tre.controller.metrics import (
     ENDING_SECONDS,
@@ -37,6 +38,7 @@ from tre.domain.model import as_line
 from tre.domain.workspaces.models import Workspace
 from tre.domain.workspaces.states import ALIVE_PHASES, StartStep, Wanted, WorkspacePhase
 from tre.runtimes.protocol import DeathProof, Observation, RunPhase
+from tre.store import costs
 from tre.store import grants as grant_store
 from tre.store import workspaces as store
 from tre.store.grant_slices import SliceState
@@ -70,6 +72,7 @@ class WorkspaceReconciler:
         self.idling = Idling(context.activity, context.clock)
         self._plans = PlanMaker(context)
         self._stale = StaleReaders(context)
+        self._costs = RunCosts(context)
         self._handlers = {
             WorkspacePhase.Stopped: self._stopped,
             WorkspacePhase.Queued: self._stopped,
@@ -118,6 +121,7 @@ class WorkspaceReconciler:
             return self._refuse(workspace, verdict.reason, "")
         try:
             self._context.check_granting()
+            self._costs.check_start(grant.name)
             if not self.admission.admits(workspace, grant):
                 return self.admission.enter(workspace)
             plan = self._plans.make(workspace, grant, verdict)
@@ -281,8 +285,8 @@ class WorkspaceReconciler:
         self._context.runtime.end(workspace.plan.identity, workspace.reason)
         proof = self._context.runtime.verify_dead(workspace.plan)
         if not proof.dead or (run is not None and run.phase is not RunPhase.Ended):
-            return self._not_dead(workspace, proof)
-        self._record_death(workspace, self._proven(workspace, proof), statements.before(workspace))
+            return self._not_dead(workspace, proof, run)
+        self._record_death(workspace, self._proven(workspace, proof), statements.before(workspace), run)
         count_proof("death", holds=True)
         self._context.activity.forget(workspace.plan.identity)
         took = self._context.clock.now() - had_to_end(workspace, grant)
@@ -290,7 +294,7 @@ class WorkspaceReconciler:
         self._context.runtime.forget(workspace.plan.identity)
         return None
 
-    def _not_dead(self, workspace: Workspace, proof: DeathProof) -> datetime | None:
+    def _not_dead(self, workspace: Workspace, proof: DeathProof, run: Observation | None) -> datetime | None:
         """Look again, less often the longer it lasts; say what is missed, and hear whether a person vouches for it."""
         assert workspace.plan is not None
         now = self._context.clock.now()
@@ -300,7 +304,7 @@ class WorkspaceReconciler:
         said = statements.pending(self._context, workspace)
         if said is not None and proof.beyond_reach:
             event = statements.stopped_by(self._context, workspace, said, proof)
-            self._record_death(workspace, event, workspace.message)
+            self._record_death(workspace, event, workspace.message, run)
             count_proof("death", holds=False)
             self._context.runtime.forget(workspace.plan.identity, vouched=True)
             return None
@@ -321,7 +325,8 @@ class WorkspaceReconciler:
             proof=proof.as_plain(),
         )
 
-    def _record_death(self, workspace: Workspace, event: Event, message: str) -> None:
+    def _record_death(self, workspace: Workspace, event: Event, message: str, run: Observation | None) -> None:
+        last = self._costs.last(workspace, run)
         with self._context.database.change(event) as change:
             store.set_phase(
                 change,
@@ -331,6 +336,8 @@ class WorkspaceReconciler:
                 self._context.clock.now(),
                 message=message,
             )
+            if last is not None:
+                costs.keep_run(change, *last)
 
     def _move(
         self,

@@ -50,6 +50,7 @@ class Reason(StrEnum):
     ConflictOfInterest = "ConflictOfInterest"
     ContentChanged = "ContentChanged"
     ContextMissing = "ContextMissing"
+    CostBudgetSpent = "CostBudgetSpent"
     DataWithdrawn = "DataWithdrawn"
     DatasetNotFound = "DatasetNotFound"
     DatasetRetired = "DatasetRetired"

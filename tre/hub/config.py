@@ -26,7 +26,8 @@ from tre.hub.proxy import MemoryProxy
 from tre.hub.spawner import TreSpawner, refuse_options
 from tre.system import hub_keys as keys
 from tre.system.layout import Layout
-from tre.system.settings import OidcSettings, Settings
+from tre.system.oidc_settings import OidcSettings
+from tre.system.settings import Settings
 
 ENTER = "enter"
 ENTER_CLIENT = "service-enter"

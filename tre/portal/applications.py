@@ -26,6 +26,7 @@ from starlette.types import ASGIApp
 from tre.portal import enter, intake, internal
 from tre.portal.api import applying as applying_api
 from tre.portal.api import conditions as conditions_api
+from tre.portal.api import costs as costs_api
 from tre.portal.api import datasets as datasets_api
 from tre.portal.api import deciding as deciding_api
 from tre.portal.api import docs
@@ -56,6 +57,7 @@ from tre.portal.routes import (
     audit_log,
     certificates,
     conditions,
+    costs,
     datasets,
     deciding,
     exports,
@@ -112,6 +114,7 @@ DESK_GROUPS: tuple[Any, ...] = (
     conditions,
     grants,
     certificates,
+    costs,
     datasets,
     quarantine,
     optouts,
@@ -169,6 +172,7 @@ def desk_app(desk: Desk, live: Live) -> FastAPI:
         datasets_api,
         optouts_api,
         plans_api,
+        costs_api,
         letters_api,
         account_api,
         people_api,

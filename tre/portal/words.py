@@ -68,6 +68,9 @@ WORDS: dict[Reason, Words] = {
     R.ContextMissing: Words(
         "Words that explain the files are missing.", "Say what they show and from how many people."
     ),
+    R.CostBudgetSpent: Words(
+        "The project's budget is spent, so no new workspace is started.", "An operator of this service can raise it."
+    ),
     R.DataWithdrawn: Words(
         "Patients opted out, and their files leave.", "Nothing needs to be done; a note in /inbox says more."
     ),
@@ -298,6 +301,9 @@ EVENTS = {
     "grant.closed": "The project was closed",
     "grant.archived": "What may be kept was written to a file",
     "grant.drawn-much": "Much was drawn out of its workspaces in a short time",
+    "grant.budget-set": "A budget was set",
+    "grant.budget-lifted": "A budget was lifted",
+    "grant.budget-told": "People were told that most or all of a budget is spent",
     "suspension.added": "A suspension was added",
     "suspension.lifted": "A suspension was lifted",
     "outcome.due": "The project was asked what came of it",

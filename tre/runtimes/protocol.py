@@ -9,10 +9,12 @@ back, so an approval that was cut short ends in time with every service of ours 
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from tre.domain.costs.meters import Used
 from tre.domain.errors import Reason
 from tre.domain.model import Line, Record, UtcTime
 from tre.domain.workspaces.models import WorkspacePlan
@@ -34,6 +36,8 @@ class Observation(Record):
     `socket` or `door` is where its server listens; `end` until when it runs (the plan's end, or an earlier one it was
     given since); `boottime_end_ms` the same on the machine's boot-time clock; `means` says by what each limit is
     enforced; `isolation` is the probe's result with its control; `reason` and `detail` say how it ended.
+    `began_at` and `ended_at` are when it took room on its machine and left it, `used` what it used in between, where
+    anybody can tell.
     """
 
     identity: Line
@@ -48,6 +52,9 @@ class Observation(Record):
     boottime_end_ms: int = 0
     means: dict[str, str] = {}
     isolation: dict[str, object] | None = None
+    began_at: UtcTime | None = None
+    ended_at: UtcTime | None = None
+    used: Used | None = None
 
 
 class DeathProof(Record):
@@ -97,6 +104,13 @@ class Runtime(Protocol):
     def count_stale_readers(self, plan: WorkspacePlan) -> int | None:
         """How many programs of a plan's run have a file open or mapped that has left a slice since; `None` where that
         cannot be seen."""
+        ...
+
+    def used(self, identities: Collection[str]) -> Mapping[str, Used]:
+        """What these runs have used since they began, of those where anybody can tell; never a guess.
+
+        Raises `TREError`.
+        """
         ...
 
     def forget(self, identity: str, *, vouched: bool = False) -> None:

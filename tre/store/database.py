@@ -24,7 +24,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, ma
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from tre.domain.canonical import canonical_bytes
+from tre.domain.canonical import check_canonical
 from tre.domain.errors import TREError
 from tre.domain.events import Event
 from tre.store import postgres
@@ -64,7 +64,7 @@ _MAKER = object()
 
 def _event_row(item: Event) -> dict[str, Any]:
     plain = item.as_plain()
-    canonical_bytes(plain)  # refused here, before the commit: nothing may stop the sequencer later
+    check_canonical(plain)  # refused here, before the commit: nothing may stop the sequencer later
     return {
         "id": item.id,
         "at": item.at,

@@ -94,7 +94,13 @@ _ACCOUNT: Rights = {"account_items": _KEEP, "account_published": "SELECT, INSERT
 _CLOCKS = "SELECT (id, kind, state, received_at, acknowledged_at, closed_at, due_at, refusal)"
 """Of the public account what says how long something waits, and no word of it."""
 
+_COSTS: Rights = dict.fromkeys(("cost_runs", "cost_months", "cost_places", "cost_place_months"), _READ)
+_METERS: Rights = dict.fromkeys(_COSTS, _KEEP) | {"cost_budgets": "SELECT, UPDATE (told)"}
+"""Who measures adds to meters; who limits is a person."""
+
 _DESK: Rights = {
+    **_COSTS,
+    "cost_budgets": _ALL,
     "quarantine": "SELECT, UPDATE",
     "retirements": _ADD,
     "grants": "SELECT, UPDATE",
@@ -120,6 +126,7 @@ _DESK: Rights = {
 RIGHTS: dict[Role, Rights] = {
     Role.controller: _WRITER
     | _DATA
+    | _METERS
     | {
         "audit_events": f"SELECT, {_SAY}",
         "audit_waiting": "SELECT, INSERT, DELETE",

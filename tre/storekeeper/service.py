@@ -44,7 +44,7 @@ from tre.store.changes import ChangeFeed
 from tre.store.database import Database
 from tre.store.roles import Role
 from tre.store.schema import require_current
-from tre.storekeeper import answers, deliveries, inboxes, previews, slices, withdrawals, workspaces
+from tre.storekeeper import answers, deliveries, inboxes, measuring, previews, slices, withdrawals, workspaces
 from tre.storekeeper.office import Office
 from tre.system.clock import SystemClock
 from tre.system.health import Probes, health_routes
@@ -150,6 +150,10 @@ def _count(office: Office, payload: Mapping[str, Any], _watcher: Watcher) -> dic
     return withdrawals.count(office, parse_record(withdrawals.BatchRequest, payload, source="job").batch).as_plain()
 
 
+def _measure(office: Office, _payload: Mapping[str, Any], watcher: Watcher) -> dict[str, Any]:
+    return measuring.measure(office, watcher)
+
+
 LANES: dict[str, dict[str, Handler]] = {
     "data": {"dataset.add": _add},
     "slices": {
@@ -165,6 +169,7 @@ LANES: dict[str, dict[str, Handler]] = {
         "inbox.fill": _fill,
     },
     "withdrawals": {"withdrawal.count": _count},
+    "measuring": {"storage.measure": _measure},
 }
 """What is done one after the other, and what beside it."""
 

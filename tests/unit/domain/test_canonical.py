@@ -13,7 +13,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tre.domain.canonical import canonical_bytes, digest, digest_of_bytes
+from tre.domain.canonical import canonical_bytes, check_canonical, digest, digest_of_bytes
 from tre.domain.errors import Reason, TREError
 
 SAFE = 2**53 - 1
@@ -121,3 +121,62 @@ def test_a_value_that_holds_itself_is_refused() -> None:
 def test_digests_name_their_algorithm() -> None:
     assert digest({"b": 1, "a": 2}) == "sha256:" + hashlib.sha256(b'{"a":2,"b":1}').hexdigest()
     assert digest_of_bytes(b"") == "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+ODD = st.recursive(
+    SCALARS | st.text() | st.integers() | st.floats() | st.sampled_from([Colour.red, Level.high, object(), b"x"]),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner) | st.builds(Pair, inner, inner),
+    max_leaves=8,
+)
+
+
+def has_form(value: Any) -> bool:
+    try:
+        canonical_bytes(value)
+    except TREError:
+        return False
+    return True
+
+
+def is_admitted(value: Any) -> bool:
+    try:
+        check_canonical(value)
+    except TREError:
+        return False
+    return True
+
+
+@given(ODD | VALUES)
+def test_what_has_a_form_is_known_without_making_it(value: Any) -> None:
+    assert is_admitted(value) is has_form(value)
+
+
+@given(ODD)
+def test_whatever_has_a_form_has_the_rfcs(value: Any) -> None:
+    if has_form(value):
+        assert canonical_bytes(value) == rfc8785.dumps(value)
+
+
+@pytest.mark.parametrize("levels", [1, 49, 50, 51, 200])
+@pytest.mark.parametrize("innermost", ["x", "\ud800", 0.5, 2**53, {1: 2}])
+def test_at_every_depth_the_same_is_refused(levels: int, innermost: Any) -> None:
+    listed, mapped = innermost, innermost
+    for _ in range(levels):
+        listed, mapped = [listed], {"a": mapped}
+    for value in (listed, mapped):
+        if innermost == "x":
+            check_canonical(value)
+            assert canonical_bytes(value) == rfc8785.dumps(value)
+        else:
+            with pytest.raises(TREError):
+                check_canonical(value)
+            with pytest.raises(TREError):
+                canonical_bytes(value)
+
+
+def test_what_holds_itself_is_refused() -> None:
+    circular: list[Any] = []
+    circular.append(circular)
+    for ask in (check_canonical, canonical_bytes):
+        with pytest.raises(TREError):
+            ask(circular)

@@ -18,6 +18,7 @@ from tre.cli.bench import (
     controller,
     gate,
     gateway,
+    halt,
     ingest,
     plan,
     portal,
@@ -27,6 +28,7 @@ from tre.cli.bench import (
     sources,
     start,
     withdraw,
+    workspaces,
 )
 from tre.cli.bench.figures import Figure, described, machine, rows
 from tre.cli.common import JsonOption, command
@@ -39,12 +41,17 @@ BENCHES: dict[str, tuple[str, Callable[[], list[Figure]]]] = {
     "start": ("click to a kernel that answers, beside plain jupyter lab", start.bench),
     "gate": ("headers judged, beside a loop over pydicom's headers; verdicts of known files", gate.bench),
     "gateway": ("what the only door costs, beside configurable-http-proxy", gateway.bench),
+    "halt": ("the kill switch with thirty live workspaces, to the proof of their death", halt.bench),
     "ingest": ("a delivery taken in, beside a loop over pydicom's headers", ingest.bench),
     "plan": ("a slice's plan as a release grows, beside DuckDB's own scan", plan.bench),
     "portal": ("from the last vote to a project that opens; the desk with 10,000 members", portal.bench),
     "register": ("the public pages of 10,000 projects: lists, one page, all files", register.bench),
     "revoke": ("revocation to death, seen by an observer that shares no code", revoke.bench),
     "sources": ("a revocation told by REMS to access ended, through every service", sources.bench),
+    "workspaces": (
+        "how many a machine holds, their memory, and ten starts at once beside ten jupyter labs",
+        workspaces.bench,
+    ),
     "withdraw": ("one patient out of twenty live slices, beside plain unlinking", withdraw.bench),
     "slices": ("building a slice in its three layouts, beside cp -al and rsync --link-dest", slices.bench),
 }
@@ -73,6 +80,9 @@ def bench(
         list[int] | None,
         typer.Option("--size", help="How many images the releases of `plan` list; can be given several times."),
     ] = None,
+    up_to: Annotated[
+        int | None, typer.Option(min=1, max=workspaces.MOST, help="How many workspaces `workspaces` and `halt` start.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure a published number again, with its peer in the same run."""
@@ -80,7 +90,7 @@ def bench(
         listed = {key: what for key, (what, _) in (BENCHES | SITES).items()}
         common.print_table("", ("name", "what it measures"), listed.items())
         return
-    run = _chosen(name, site) if not sizes else _sized(name, sizes)
+    run = _counted(name, up_to) if up_to is not None else _sized(name, sizes) if sizes else _chosen(name, site)
     where = machine()
     figures = run()
     if as_json:
@@ -111,3 +121,13 @@ def _sized(name: str, sizes: list[int]) -> Callable[[], list[Figure]]:
     if name != "plan":
         raise TREError(Reason.BadInput, f"The benchmark {name!r} takes no --size.", remedy="Only `plan` does.")
     return partial(plan.bench, [ReleaseSpec(size).images for size in sizes])
+
+
+def _counted(name: str, up_to: int) -> Callable[[], list[Figure]]:
+    """The benchmark that starts so many workspaces, ready to run. Raises `TREError(BadInput)`."""
+    counted = {"workspaces": workspaces.bench, "halt": halt.bench}
+    if name not in counted:
+        raise TREError(
+            Reason.BadInput, f"The benchmark {name!r} takes no --up-to.", remedy="Only `workspaces` and `halt` do."
+        )
+    return partial(counted[name], up_to)

@@ -54,10 +54,10 @@ async def _all(world: World, pairs: int) -> list[tuple[float, float]]:
     found = []
     async with world.signed_in("alice") as (browser, projects):
         await _ours(world, browser, projects)  # the image is warm, and so is the first home
-        await _plain(world)
+        await plain_start(world)
         for _ in range(pairs):
             page = await browser.get(f"{world.desk}/")
-            found.append((await _ours(world, browser, page), await _plain(world)))
+            found.append((await _ours(world, browser, page), await plain_start(world)))
     return found
 
 
@@ -77,7 +77,7 @@ def _gone(world: World) -> bool:
     return not any((world.here.layout.run / "workspaces").iterdir())
 
 
-async def _plain(world: World) -> float:
+async def plain_start(world: World) -> float:
     """Start plain JupyterLab, ask its kernel, and end it."""
     with tempfile.TemporaryDirectory(dir=world.home) as directory:
         socket = Path(directory) / "lab.sock"

@@ -5,18 +5,23 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from sqlalchemy import Connection
 from starlette.responses import RedirectResponse, Response
 
+from tre.domain.costs.prices import Unit
 from tre.domain.desk import permissions
+from tre.domain.grants.models import GrantRecord
 from tre.portal import actions
 from tre.portal.account_views import outcome_due_of
+from tre.portal.context import Desk
+from tre.portal.cost_views import UNITS, AccountView, hour_words
 from tre.portal.histories import history_lines
 from tre.portal.pages import render
 from tre.portal.sessions import CurrentDesk, CurrentVisitor, Form, take_ticket
 from tre.portal.site import NavigationItem
 from tre.portal.views import own_projects, project_view
 from tre.portal.words import EVENTS
-from tre.store import conditions, events, publicaccount
+from tre.store import conditions, cost_accounts, events, publicaccount
 
 router = APIRouter()
 NAVIGATION = (NavigationItem("My projects", "/"),)
@@ -57,7 +62,16 @@ def project(request: Request, desk: CurrentDesk, who: CurrentVisitor, name: str)
         lines = history_lines(connection, history, EVENTS)[:HISTORY]
         due = outcome_due_of(desk, grant, publicaccount.reported(connection, name))
         values: dict[str, Any] = {"outcome_due": due, "tracked": conditions.of_grant(connection, name)}
+        values |= _costs(desk, connection, grant)
     return render(request, "project.html", view=view, history=lines, now=desk.clock.now(), **values)
+
+
+def _costs(desk: Desk, connection: Connection, grant: GrantRecord) -> dict[str, Any]:
+    prices, now = desk.settings.costs.prices, desk.clock.now()
+    account = cost_accounts.account(connection, grant, prices, now)
+    line = AccountView(account, prices, now).lines[list(UNITS).index(Unit.cpu_reserved)]
+    hour = hour_words(desk.settings, grant.spec.workspace.profile)
+    return {"account": account, "cost_line": line, "prices": prices, "hour": hour}
 
 
 @router.post("/projects/{name}/open")

@@ -27,6 +27,7 @@ import structlog
 from prometheus_client import Counter
 
 from tre.domain.clock import Clock
+from tre.domain.costs.meters import Used
 from tre.domain.errors import Reason, TREError
 from tre.domain.model import parse_record
 from tre.domain.workspaces.models import MountKind, WorkspacePlan
@@ -97,7 +98,7 @@ class Bounds:
 
 
 class Launcher:
-    """Answers `start`, `verify`, `readers`, `kill` and `forget`, one caller at a time; health and numbers, too."""
+    """Answers what the controller asks (`answers`), one caller at a time; health and numbers, too."""
 
     def __init__(self, machine: Machine, bounds: Bounds, clock: Clock) -> None:
         self.machine, self.bounds, self.clock = machine, bounds, clock
@@ -107,6 +108,7 @@ class Launcher:
             "verify": self.verify,
             "kill": self.kill,
             "readers": self.readers,
+            "used": self.used,
             "forget": self.forget,
             "means": lambda _asked: {"means": self.limits.means()},
         }
@@ -197,6 +199,17 @@ class Launcher:
         mounted = [mount.target for mount in plan.mounts if mount.kind is MountKind.slice]
         return {"readers": len(observer.stale_readers(target, mounted))}
 
+    def used(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """What runs have used: the kernel's count, or a run's last word where it has ended in order."""
+        found = {directory.name: self._used(directory) for directory in map(self._run_directory, asked["identities"])}
+        return {"used": {name: used.as_plain() for name, used in found.items() if used != Used()}}
+
+    def _used(self, directory: Path) -> Used:
+        state = RunState.read(directory)
+        if state is not None and state.used is not None:
+            return state.used
+        return self.limits.used(directory.name)
+
     def kill(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Kill a run whose supervisor does not answer; the kernel kills its sandbox with it."""
         directory = self._directory(asked)
@@ -251,7 +264,9 @@ class Launcher:
         return None if place.is_dir() and os.access(place, os.W_OK) else f"{place} cannot be written to"
 
     def _directory(self, asked: dict[str, Any]) -> Path:
-        identity = str(asked["identity"])
+        return self._run_directory(str(asked["identity"]))
+
+    def _run_directory(self, identity: str) -> Path:
         if "/" in identity or not identity.startswith("w-"):
             raise TREError(Reason.BadInput, f"{identity!r} does not name a run.")
         return self.machine.run / "workspaces" / identity

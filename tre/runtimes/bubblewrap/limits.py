@@ -2,6 +2,7 @@
 
 Guarantees: the means in force are named for each limit (`means()`), and shown by `tre doctor` and in each
 workspace's status; a limit that cannot be enforced as a sum over the workspace is set for each process and said so.
+What a run has used is what the kernel counted for its group, or unknown.
 
 Does not guarantee: fairness among workspaces where only resource limits are available (ordinary user without a
 delegated control group).
@@ -11,11 +12,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
 from collections.abc import Collection
 from pathlib import Path
 from typing import Protocol
 
+from tre.domain.costs.meters import Used
 from tre.domain.workspaces.models import Limits
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
@@ -44,6 +47,10 @@ class LimitMeans(Protocol):
 
     def processes(self, identity: str) -> tuple[int, ...]:
         """Processes that are under them now."""
+        ...
+
+    def used(self, identity: str) -> Used:
+        """What all processes of a run together have used since it began; what this means cannot tell is unknown."""
         ...
 
     def means(self) -> dict[str, str]:
@@ -94,25 +101,34 @@ class CgroupV2:
         """Members of the group."""
         return _members(self._path(identity))
 
+    def used(self, identity: str) -> Used:
+        """As the kernel counts it for the group."""
+        path = self._path(identity)
+        usage = _number(path / "cpu.stat", "usage_usec")
+        return Used(cpu_us=usage, peak_bytes=_number(path / "memory.peak"))  # kernels before 5.19 keep no peak
+
     def means(self) -> dict[str, str]:
         """All three by control group."""
         return dict.fromkeys(("memory", "cpu", "processes"), "control group (v2)")
 
 
 class CgroupV1:
-    """The older hierarchies, one for each controller."""
+    """The older hierarchies, one for each controller; processor time is counted where `cpuacct` can be used."""
 
     _CONTROLLERS = ("memory", "cpu", "pids")
+    _ACCOUNTING = "cpuacct"
 
     def __init__(self, installation: str, root: Path = CGROUP_ROOT) -> None:
         self._root, self._parent = root, Path(_PARENT) / installation
+        counted = os.access(root / self._ACCOUNTING / "cgroup.procs", os.W_OK)
+        self._groups = (*self._CONTROLLERS, *((self._ACCOUNTING,) if counted else ()))
 
     def _path(self, controller: str, identity: str) -> Path:
         return self._root / controller / self._parent / identity
 
     def create(self, identity: str, limits: Limits) -> None:
         """A group in each hierarchy."""
-        for controller in self._CONTROLLERS:
+        for controller in self._groups:
             self._path(controller, identity).mkdir(parents=True, exist_ok=True)
         quota = limits.cpu_millis * _CPU_PERIOD_US // 1000
         settings = {
@@ -129,22 +145,28 @@ class CgroupV1:
 
     def enter(self, identity: str) -> None:
         """Move the calling process in each hierarchy."""
-        for controller in self._CONTROLLERS:
+        for controller in self._groups:
             (self._path(controller, identity) / "cgroup.procs").write_text("0", encoding="ascii")
 
     def remove(self, identity: str) -> None:
         """Remove the groups."""
-        for controller in self._CONTROLLERS:
+        for controller in self._groups:
             _remove_group(self._path(controller, identity))
 
     def sweep(self, keep: Collection[str], patience: float = 0.0) -> None:
         """Remove other groups in each hierarchy."""
-        for controller in self._CONTROLLERS:
+        for controller in self._groups:
             _sweep(self._root / controller / self._parent, keep, patience)
 
     def processes(self, identity: str) -> tuple[int, ...]:
         """Members of the pids group; the others hold the same."""
         return _members(self._path("pids", identity))
+
+    def used(self, identity: str) -> Used:
+        """As the kernel counts it for the groups."""
+        nanoseconds = _number(self._path(self._ACCOUNTING, identity) / "cpuacct.usage")
+        peak = _number(self._path("memory", identity) / "memory.max_usage_in_bytes")
+        return Used(cpu_us=None if nanoseconds is None else nanoseconds // 1000, peak_bytes=peak)
 
     def means(self) -> dict[str, str]:
         """All three by control group."""
@@ -169,6 +191,10 @@ class ResourceLimits:
     def processes(self, identity: str) -> tuple[int, ...]:  # noqa: ARG002 - part of the protocol
         """Unknown by this means: none."""
         return ()
+
+    def used(self, identity: str) -> Used:  # noqa: ARG002 - part of the protocol
+        """Unknown by this means: a process whose end nobody waits for takes its count with it."""
+        return Used()
 
     def means(self) -> dict[str, str]:
         """What each process may use; there is no sum over the workspace."""
@@ -217,6 +243,16 @@ def _members(path: Path) -> tuple[int, ...]:
         return tuple(int(line) for line in (path / "cgroup.procs").read_text(encoding="ascii").split())
     except FileNotFoundError:
         return ()
+
+
+def _number(path: Path, key: str = "") -> int | None:
+    """What a group's file says, or its line of this key; `None` where the group or the file is not there."""
+    try:
+        text = path.read_text(encoding="ascii")
+    except OSError:  # the group is gone, or goes while it is read
+        return None
+    found = re.search(rf"^{key} ([0-9]+)$" if key else r"^([0-9]+)$", text, re.MULTILINE)
+    return None if found is None else int(found[1])
 
 
 def _sweep(parent: Path, keep: Collection[str], patience: float) -> None:

@@ -7,9 +7,11 @@ looking goes to the launcher, which shares no state with the supervisor.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 
+from tre.domain.costs.meters import Used
 from tre.domain.errors import Reason, TREError
 from tre.domain.workspaces.models import WorkspacePlan
 from tre.runtimes.bubblewrap.state import CONTROL, RunState
@@ -86,6 +88,13 @@ class BubblewrapRuntime:
     def count_stale_readers(self, plan: WorkspacePlan) -> int | None:
         """Have the launcher look: it alone may see what processes of other users have open."""
         return int(request(self._launcher, {"ask": "readers", "plan": plan.as_plain()})["readers"])
+
+    def used(self, identities: Collection[str]) -> dict[str, Used]:
+        """Have the launcher read the kernel's counts."""
+        if not identities:
+            return {}
+        answer = request(self._launcher, {"ask": "used", "identities": sorted(identities)})
+        return {name: Used.model_validate(found) for name, found in answer["used"].items()}
 
     def forget(self, identity: str, *, vouched: bool = False) -> None:
         """Have the launcher remove the run's directory, if nothing lives in it."""

@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from tre.domain.costs.meters import Used
 from tre.domain.model import Line, Record, UtcTime
 from tre.domain.workspaces.models import WorkspacePlan
 from tre.runtimes.protocol import Observation, RunPhase
@@ -54,6 +55,9 @@ class RunState(Record):
     detail: Line = ""
     means: dict[str, str] = {}
     isolation: dict[str, Any] | None = None
+    began_at: UtcTime | None = None
+    used: Used | None = None
+    """All that it used, once it has ended."""
 
     def write(self, directory: Path, *, group: int = -1) -> None:
         """Replace the state file; readers see the old or the new."""
@@ -84,6 +88,9 @@ class RunState(Record):
             boottime_end_ms=self.boottime_end_ms,
             means=self.means,
             isolation=self.isolation,
+            began_at=self.began_at,
+            ended_at=self.at if self.phase is RunPhase.Ended else None,
+            used=self.used,
         )
 
 

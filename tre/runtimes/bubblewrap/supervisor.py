@@ -78,6 +78,7 @@ class Supervisor:
             end=plan.end,
             boottime_end_ms=int(self.boottime_end * 1000),
             at=clock.now(),
+            began_at=clock.now(),
         )
 
     def run(self) -> None:
@@ -259,8 +260,9 @@ class Supervisor:
         assert self.ending is not None
         self._kill()
         self._reap()
+        used = self.limits.used(self.plan.identity)  # the last moment at which the kernel can tell
         self._release()
-        self._write(phase=RunPhase.Ended, reason=self.ending.reason, detail=self.ending.detail)
+        self._write(phase=RunPhase.Ended, reason=self.ending.reason, detail=self.ending.detail, used=used)
         write_ending(self.machine.endings, self.plan, self.ending)
         nudge(self.machine.run)
 

@@ -14,12 +14,14 @@ called dead.
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
 
+from tre.domain.costs.meters import Used
 from tre.domain.errors import Reason, TREError
 from tre.domain.workspaces.models import WorkspacePlan
 from tre.runtimes.kubernetes.runtime import KubernetesRuntime
@@ -105,6 +107,10 @@ class Crew:
     def count_stale_readers(self, plan: WorkspacePlan) -> int | None:
         """As the runtime does."""
         return self._runtime.count_stale_readers(plan)
+
+    def used(self, identities: Collection[str]) -> dict[str, Used]:
+        """As the runtime does."""
+        return self._runtime.used(identities)
 
     def forget(self, identity: str, *, vouched: bool = False) -> None:
         """As the runtime does."""

@@ -142,6 +142,12 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
+def began_at(pod: Pod) -> datetime | None:
+    """When its node took the pod on, by that node's clock: from then on it takes room there."""
+    at = pod.status.get("startTime")
+    return moment(at) if at else None
+
+
 def ended_at(pod: Pod) -> datetime | None:
     """When the workspace's container ended, by its node's clock, in whole seconds."""
     at = (pod.container(WORKSPACE_CONTAINER).get("terminated") or {}).get("finishedAt")

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ import structlog
 from tre.cluster.protocol import ClusterClient, ClusterError, Deletion, Key, Preconditions, Selector, key_of, version_of
 from tre.cluster.watch import Watcher
 from tre.domain.clock import Clock
+from tre.domain.costs.meters import Used
 from tre.domain.errors import Reason, TREError
 from tre.domain.workspaces.models import WorkspacePlan
 from tre.domain.workspaces.routes import Door
@@ -31,7 +32,7 @@ from tre.runtimes.kubernetes.control import Controls
 from tre.runtimes.kubernetes.death import proof_of
 from tre.runtimes.kubernetes.kinds import POD
 from tre.runtimes.kubernetes.looking import Looker
-from tre.runtimes.kubernetes.pods import Ending, Pod, ended_at, ending_of, trouble_of
+from tre.runtimes.kubernetes.pods import Ending, Pod, began_at, ended_at, ending_of, trouble_of
 from tre.runtimes.kubernetes.render.grant import moment as as_moment
 from tre.runtimes.kubernetes.render.vocabulary import (
     CERTIFICATE_ANNOTATION,
@@ -168,6 +169,11 @@ class KubernetesRuntime:
         del plan
         return None
 
+    def used(self, identities: Collection[str]) -> dict[str, Used]:
+        """Unknown: a pod's counters are its node's, and whoever may ask nodes may do anything on them."""
+        del identities
+        return {}
+
     def forget(self, identity: str, *, vouched: bool = False) -> None:
         """Take the finalizer off, and remove what the run was made of."""
         self._refused.pop(identity, None)
@@ -252,6 +258,8 @@ class KubernetesRuntime:
                 "identity": pod.plan.identity,
                 "plan": pod.plan,
                 "end": pod.end,
+                "began_at": began_at(pod),
+                "ended_at": ended_at(pod) if pod.has_ended else None,
                 "means": _MEANS if pod.node else {},
                 "isolation": proof or ({"proven": False, "summary": failure} if failure else None),
             }

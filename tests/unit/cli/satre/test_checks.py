@@ -32,6 +32,7 @@ from tre.domain.standing.models import StandingRules
 from tre.store import committee, imports, standings
 from tre.store.tables.airlock import export_requests, export_reviews
 from tre.store.tables.committee import committee_seats
+from tre.store.tables.costs import cost_budgets
 from tre.store.tables.data import datasets, releases
 from tre.store.tables.people import accounts, people
 from tre.store.tables.publicaccount import account_items, account_published
@@ -244,6 +245,18 @@ def ethical(**more: Any) -> Act:
     return act
 
 
+def priced(amount: str) -> Act:
+    return with_settings(costs={"prices": {"currency": "GBP", "units": {"cpu-hours-reserved": amount}}})
+
+
+def limited(measure: str) -> Act:
+    def act(world: World) -> None:
+        values = {"limit": "100", "by_issuer": "local", "by_id": "olga", "at": NOON, "reason": "agreed", "told": 0}
+        world.put(cost_budgets, grant="g", measure=measure, **values)
+
+    return act
+
+
 CASES: dict[str, tuple[Act, list[tuple[Act, Outcome]]]] = {
     "tls": (tls(), [(with_settings(), BROKEN), (tls("other.example"), BROKEN)]),
     "second-factor": (with_oidc(), [(with_oidc(requireMfa=False), BROKEN), (with_settings(), BROKEN)]),
@@ -269,6 +282,23 @@ CASES: dict[str, tuple[Act, list[tuple[Act, Outcome]]]] = {
     "limits-enforced": (
         with_settings(),
         [(with_settings(runtime="kubernetes", databaseUrl="postgresql://db/tre"), NOTHING)],
+    ),
+    "costs-told": (
+        both(with_grant(_P.Active), priced("0.04")),
+        [
+            (with_grant(_P.Active), BROKEN),
+            (both(with_grant(_P.Active), priced("0")), BROKEN),
+            (both(with_grant(_P.Active, workspace={"profile": "huge"}), priced("0.04")), BROKEN),
+            (priced("0.04"), NOTHING),
+        ],
+    ),
+    "budgets-set": (
+        both(with_grant(_P.Active), limited("cpu-hours-reserved")),
+        [
+            (with_grant(_P.Active), BROKEN),
+            (both(with_grant(_P.Active), limited("money")), BROKEN),
+            (with_settings(), NOTHING),
+        ],
     ),
     "witnessed": (witness(keptAt="2026-11-24T11:59:00Z"), [(witness(), BROKEN), (with_settings(), BROKEN)]),
     "disks-encrypted": (

@@ -7,7 +7,7 @@ from tre.domain.letters.topics import Relation, Topic
 
 _R = Relation
 _MEMBERS, _LEAD, _OPERATORS = (_R.members,), (_R.lead,), (_R.operators,)
-_PROJECT, _GRANT = "/projects/{name}", "/grants/{name}"
+_PROJECT, _GRANT, _COSTS = "/projects/{name}", "/grants/{name}", "/grants/{name}/costs"
 
 _DAYS = frozenset(days * 24 * 60 for days in (1, 7, 14, 30))
 """The warnings that are told by mail, in minutes before the end; those of the last day are shown in the workspace."""
@@ -37,6 +37,24 @@ GRANTS = (
         acts=True,
         always=True,
         where=("minutes", _DAYS),
+    ),
+    Topic(
+        "grant.budget-told",
+        (*_MEMBERS, *_OPERATORS),
+        "The budget of project {name} is spent",
+        "No new workspace of project {name} is started until an operator raises its budget. Open ones go on.",
+        _COSTS,
+        acts=True,
+        where=("percent", frozenset({100})),
+    ),
+    Topic(
+        "grant.budget-told",
+        (*_MEMBERS, *_OPERATORS),
+        "The budget of project {name} is nearly spent",
+        "Four fifths of a budget of project {name} are spent. Once it is spent, no new workspace is started.",
+        _COSTS,
+        acts=True,
+        where=("percent", frozenset({80})),
     ),
     Topic(
         "grant.expired",
