@@ -33,7 +33,14 @@ NASTY = "<img src=x onerror=alert(1)> & 'a'.csv"
 NOTES = {
     "form": "tre-desk/1",
     "requests": [
-        {"id": "e-1", "label": "With the checkers", "files": 1, "own": True, "turn": "The checkers", "since": "2026-11-03T10:00:00Z"},
+        {
+            "id": "e-1",
+            "label": "With the checkers",
+            "files": 1,
+            "own": True,
+            "turn": "The checkers",
+            "since": "2026-11-03T10:00:00Z",
+        },
         {"id": "e-2", "label": NASTY, "files": 2, "own": False, "turn": "", "since": "2026-11-01T10:00:00Z"},
     ],
     "jobs": [{"number": 3, "label": "Finished", "since": "2026-11-02T02:00:00Z"}],
