@@ -31,6 +31,7 @@ from tre.audit.sequencer import Sequencer, Terms
 from tre.audit.witness import FileWitness, witness_path
 from tre.controller.account_notices import AccountNotices
 from tre.controller.api import ControllerApi
+from tre.controller.batches import BatchKeeper
 from tre.controller.checker_relay import CheckerRelay
 from tre.controller.cluster import open_cluster, source_of
 from tre.controller.context import Context
@@ -128,7 +129,14 @@ class Controller:
         self.reconciler.handlers["standing"] = StandingKeeper(self.context).reconcile
         self.reconciler.handlers["public-account"] = AccountNotices(self.context).reconcile
         preflights = Preflights(self.context, self.spool)
-        self.reconciler.background += [self.take_in_endings, self.relay.step, preflights.step, self.sequence]
+        batches = BatchKeeper(self.context, self.spool)
+        self.reconciler.background += [
+            self.take_in_endings,
+            self.relay.step,
+            preflights.step,
+            batches.step,
+            self.sequence,
+        ]
         self.greeting = Greeting(self.context, self.publisher)
         self.thread = threading.Thread(target=self.run, daemon=True, name="reconciler")
 
