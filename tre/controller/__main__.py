@@ -46,6 +46,7 @@ from tre.controller.letters import Letters
 from tre.controller.letters import Terms as LetterTerms
 from tre.controller.metrics import RecordNumbers, WitnessNumbers
 from tre.controller.mirror import keep_mirror
+from tre.controller.notes import NoteKeeper
 from tre.controller.papers import PaperKeeper
 from tre.controller.preflights import Preflights
 from tre.controller.publisher import Publisher
@@ -129,14 +130,9 @@ class Controller:
         self.reconciler.handlers["standing"] = StandingKeeper(self.context).reconcile
         self.reconciler.handlers["public-account"] = AccountNotices(self.context).reconcile
         preflights = Preflights(self.context, self.spool)
-        batches = BatchKeeper(self.context, self.spool)
-        self.reconciler.background += [
-            self.take_in_endings,
-            self.relay.step,
-            preflights.step,
-            batches.step,
-            self.sequence,
-        ]
+        batches, notes = BatchKeeper(self.context, self.spool), NoteKeeper(self.context)
+        beside = (self.take_in_endings, self.relay.step, preflights.step, batches.step, notes.step, self.sequence)
+        self.reconciler.background += beside
         self.greeting = Greeting(self.context, self.publisher)
         self.thread = threading.Thread(target=self.run, daemon=True, name="reconciler")
 

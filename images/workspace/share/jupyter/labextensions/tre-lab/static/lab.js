@@ -26,6 +26,22 @@
     A: "Must be acknowledged by each checker",
     I: "For information",
   };
+  const STATES = {
+    Pending: "Draft",
+    Submitted: "With the checkers",
+    PartiallyReviewed: "With the checkers",
+    Reviewed: "Being decided",
+    Returned: "Changes asked for",
+    Approved: "Approved",
+    Releasing: "Being released",
+    Released: "Released",
+    Rejected: "Refused",
+    Withdrawn: "Withdrawn",
+    Blocked: "Blocked",
+    Recalled: "Recalled",
+  };
+  const TURNS = { author: "the researcher", checker: "the checkers", system: "the service" };
+  const JOBS = { Running: "running", Finished: "finished", Failed: "failed", Cancelled: "ended by you", Ended: "ended with the workspace" };
   const STYLE = `
     .tre-end { font: inherit; color: inherit; background: none; border: 0; padding: 0 8px; height: 100%; cursor: pointer; white-space: nowrap; }
     .tre-end:focus-visible, .tre-panel button:focus-visible { outline: 2px solid currentColor; outline-offset: -2px; }
@@ -204,11 +220,11 @@
         return;
       }
       const requests = (notes.requests || []).map((item) => element("li", {},
-        element("strong", {}, `${item.label}. `), `${item.id}, ${counted(item.files, "file", "files")}${item.own ? "" : ", a colleague’s"}. `,
-        item.turn ? `It waits for: ${item.turn}. ` : "", `Since ${inWords(item.since)}.`));
+        element("strong", {}, `${STATES[item.state] || item.state}. `), `${item.id}, ${counted(item.files, "file", "files")}${item.own ? "" : ", a colleague’s"}. `,
+        item.turn ? `It waits for ${TURNS[item.turn] || item.turn}. ` : "", `Begun ${inWords(item.begun)}.`));
       this.requests.replaceChildren(requests.length ? element("ul", {}, ...requests) : element("p", {}, "There is no request yet."));
       const jobs = (notes.jobs || []).map((job) => element("li", {},
-        element("strong", {}, `Job ${job.number}: ${job.label}. `), `Since ${inWords(job.since)}.`));
+        element("strong", {}, `Job ${job.number}: ${JOBS[job.state] || job.state}. `), `Since ${inWords(job.since)}.`));
       this.jobs.replaceChildren(jobs.length ? element("ul", {}, ...jobs) : element("p", {}, "None."));
     }
 
