@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
 import pytest
 import pytest_asyncio
+from playwright.async_api import FrameLocator, Page, expect
 
+from tests.unit.gateway.chromium import CHROMIUM_MISSING, launched
 from tre.cli.trial.lab import Lab, open_workspace
 from tre.cli.trial.world import World
 from tre.domain.people import Subject
@@ -151,3 +154,55 @@ async def test_a_repository_brings_no_hook_along_and_another_one_is_not_trusted(
     (distrusted,) = await printed(pair.ben, "git clone /shared/other.git other")
     assert distrusted[0] != 0
     assert "dubious ownership" in distrusted[1]
+
+
+async def signed_in(page: Page, world: World) -> None:
+    await page.goto(world.desk + "/")
+    await page.get_by_label("User name").fill("alice")
+    await page.fill("input[name=password]", world.password)
+    await page.press("input[name=password]", "Enter")
+    await page.wait_for_url(world.desk + "/**")
+
+
+async def choose(lab: FrameLocator, file: str, entry: str) -> None:
+    await lab.locator(".jp-DirListing-item", has_text=file).click(button="right")
+    await lab.locator(".lm-Menu-item", has_text=entry).click()
+
+
+async def seen(page: Page, name: str) -> None:
+    """Kept for eyes where somebody asks for it."""
+    if (folder := os.environ.get("TRE_SCREENSHOTS")) is not None:
+        await page.screenshot(path=f"{folder}/inside-{name}.png")
+
+
+@pytest.mark.browser
+@CHROMIUM_MISSING
+async def test_from_the_menu_of_a_file_to_the_page_of_its_request(pair: Pair, world: World) -> None:
+    table = "sex,n_patients\\nF,3\\nM,400\\n"
+    await printed(pair.alice, f"printf '{table}' > /outbox/table.csv; chmod 640 /outbox/table.csv")
+    async with launched() as browser:
+        page = await (await browser.new_context()).new_page()
+        page.set_default_timeout(60_000)
+        await page.set_viewport_size({"width": 1280, "height": 800})
+        await signed_in(page, world)
+        await page.goto(world.shell_of(names()["alice"]) + "/")
+        lab = page.frame_locator("iframe")
+        await expect(lab.locator(".tre-end")).to_contain_text("left", timeout=90_000)
+        await lab.locator(".tre-end").click()
+        await expect(lab.locator("#tre-jobs")).to_contain_text("Job 1: finished.", timeout=60_000)
+        await lab.locator(".jp-BreadCrumbs-home").click()
+        await lab.locator(".jp-DirListing-item", has_text="outbox").dblclick()
+        await choose(lab, "table.csv", "Check before it leaves")
+        await expect(lab.locator("#tre-checked")).to_contain_text("“n_patients” shows 3, below 10.", timeout=90_000)
+        await seen(page, "checked")
+        await choose(lab, "table.csv", "Ask for it to leave")
+        async with page.expect_popup() as opening:
+            await page.locator("#chosen a").click()
+        desk = await opening.value
+        await expect(desk.locator("main")).to_contain_text("You chose in JupyterLab: table.csv")
+        await seen(desk, "new")
+        await desk.get_by_role("button", name="Begin").click()
+        await expect(desk.locator("input[name=path][value='table.csv']")).to_be_checked(timeout=60_000)
+        await seen(desk, "ticked")
+        await expect(lab.locator("#tre-requests")).to_contain_text("Draft. e-", timeout=90_000)
+        await seen(page, "told")
