@@ -55,6 +55,7 @@ PROGRAMS = {
     ("chromium", "chromium", "chromium-browser", "google-chrome"): "browser tests are skipped",
     ("tesseract-ocr", "tesseract"): "no image is searched for burned-in text: where a dataset's rules ask, it waits",
     ("prometheus", "promtool"): "alerts are not tried on a real Prometheus",
+    ("git", "git"): "workspaces on this machine have no git",
     ("rsync", "rsync"): "`tre bench slices` runs without this peer",
 }
 """A package and the names under which its program may be there already; what is not done without it."""

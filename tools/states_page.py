@@ -16,6 +16,7 @@ from tre.domain.optouts import states as optouts
 from tre.domain.publicaccount.states import ITEM_TRANSITIONS
 from tre.domain.transitions import TransitionTable
 from tre.domain.workspaces import states as workspaces
+from tre.domain.workspaces.batch import BATCH_TRANSITIONS
 from tre.portal.export_words import OWNERS
 
 
@@ -59,7 +60,7 @@ def waiting_application() -> str:
 
 
 def states_page() -> str:
-    """Grant, workspace, export, import, application, opt-outs, letters and the public account."""
+    """Grant, workspace, job, export, import, application, opt-outs, letters and the public account."""
     return page(
         "States",
         "A state changes only along an edge of its table. The same tables are enforced by the code, so what is "
@@ -72,6 +73,10 @@ def states_page() -> str:
         "`Stopped` is reached from a run only through `Stopping`, that is, with a proof of death.",
         diagram(workspaces.WORKSPACE_TRANSITIONS),
         edges(workspaces.WORKSPACE_TRANSITIONS),
+        "## Job without a browser",
+        "It runs while a living process is seen to hold its note; the end of its workspace's run is its own.",
+        diagram(BATCH_TRANSITIONS),
+        edges(BATCH_TRANSITIONS),
         "## Export request",
         "There is one way out: `Approved`, `Releasing`, `Released`.",
         diagram(exports.EXPORT_TRANSITIONS),

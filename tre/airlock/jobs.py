@@ -297,6 +297,22 @@ class AskList(Record):
     asks: tuple[Ask, ...] = ()
 
 
+class BatchNote(Record):
+    """What a workspace notes of a job that runs without a browser; `alive` is the kernel's word, `word` the note's."""
+
+    outbox: OutboxName
+    id: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    number: Annotated[int, Field(ge=1, le=9999)]
+    alive: bool
+    word: Annotated[Line, Field(max_length=20)] = ""
+
+
+class BatchList(Record):
+    """Every such note at this moment."""
+
+    notes: tuple[BatchNote, ...] = ()
+
+
 class Heartbeat(Record):
     """The checker lives: when it last said so, its version, and the job it works on, since when."""
 

@@ -20,7 +20,18 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from tre.airlock.jobs import Answer, AnswerFile, Ask, AskList, FailedAnswer, Heartbeat, Job, JobFile
+from tre.airlock.jobs import (
+    Answer,
+    AnswerFile,
+    Ask,
+    AskList,
+    BatchList,
+    BatchNote,
+    FailedAnswer,
+    Heartbeat,
+    Job,
+    JobFile,
+)
 from tre.domain.errors import Reason, TREError
 from tre.domain.model import Record
 from tre.system.files import sweep_unfinished, write_json
@@ -31,6 +42,7 @@ MOST_ATTEMPTS = 3
 
 _MODE = 0o640
 _ASKS = "asks"
+_BATCHES = "batches"
 _JOB_ID = re.compile(r"[0-9a-f]{32}")
 R = TypeVar("R", bound=Record)
 
@@ -68,8 +80,20 @@ class Spool:
 
     def asks_mark(self) -> int:
         """Changes whenever `asks` may have."""
+        return self._mark(_ASKS)
+
+    def batches(self) -> tuple[BatchNote, ...]:
+        """What workspaces note of jobs without a browser, as the checker last saw it."""
+        path = self._out / _BATCHES
+        return read_bounded(path, BatchList).notes if path.exists() else ()
+
+    def batches_mark(self) -> int:
+        """Changes whenever `batches` may have."""
+        return self._mark(_BATCHES)
+
+    def _mark(self, name: str) -> int:
         try:
-            return (self._out / _ASKS).stat(follow_symlinks=False).st_mtime_ns
+            return (self._out / name).stat(follow_symlinks=False).st_mtime_ns
         except FileNotFoundError:
             return 0
 
@@ -144,6 +168,10 @@ class Spool:
     def tell_asks(self, asks: AskList) -> None:
         """Say what workspaces ask to have checked."""
         write_json(self._out / _ASKS, asks.as_plain(), mode=_MODE, durable=False)
+
+    def tell_batches(self, notes: BatchList) -> None:
+        """Say what workspaces note of jobs without a browser."""
+        write_json(self._out / _BATCHES, notes.as_plain(), mode=_MODE, durable=False)
 
     def beat(self, heartbeat: Heartbeat) -> None:
         """Say that the checker lives."""

@@ -16,8 +16,9 @@ from datetime import datetime
 import structlog
 
 from tre import __version__
+from tre.airlock.batches import batches_in
 from tre.airlock.bundle import sweep_bundles
-from tre.airlock.jobs import Answer, AnswerFile, AskList, FailedAnswer, Heartbeat, Job
+from tre.airlock.jobs import Answer, AnswerFile, AskList, BatchList, FailedAnswer, Heartbeat, Job
 from tre.airlock.preflight import asks_in
 from tre.airlock.spool import Spool
 from tre.checker.handlers import Workbench, afterwards, handle
@@ -49,6 +50,7 @@ class CheckerService:
     stopping: threading.Event = field(default_factory=threading.Event)
     _now: _Now = field(default_factory=_Now)
     _asked: AskList | None = None
+    _noted: BatchList | None = None
 
     def run(self) -> None:
         """Work until `stopping` is set; the job in hand is finished first."""
@@ -60,6 +62,7 @@ class CheckerService:
         while not self.stopping.is_set():
             if time.monotonic() >= next_look:
                 self.look_for_asks()
+                self.look_for_batches()
                 next_look = time.monotonic() + ASK_SECONDS
             if not self.work_once():
                 self.stopping.wait(POLL_SECONDS)
@@ -99,6 +102,17 @@ class CheckerService:
         if found != self._asked:
             self.spool.tell_asks(found)
             self._asked = found
+
+    def look_for_batches(self) -> None:
+        """Tell the controller which jobs run without a browser, and how they ended, where that changed."""
+        try:
+            found = BatchList(notes=batches_in(self.bench.layout.outboxes))
+        except OSError as error:
+            log.warning("outboxes cannot be read", error=error.strerror)
+            return
+        if found != self._noted:
+            self.spool.tell_batches(found)
+            self._noted = found
 
     def _do(self, job_id: str) -> tuple[Job | None, Answer]:
         """The job, where it could be read, and its answer."""

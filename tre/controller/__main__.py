@@ -31,6 +31,7 @@ from tre.audit.sequencer import Sequencer, Terms
 from tre.audit.witness import FileWitness, witness_path
 from tre.controller.account_notices import AccountNotices
 from tre.controller.api import ControllerApi
+from tre.controller.batches import BatchKeeper
 from tre.controller.checker_relay import CheckerRelay
 from tre.controller.cluster import open_cluster, source_of
 from tre.controller.context import Context
@@ -46,6 +47,7 @@ from tre.controller.letters import Letters
 from tre.controller.letters import Terms as LetterTerms
 from tre.controller.metrics import RecordNumbers, WitnessNumbers
 from tre.controller.mirror import keep_mirror
+from tre.controller.notes import NoteKeeper
 from tre.controller.papers import PaperKeeper
 from tre.controller.preflights import Preflights
 from tre.controller.publisher import Publisher
@@ -131,8 +133,9 @@ class Controller:
         self.reconciler.handlers["standing"] = StandingKeeper(self.context).reconcile
         self.reconciler.handlers["public-account"] = AccountNotices(self.context).reconcile
         preflights = Preflights(self.context, self.spool)
-        self.reconciler.background += [self.take_in_endings, self.relay.step, preflights.step, self.sequence]
-        self.reconciler.background.append(CostKeeper(self.context).step)
+        batches, notes = BatchKeeper(self.context, self.spool), NoteKeeper(self.context)
+        beside = (self.take_in_endings, self.relay.step, preflights.step, batches.step, notes.step, self.sequence)
+        self.reconciler.background += [*beside, CostKeeper(self.context).step]
         self.greeting = Greeting(self.context, self.publisher)
         self.thread = threading.Thread(target=self.run, daemon=True, name="reconciler")
 

@@ -80,6 +80,7 @@ def describe(scene: Scene) -> dict[str, Any]:
         "warning": _warning(route, scene.moment.now) if view == "running" else "",
         "silent": scene.silent_for >= _SILENT_SECONDS,
         "desk": scene.desk,
+        "requestPage": f"{scene.desk.rpartition('/workspaces/')[0]}/exports/new?grant={route.grant}",
     }
 
 

@@ -24,6 +24,7 @@ from tre.domain.people import Role, Subject
 from tre.domain.publicaccount.states import ItemKind
 from tre.store import (
     applications,
+    batches,
     committee,
     conditions,
     export_desk,
@@ -120,6 +121,16 @@ def _workspace(connection: Connection, _event: Event, name: str, roles: People, 
     return Circle(roles | {Relation.owner: frozenset([found.subject])}, found.phase.value, words)
 
 
+def _batch(connection: Connection, event: Event, name: str, roles: People, now: datetime) -> Circle:
+    """A job without a browser: its workspace's person, and of its own words the number alone."""
+    workspace, _, identifier = name.partition(".")
+    job = batches.get(connection, workspace, identifier)
+    if job is None:
+        return Circle(roles)
+    around_it = _workspace(connection, event, workspace, roles, now)
+    return Circle(around_it.people, job.state.value, {**around_it.words, "number": str(job.number)})
+
+
 def _organisation(connection: Connection, _event: Event, name: str, roles: People, _now: datetime) -> Circle:
     found: People = {Relation.members: frozenset(), Relation.lead: frozenset()}
     for one in grants.of_organisation(connection, name):
@@ -184,6 +195,7 @@ FINDERS: Mapping[str, Finder] = {
     "export": _export,
     "import": _import,
     "workspace": _workspace,
+    "batch": _batch,
     "organisation": _organisation,
     "person": _person,
     "application": _application,

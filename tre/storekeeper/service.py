@@ -44,7 +44,7 @@ from tre.store.changes import ChangeFeed
 from tre.store.database import Database
 from tre.store.roles import Role
 from tre.store.schema import require_current
-from tre.storekeeper import answers, deliveries, inboxes, measuring, previews, slices, withdrawals, workspaces
+from tre.storekeeper import answers, deliveries, inboxes, measuring, notes, previews, slices, withdrawals, workspaces
 from tre.storekeeper.office import Office
 from tre.system.clock import SystemClock
 from tre.system.health import Probes, health_routes
@@ -142,6 +142,10 @@ def _answer(office: Office, payload: Mapping[str, Any], _watcher: Watcher) -> di
     return answers.deliver(office, parse_record(answers.DeliverRequest, payload, source="job"))
 
 
+def _tell(office: Office, payload: Mapping[str, Any], _watcher: Watcher) -> dict[str, Any]:
+    return notes.tell(office, parse_record(notes.TellRequest, payload, source="job"))
+
+
 def _fill(office: Office, payload: Mapping[str, Any], _watcher: Watcher) -> dict[str, Any]:
     return inboxes.fill_all(office, parse_record(inboxes.FillRequest, payload, source="job"))
 
@@ -166,6 +170,7 @@ LANES: dict[str, dict[str, Handler]] = {
         "workspace.provision": _provision,
         "workspace.destroy": _destroy,
         "preflight.answer": _answer,
+        "desk.tell": _tell,
         "inbox.fill": _fill,
     },
     "withdrawals": {"withdrawal.count": _count},

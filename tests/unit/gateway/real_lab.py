@@ -19,8 +19,8 @@ LAB_MISSING = pytest.mark.skipif(
 
 
 @contextlib.asynccontextmanager
-async def real_lab(socket: Path, home: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run JupyterLab with `home` as its files, until the end of the block."""
+async def real_lab(socket: Path, home: Path, programs: Path | None = None) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run JupyterLab with `home` as its files, until the end of the block; `programs` are found before others."""
     socket.parent.mkdir(parents=True, exist_ok=True)
     home.mkdir(parents=True, exist_ok=True)
     command = [
@@ -32,7 +32,7 @@ async def real_lab(socket: Path, home: Path) -> AsyncIterator[asyncio.subprocess
     ]  # fmt: skip
     environment = {
         "HOME": str(home),
-        "PATH": f"{ENVIRONMENT}/bin:/usr/bin:/bin",
+        "PATH": ":".join(filter(None, (str(programs or ""), f"{ENVIRONMENT}/bin", "/usr/bin", "/bin"))),
         "LANG": "C.UTF-8",
         "SHELL": "/bin/bash",
         "JUPYTER_RUNTIME_DIR": str(socket.parent / "runtime"),

@@ -190,6 +190,7 @@ async def test_the_state_of_a_running_workspace(world: World) -> None:
     assert (state["view"], state["person"], state["endLabel"]) == ("running", "Alice", "Approval ends")
     assert [budget["limit"] for budget in state["budgets"]] == [20 * 2**20, 100 * 2**20]
     assert state["desk"] == world.origin("desk") + f"/workspaces/{WORKSPACE}"
+    assert state["requestPage"] == world.origin("desk") + "/exports/new?grant=chest-severity"
     assert not state["canRestartLater"]
 
 

@@ -13,6 +13,9 @@ let shownInstance = null;
 let heardAt = Date.now();
 let remindedAt = Infinity;
 let opening = false;
+const LAB_FORM = "tre-lab/1";
+const MOST_CHOSEN = 50;
+const LONGEST_CHOICE = 1500; // characters of an address that name files; what does not fit is ticked by hand
 
 function setText(id, text) {
   const place = byId(id);
@@ -109,6 +112,52 @@ function removeFrame() {
   shownInstance = null;
 }
 
+// What a page in the frame may say: who is there, and which files its person chose. It belongs to the researcher, so
+// nothing follows from it but facts that stand on this page anyway, and a link to our own desk for the person to follow.
+
+function tellLab() {
+  const frame = document.querySelector("#frame-place iframe");
+  if (!frame || !state || state.view !== "running") return;
+  const facts = { form: "tre-shell/1", now: new Date(Date.now() + clockOffset).toISOString(), end: state.end, endLabel: state.endLabel };
+  const budgets = state.budgets.map(({ label, level, left, limit }) => ({ label, level, left, limit }));
+  frame.contentWindow.postMessage({ ...facts, budgets }, new URL(frame.src).origin);
+}
+
+function hearLab(event) {
+  const frame = document.querySelector("#frame-place iframe");
+  if (!frame || event.source !== frame.contentWindow || event.origin !== new URL(frame.src).origin) return;
+  if (!event.data || event.data.form !== LAB_FORM) return;
+  if (event.data.act === "hello") tellLab();
+  if (event.data.act === "submit" && Array.isArray(event.data.paths)) offerRequest(event.data.paths);
+}
+
+function offerRequest(paths) {
+  const named = paths.slice(0, MOST_CHOSEN).filter((path) => typeof path === "string" && path.length <= 300);
+  let files = "";
+  for (const path of named) {
+    const more = `&file=${encodeURIComponent(path.toWellFormed())}`;
+    if (files.length + more.length <= LONGEST_CHOICE) files += more;
+  }
+  const link = document.createElement("a");
+  link.href = state.requestPage + files;
+  link.target = "_blank";
+  link.rel = "noopener noreferrer";
+  link.textContent = "open the page of a new request";
+  const close = document.createElement("button");
+  close.type = "button";
+  close.textContent = "Close";
+  close.addEventListener("click", () => { notice("chosen", "", ""); frameFocus(); });
+  notice("chosen", "", "");
+  notice("chosen", "Results out", `${named.length} ${named.length === 1 ? "file is" : "files are"} chosen. To ask for ${named.length === 1 ? "it" : "them"} to leave, `);
+  byId("chosen").append(link, document.createTextNode(". "), close);
+  link.focus();
+}
+
+function frameFocus() {
+  const frame = document.querySelector("#frame-place iframe");
+  if (frame) frame.focus();
+}
+
 async function openFrame() {
   if (opening || shownInstance === state.instance) return;
   opening = true;
@@ -162,6 +211,7 @@ function render() {
     notice("warning", "", "");
     notice("renewed", "", "");
     notice("spent", "", "");
+    notice("chosen", "", "");
     showEnded(state.reason === "LoginRequired" ? "You are signed out" : "Access has ended", null,
       state.text, "", "Go to your projects and sign in again.", state.reason);
     return;
@@ -181,6 +231,7 @@ function render() {
   notice("renewed", "Your approval runs longer", state.view === "running" && state.canRestartLater
     ? `until ${inWords(state.approvalEnd)}. To work until then, choose “Stop or leave”, stop the workspace and open it again.` : "");
   if (state.view === "ended") {
+    notice("chosen", "", "");
     showEnded(state.heading, state.since, state.text, state.message, state.remedy, state.reason);
     return;
   }
@@ -216,6 +267,7 @@ function take(text) {
   if (secondsLeft() > REMIND_AT[0]) remindedAt = Infinity;
   render();
   tick();
+  tellLab();
 }
 
 function follow() {
@@ -238,4 +290,5 @@ function follow() {
 
 history.replaceState(null, "", "/");
 setInterval(tick, 1000);
+window.addEventListener("message", hearLab);
 follow();

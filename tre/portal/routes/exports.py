@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy import Connection
@@ -34,6 +36,9 @@ NAVIGATION = (NavigationItem("Results out", "/exports", lambda person: person.ho
 PAGE = 50
 MOST_AT_ONCE = 90
 """Files chosen in one form: a form of the desk holds at most a hundred fields."""
+
+LONGEST_PATH = 300
+"""Characters of a file's path in an address; what is longer is ticked by hand."""
 
 LONGEST_WORDS = 8000
 """Characters of a group's context, and of its controls: some three pages."""
@@ -92,14 +97,31 @@ def new(
     with desk.database.read() as connection:
         found = actions.visible_grant(connection, who.person, grant)
     allowed = can_begin(who.person, found, desk)
-    return render(request, "exports/new.html", grant=found, allowed=allowed, say=export_words, now=desk.clock.now())
+    named = _named(request.query_params.getlist("file"))
+    return render(
+        request, "exports/new.html", grant=found, allowed=allowed, named=named, say=export_words, now=desk.clock.now()
+    )
+
+
+def _named(paths: Sequence[str]) -> tuple[str, ...]:
+    """Files that an address names: only which boxes are ticked follows from it, where the outbox has such files."""
+    return tuple(dict.fromkeys(path for path in paths if 0 < len(path) <= LONGEST_PATH))[:MOST_AT_ONCE]
+
+
+async def named_files(request: Request, form: Form) -> tuple[str, ...]:
+    """The files that were chosen before the request was begun."""
+    del form  # its token was checked; the fields are read once and kept
+    return _named([str(value) for value in (await request.form()).getlist("file")])
 
 
 @router.post("/exports")
-def begin(desk: CurrentDesk, who: CurrentVisitor, form: Form) -> Response:
+def begin(
+    desk: CurrentDesk, who: CurrentVisitor, form: Form, named: Annotated[tuple[str, ...], Depends(named_files)]
+) -> Response:
     """Begin a request; the outbox is looked into at once."""
     export = export_actions.begin(desk, who.person, form.get("grant", ""))
-    return RedirectResponse(f"/exports/{export}", 303)
+    chosen = f"?{urlencode([('file', path) for path in named])}" if named else ""
+    return RedirectResponse(f"/exports/{export}{chosen}", 303)
 
 
 @router.get("/exports/{export}")
@@ -123,6 +145,7 @@ def _page(request: Request, desk: Desk, person: Person, export: str, fault: Faul
         fault=fault,
         obstacle=_obstacle(found, view),
         chosen=chosen,
+        named=_named(request.query_params.getlist("file")),
         policy=found.situation.policy.spec,
         release_at=_release_at(found),
         key_lines=public_key_lines(desk),

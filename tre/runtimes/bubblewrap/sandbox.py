@@ -190,6 +190,8 @@ def lab_environment(grant: str, end: str) -> dict[str, str]:
         "JUPYTER_CONFIG_DIR": "/tmp/jupyter/config",  # noqa: S108 - inside the sandbox
         "JUPYTER_PREFER_ENV_PATH": "1",
         "MPLCONFIGDIR": "/tmp/matplotlib",  # noqa: S108 - inside the sandbox
+        "GIT_CONFIG_SYSTEM": f"{INIT}/gitconfig",
+        "GIT_TERMINAL_PROMPT": "0",
         "TRE_GRANT": grant,
         "TRE_ENDS": end,
     }

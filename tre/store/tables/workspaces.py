@@ -29,6 +29,20 @@ workspaces = Table(
     Index("ix_workspaces_phase", "phase"),
 )
 
+batch_jobs = Table(
+    "batch_jobs",
+    metadata,
+    Column("workspace", words(20), ForeignKey("workspaces.name"), primary_key=True),
+    Column("id", words(16), primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("instance", Integer, nullable=False),
+    Column("state", words(20), nullable=False),
+    Column("begun_at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Index("ix_batch_jobs_state", "state"),
+)
+"""Jobs that run without a browser, as they were seen from outside; no name of a file, no word of theirs."""
+
 workspace_uids = Table(
     "workspace_uids",
     metadata,

@@ -17,7 +17,13 @@ from tre.domain.letters.writing import letter_id
 from tre.domain.people import Subject
 
 CAROL, DAVE = Subject(issuer="local", id="carol"), Subject(issuer="local", id="dave")
-WORDS = {"name": "e-abcdefabcdef", "grant": "nccid-00123", "ends": "2026-11-30 12:00 UTC", "day": "2026-11-30"}
+WORDS = {
+    "number": "1",
+    "name": "e-abcdefabcdef",
+    "grant": "nccid-00123",
+    "ends": "2026-11-30 12:00 UTC",
+    "day": "2026-11-30",
+}
 SECRET = "Mrs Miller, 7 people, results.csv"
 
 

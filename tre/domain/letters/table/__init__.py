@@ -19,6 +19,7 @@ TOPICS: tuple[Topic, ...] = (
     *airlock.IMPORTS,
     *access.GRANTS,
     *access.WORKSPACES,
+    *access.BATCHES,
     *data.DATA,
     *deciding.APPLICATIONS,
     *deciding.COMMITTEE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tre.domain.errors import Reason
 from tre.domain.letters.topics import Relation, Topic
+from tre.domain.workspaces.batch import BatchState
 
 _R = Relation
 _MEMBERS, _LEAD, _OPERATORS = (_R.members,), (_R.lead,), (_R.operators,)
@@ -151,6 +152,33 @@ _ENDED_FOR = frozenset(
     )
 )
 """Ends of a run that nobody asked for and that no letter about the project tells of."""
+
+_OWN_WORKSPACE = "/workspaces/{name}"
+
+
+def _batch(state: BatchState, subject: str, text: str) -> Topic:
+    return Topic("batch.ended", (_R.owner,), subject, text, _OWN_WORKSPACE, where=("state", frozenset({state.value})))
+
+
+BATCHES = (
+    _batch(
+        BatchState.Finished,
+        "Job {number} in project {grant} has finished",
+        "Job {number} in your workspace of project {grant} came to its end. Its result lies beside its file.",
+    ),
+    _batch(
+        BatchState.Failed,
+        "Job {number} in project {grant} has failed",
+        "Job {number} in your workspace of project {grant} failed. What it printed lies beside its file.",
+    ),
+    _batch(
+        BatchState.Ended,
+        "Job {number} in project {grant} ended with the workspace",
+        "The run of your workspace in project {grant} came to its end, and job {number} with it. The page of the "
+        "workspace says why. What the job had written is kept.",
+    ),
+)
+"""Jobs without a browser. Who ended a job knows it."""
 
 WORKSPACES = (
     Topic(

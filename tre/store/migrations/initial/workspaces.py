@@ -51,3 +51,20 @@ def workspaces() -> None:
         sa.UniqueConstraint("grant", "issuer", "subject", name=op.f("uq_workspaces_grant_issuer_subject")),
     )
     op.create_index("ix_workspaces_phase", "workspaces", ["phase"], unique=False)
+
+
+def batch_jobs() -> None:
+    """Create `batch_jobs`."""
+    op.create_table(
+        "batch_jobs",
+        sa.Column("workspace", words(20), nullable=False),
+        sa.Column("id", words(16), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("instance", sa.Integer(), nullable=False),
+        sa.Column("state", words(20), nullable=False),
+        sa.Column("begun_at", MOMENT, nullable=False),
+        sa.Column("changed_at", MOMENT, nullable=False),
+        sa.ForeignKeyConstraint(["workspace"], ["workspaces.name"], name=op.f("fk_batch_jobs_workspace_workspaces")),
+        sa.PrimaryKeyConstraint("workspace", "id", name=op.f("pk_batch_jobs")),
+    )
+    op.create_index("ix_batch_jobs_state", "batch_jobs", ["state"], unique=False)

@@ -87,6 +87,7 @@ TABLES = (
     optouts.withdrawal_batches,
     data.withdrawals,
     workspaces.workspaces,
+    workspaces.batch_jobs,
     airlock.export_attempts,
     airlock.export_claims,
     airlock.export_comments,
