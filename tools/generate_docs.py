@@ -41,6 +41,7 @@ from tre.runtimes.kubernetes import settings as cluster
 from tre.runtimes.kubernetes.render.probe import ProbeAddress
 from tre.system import settings
 from tre.system.mail_settings import MailSettings
+from tre.system.tls_settings import HstsSettings, ProxySettings, TlsSettings
 from tre.system.witness_settings import WitnessSettings
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -157,7 +158,9 @@ def said_of(model: type[BaseModel]) -> str:
 def settings_page() -> str:
     """Everything that an operator can set."""
     sections: dict[str, type[BaseModel]] = {
-        "tls": settings.TlsSettings,
+        "tls": TlsSettings,
+        "tls.terminatedByProxy": ProxySettings,
+        "tls.hsts": HstsSettings,
         "oidc": settings.OidcSettings,
         "mail": MailSettings,
         "witnesses": WitnessSettings,

@@ -131,7 +131,7 @@ async def test_everything_works_over_tls(secure: SecureWorld) -> None:
             assert name.startswith("__Host-"), (url, name)
             assert (morsel["path"], morsel["httponly"]) == ("/", True), (url, name)
         for url, head in browser.heads:
-            assert head["Strict-Transport-Security"] == "max-age=31536000", url
+            assert head["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains", url
             assert head["Server"] == "tre", url
 
 

@@ -53,7 +53,7 @@ EXTRA = {"public": ("--public",)}
 def services(layout: Layout, settings: Settings) -> list[ServiceSpec]:
     """Every service of this installation, in the order of starting."""
     owners = Owners.of(settings)
-    low_port = settings.listen_port < _FIRST_FREE_PORT
+    low_port = min(settings.listen_port, settings.tls.redirect_port or _FIRST_FREE_PORT) < _FIRST_FREE_PORT
     more = {"gateway": ("CAP_NET_BIND_SERVICE",)} if low_port else {}
     return [_service(name, layout, owners, more.get(name, CAPABILITIES.get(name, ()))) for name in MODULES]
 

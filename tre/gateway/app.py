@@ -23,6 +23,7 @@ from tre.domain.errors import Reason
 from tre.gateway.budgets import Alarm, Budgets
 from tre.gateway.decisions import moment_of
 from tre.gateway.entry import Entry
+from tre.gateway.forwarding import as_the_browser_sent_it
 from tre.gateway.headers import transport_headers
 from tre.gateway.hosts import Door, Place, find_place
 from tre.gateway.hygiene import check_form, wants_websocket
@@ -70,7 +71,7 @@ class Gateway:
 
     def __init__(self, parts: Parts) -> None:
         self.settings, self.clock = parts.settings, parts.clock
-        self._always = transport_headers(self.settings.origin())
+        self._always = transport_headers(self.settings.tls)
         socket = parts.layout.socket
         self.metrics = Metrics()
         self.table = Table(self.settings.stream_staleness_seconds)
@@ -112,6 +113,7 @@ class Gateway:
         begun = time.perf_counter()
         try:
             check_form(request)
+            request = as_the_browser_sent_it(request, self.settings.tls.terminated_by_proxy)
             place = find_place(request.headers["Host"], self.settings.base)
             if place is None:
                 raise RefusedError(421, Reason.BadInput, "This address serves no such host.", close=True)
