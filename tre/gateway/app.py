@@ -145,6 +145,11 @@ class Gateway:
             if route is None or not route.is_served:
                 self._in_background(self.upstreams.drop(workspace))
 
+    def leads_to(self, workspace: str) -> bool:
+        """Whether anybody could be let into a workspace now."""
+        route = self.table.route(workspace)
+        return route is not None and route.is_served
+
     def health(self) -> str:
         """Empty while all is well, else what is wrong."""
         until = self.table.trusted_until

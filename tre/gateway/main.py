@@ -41,6 +41,7 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 _IDLE_SECONDS = 75.0
 _HEAD_BYTES = 16384
 _GOODBYE_SECONDS = 1.0
+DOOR_PATH = "/door"
 
 
 def workspace_environment(settings: Settings) -> Path:
@@ -63,7 +64,7 @@ def front(gateway: Gateway) -> web.Server:
 
 
 def back(gateway: Gateway) -> web.Application:
-    """The operators' side: health and metrics."""
+    """The operators' side: health, metrics, and whether the way to a workspace whose name one knows is open."""
 
     def controller() -> str | None:
         return gateway.health() or None
@@ -77,7 +78,11 @@ def back(gateway: Gateway) -> web.Application:
         gateway.metrics.heard_seconds.set(float("inf") if heard_at is None else gateway.clock.boottime() - heard_at)
         return gateway.metrics.text()
 
+    async def door(request: web.Request) -> web.Response:
+        return web.json_response({"open": gateway.leads_to(request.query.get("workspace", ""))})
+
     app = web.Application()
+    app.add_routes([web.get(DOOR_PATH, door)])
     app.add_routes(health_routes(Probes({"controller": controller}, {"controller": heard}, more_numbers=own_numbers)))
     return app
 
