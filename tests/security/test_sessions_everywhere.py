@@ -17,9 +17,11 @@ import pytest
 from starlette.types import ASGIApp
 
 from tests.security.test_headers_everywhere import routes_of
+from tests.unit.gateway.portal import add_portal
+from tests.unit.gateway.world import WORKSPACE, make_world
 from tests.unit.gateway.world import World as GatewayWorld
-from tests.unit.gateway.world import make_world
 from tests.unit.portal.world import GRANT, World, populated
+from tre.gateway.entry import ENTRY_COOKIE
 from tre.portal.applications import desk_app
 from tre.portal.sessions import DESK_COOKIE, ENTER_COOKIE
 from tre.portal.signing_in import end_session
@@ -290,6 +292,20 @@ async def test_a_planted_cookie_opens_no_workspace() -> None:
             for spelling in TOSSED:
                 planted = f"{tossed(spelling, name)}={value}"
                 assert await _status(world, path, given(), planted) == 403, spelling
+
+
+async def test_a_planted_word_lets_no_prepared_link_sign_anybody_in() -> None:
+    async with make_world() as world:
+        portal = await add_portal(world)
+        host = f"{WORKSPACE}.open.tre.localhost"
+        for spelling in (*TOSSED, "{name}=theirs; {name}"):
+            address = f"/.tre/ticket?t={portal.ticket_for(host)}&next=/?s=mine"
+            planted = f"{tossed(spelling, ENTRY_COOKIE)}=mine"
+            assert await _status(world, address, {"Host": world.host(f"{WORKSPACE}.open")}, planted) == 403, spelling
+        assert portal.redeemed == []
+        address = f"/.tre/ticket?t={portal.ticket_for(host)}&next=/?s=mine"
+        own_word = {"Host": world.host(f"{WORKSPACE}.open")}
+        assert await _status(world, address, own_word, f"{ENTRY_COOKIE}=mine") == 303
 
 
 async def _status(world: GatewayWorld, path: str, headers: dict[str, str], cookie: str) -> int:

@@ -93,7 +93,7 @@ def start(plan: dict[str, object]) -> None:
     given = dict(word.split("=", 1) for word in " ".join(unit["Environment"]).split())
     if unit["Type"] == ["notify"]:
         given["NOTIFY_SOCKET"] = str(plan["notify"])
-    words = shlex.split(unit["ExecStart"][0])
+    words = shlex.split(unit["ExecStart"][0].replace("%d", str(plan["credentials"])))
     calls: list[int] = plan["calls"]  # type: ignore[assignment]
     if unit.get("SystemCallFilter") and calls:
         permit(calls)

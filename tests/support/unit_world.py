@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.support import unitfiles
 from tre.cli.services import services
-from tre.cli.systemd.units import GROUND, UNITS, USERS, files
+from tre.cli.systemd.units import GROUND, UNITS, USERS, Nightly, files
 from tre.cli.trial.world import World
 from tre.system.installation import Owners
 from tre.system.paths import CHECKOUT
@@ -34,7 +34,12 @@ class UnitWorld(World):
             super().start()
             return
         layout = self.here.layout
-        self.texts = files(layout, self.settings)
+        (self.home / "backups").mkdir()
+        (self.home / "credentials").mkdir(mode=0o700)
+        (self.home / "credentials" / "passphrase").write_text("correct horse battery staple\n")
+        (self.home / "credentials" / "passphrase").chmod(0o400)
+        nightly = Nightly(self.home / "backups", self.home / "credentials" / "passphrase")
+        self.texts = files(layout, self.settings, nightly)
         (Path("/run") / "tre").mkdir(exist_ok=True, mode=0o711)  # RuntimeDirectory
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
             told.bind(str(self.home / "notify"))
@@ -64,6 +69,7 @@ class UnitWorld(World):
             "numbers": unitfiles.numbers(self.texts[USERS]),
             "calls": unitfiles.calls_of_services(),
             "notify": str(self.home / "notify"),
+            "credentials": str(self.home / "credentials"),
         }
         (self.home / f"{name}.json").write_text(json.dumps(plan))
         with (self.home / f"{name}.log").open("ab") as log:

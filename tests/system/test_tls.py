@@ -10,6 +10,7 @@ import contextlib
 import datetime
 import os
 import shutil
+import signal
 import socket
 import ssl
 import stat
@@ -113,12 +114,31 @@ def secure() -> Iterator[SecureWorld]:
         found.stop()
 
 
-async def test_everything_works_over_tls(secure: SecureWorld) -> None:
+def check_it_outlives_its_units(secure: SecureWorld, grant: str) -> None:
+    """A run's supervisor is in no unit's control group, and is found again by units that were started anew."""
+    _, state = secure.run_of(grant)
+    supervisor = state["supervisor"]["pid"]
+    groups = Path(f"/proc/{supervisor}/cgroup").read_text()
+    if "name=systemd" in groups or groups.startswith("0::"):
+        assert f"/tre/{secure.here.layout.run.name}/supervisors" in groups
+    for name in ("tre-launcher.service", "tre-controller.service", "tre-gateway.service"):
+        assert secure.stop_unit(name) in {0, -signal.SIGTERM}, secure.words(name)
+        secure.start_unit(name)
+        secure.wait_for_unit(name, secure.specs[name])
+    assert secure.run_of(grant)[1]["supervisor"]["pid"] == supervisor
+    assert Path(f"/proc/{supervisor}").exists()
+
+
+async def test_everything_works_over_tls_and_outlives_its_units(secure: SecureWorld) -> None:
     grant = secure.grant("secure")
     async with secure.visited("alice") as (browser, projects):
         lab = await open_workspace(browser, projects, grant, secure.shell_of)
         assert lab.origin.startswith("https://")
         assert await lab.run(["print(6 * 7)"]) == ["42\n"]  # over wss
+        if secure.units:
+            check_it_outlives_its_units(secure, grant)
+            shell = lab.origin.replace(".lab.", ".open.")
+            await until_served(browser, f"{shell}/.tre/state")
         hosts = {url.split("/")[2].partition(".")[0] for url, _ in browser.heads}
         assert {"desk", "enter", "hub"} <= hosts
         assert any(".open." in url for url, _ in browser.heads)
@@ -140,6 +160,13 @@ async def test_everything_works_over_tls(secure: SecureWorld) -> None:
         for url, head in browser.heads:
             assert head["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains", url
             assert head["Server"] == "tre", url
+
+
+async def until_served(browser: SecureBrowser, address: str) -> None:
+    """Wait until a gateway that was started anew has heard from a controller that was started anew."""
+    async with asyncio.timeout(30):
+        while (await browser.get(address)).status != 200:
+            await asyncio.sleep(0.1)
 
 
 def connected(world: SecureWorld) -> socket.socket:
@@ -219,20 +246,8 @@ def test_each_unit_runs_its_service_as_the_table_says(secure: SecureWorld) -> No
 
 
 @by_units
-async def test_workspaces_outlive_every_unit_and_are_found_again(secure: SecureWorld) -> None:
-    grant = secure.grant("outlives")
-    async with secure.visited("alice") as (browser, projects):
-        lab = await open_workspace(browser, projects, grant, secure.shell_of)
-        _, state = secure.run_of(grant)
-        supervisor = state["supervisor"]["pid"]
-        groups = Path(f"/proc/{supervisor}/cgroup").read_text()
-        if "name=systemd" in groups or groups.startswith("0::"):
-            assert f"/tre/{secure.here.layout.run.name}/supervisors" in groups, "in no unit's group"
-        for name in ("tre-launcher.service", "tre-controller.service", "tre-gateway.service"):
-            assert secure.stop_unit(name) in {0, -15}, secure.words(name)
-            secure.start_unit(name)
-            secure.wait_for_unit(name, secure.specs[name])
-        assert secure.run_of(grant)[1]["supervisor"]["pid"] == supervisor
-        assert Path(f"/proc/{supervisor}").exists()
-        state_now = await browser.get(f"{lab.origin.replace('.lab.', '.open.')}/.tre/state")
-        assert state_now.status == 200
+def test_the_nightly_backup_works_behind_its_walls(secure: SecureWorld) -> None:
+    name = "tre-backup.service"
+    secure.start_unit(name)
+    assert secure.units.pop(name).wait(60) == 0, secure.words(name)
+    assert list((secure.home / "backups").iterdir())

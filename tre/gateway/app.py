@@ -2,7 +2,7 @@
 
 Guarantees: a request is well-formed, names one of our hosts, and is answered by that host's door or refused; whatever
 goes wrong inside is answered with a reason and never with a trace; every response of a workspace's hosts carries that
-host's headers, refusals included.
+host's headers, refusals included. A form of the Hub is taken from the Hub's own page only.
 
 Does not guarantee: anything about what the services behind the named hosts do with a request.
 """
@@ -30,6 +30,7 @@ from tre.gateway.hygiene import check_form, wants_websocket
 from tre.gateway.lab import Lab
 from tre.gateway.metrics import Metrics
 from tre.gateway.openings import Openings
+from tre.gateway.origins import check_same_origin
 from tre.gateway.outbox import EventSpool, Outbox
 from tre.gateway.proxy import Service, WorkspaceProxy, pass_to_service
 from tre.gateway.refusals import OWN_HEADERS, STYLE, RefusedError, answer
@@ -47,6 +48,7 @@ from tre.system.settings import Settings
 log = structlog.get_logger()
 
 _KI, _MI = 2**10, 2**20
+_READING = frozenset({"GET", "HEAD"})
 
 LARGEST_TO_DESK = 257 * _MI
 """Bytes: 256 MiB of files that are to come in, and the form around them. The portal takes far less elsewhere."""
@@ -173,6 +175,8 @@ class Gateway:
             raise RefusedError(404, Reason.NotPermitted, "There is nothing here yet.")
         if wants_websocket(request):
             raise RefusedError(400, Reason.BadInput, "No websockets here.", close=True)
+        if place.door is Door.hub and request.method not in _READING:
+            check_same_origin(request)  # its own token can be chosen by a sibling's page; the desk looks for itself
         client = self.upstreams.service(service.socket)
         return await pass_to_service(request, client, service, self._always)
 

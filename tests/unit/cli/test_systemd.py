@@ -208,8 +208,20 @@ class TestPutting:
         self.put(tmp_path, made())
         (tmp_path / UNITS / "tre-ours.service").write_text("[Service]\nExecStart=/bin/true\n")
         (tmp_path / UNITS / "cron.service").write_text("[Service]\n")
+        added = tmp_path / UNITS / "tre-hub.service.d" / "override.conf"
+        added.parent.mkdir()
+        added.write_text("[Service]\nNice=5\n")
+        assert self.put(tmp_path, made()) == []
         self.put(tmp_path, {})
-        assert set(snapshot(tmp_path)) == {str(UNITS / "tre-ours.service"), str(UNITS / "cron.service")}
+        kept = {"tre-ours.service", "cron.service", "tre-hub.service.d/override.conf"}
+        assert set(snapshot(tmp_path)) == {str(UNITS / name) for name in kept}
+
+    def test_a_directory_in_the_place_of_a_unit_stops_everything(self, tmp_path: Path) -> None:
+        (tmp_path / UNITS / "tre-hub.service").mkdir(parents=True)
+        with pytest.raises(TREError) as refused:
+            self.put(tmp_path, made())
+        assert refused.value.reason is Reason.Conflict
+        assert snapshot(tmp_path) == {}
 
     @pytest.mark.parametrize(
         "text", ["[Service]\n", "", "# Made by `tre install --systemd` for /srv/tre2. Changes are lost here; …\n"]
@@ -245,12 +257,13 @@ class TestPutting:
         assert {Path(name): text for name, text in snapshot(tmp_path).items()} == made()
 
 
-@pytest.mark.parametrize("place", ["/home/x", "/root/tre", "/tmp/x", "/var/tmp/x", "/run/user/0/x"])
-def test_places_that_units_hide_are_refused(place: str) -> None:
-    with pytest.raises(TREError) as refused:
-        install.check_places([Path("/usr/bin"), Path(place)])
-    assert refused.value.reason is Reason.BadInput
-    install.check_places([Path("/usr/bin")])
+@pytest.mark.parametrize("place", install._HIDDEN)
+def test_places_that_units_hide_are_refused(place: Path) -> None:
+    for walked, roots in (([Path("/usr/bin"), place / "x"], []), ([Path("/usr/bin")], [place / "x"])):
+        with pytest.raises(TREError) as refused:
+            install.check_places(walked, roots)
+        assert refused.value.reason is Reason.BadInput
+    install.check_places([Path("/usr/bin")], [Path("/srv/not-there-yet")])
 
 
 def test_a_directory_that_others_cannot_walk_through_is_refused(
@@ -260,7 +273,8 @@ def test_a_directory_that_others_cannot_walk_through_is_refused(
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     with pytest.raises(TREError):
-        install.check_places([closed])
+        install.check_places([closed], [])
+    install.check_places([], [closed])
 
 
 @as_root
@@ -275,7 +289,7 @@ class TestTyped:
     def machine(self, tmp_path: Path) -> Path:
         return tmp_path / "machine"
 
-    def test_shown_written_again_and_taken_away(self, here: Here, machine: Path) -> None:
+    def test_shown_written_again_and_taken_away(self, here: Here, machine: Path, tmp_path: Path) -> None:
         words = ("install", "--systemd", "--prefix", str(machine))
         shown = here.done(*words, "--dry-run").out
         assert "+ExecStart=" in shown
@@ -285,7 +299,14 @@ class TestTyped:
         assert "systemctl enable --now tre.target" in done.shown
         assert str(here.root) in snapshot(machine)[str(UNITS / TARGET)]
         assert "Nothing to change." in here.done(*words).out
-        here.done(*words, "--backup", "/srv/backups", "--passphrase-file", "/etc/tre/passphrase")
+        (tmp_path / "backups").mkdir()
+        (tmp_path / "passphrase").write_text("correct horse battery\n")
+        nightly = ("--backup", str(tmp_path / "backups"), "--passphrase-file", str(tmp_path / "passphrase"))
+        for mode in (0o644, 0o640):
+            (tmp_path / "passphrase").chmod(mode)
+            here.refused(*words, *nightly)
+        (tmp_path / "passphrase").chmod(0o600)
+        here.done(*words, *nightly)
         assert "--passphrase-file %d/passphrase" in snapshot(machine)[str(UNITS / "tre-backup.service")]
         here.done(*words, "--remove")
         assert snapshot(machine) == {}

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from tests.unit.gateway.portal import add_portal
+from tests.unit.gateway.upstreams import KERNEL, PROTOCOL, echo
 from tests.unit.gateway.world import WORKSPACE, World, free_port, make_world
 from tre.gateway.redirect import sends_to_tls
 from tre.system.settings import Settings
@@ -100,6 +101,20 @@ async def test_workspaces_and_their_sign_in_work_behind_it() -> None:
         for headers, path in ((world.shell_headers(), "/.tre/state"), (world.lab_headers(), "/api/me")):
             _, sent, _ = await world.request("GET", path, headers | BEHIND)
             assert sent["Strict-Transport-Security"] == "max-age=60"
+
+
+async def test_websockets_pass_behind_it_for_the_origin_that_browsers_see() -> None:
+    async with make_world(tls=PROXY, upstream=echo) as world:
+        headers = world.lab_headers() | BEHIND
+        address, host = world.url(KERNEL), headers["Host"]
+        seen = headers | {"Origin": f"https://{host}"}
+        async with world.client.ws_connect(address, headers=seen, protocols=[PROTOCOL]) as socket:
+            await socket.send_str("x")
+            assert await socket.receive_str() == "x"
+        other = headers | {"Origin": f"http://{host}"}
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await world.client.ws_connect(address, headers=other, protocols=[PROTOCOL])
+        assert refused.value.status == 403
 
 
 @pytest.fixture

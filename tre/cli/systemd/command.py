@@ -39,7 +39,8 @@ def install(
     wanted = {} if remove else files(layout, settings, nightly)
     if not remove:
         check_transport(settings)
-        units.check_places([layout.root, CHECKOUT, Path(sys.prefix), Path(sys.base_prefix)])
+        walked = [layout.root, CHECKOUT, Path(sys.prefix), Path(sys.base_prefix)]
+        units.check_places(walked, [] if nightly is None else [nightly.directory])
     changes = units.planned(layout, wanted, prefix)
     for change in changes:
         common.out.print(change.diff(), markup=False, highlight=False, end="")
@@ -64,7 +65,16 @@ def _nightly(directory: Path | None, passphrase: Path | None) -> Nightly | None:
             why="A backup holds keys, and nobody is there at night who could type what seals them.",
             remedy="Give --backup DIR and --passphrase-file FILE, a file that root alone reads; or neither.",
         )
-    return None if directory is None or passphrase is None else Nightly(directory.absolute(), passphrase.absolute())
+    if directory is None or passphrase is None:
+        return None
+    if not directory.is_dir() or not passphrase.is_file() or passphrase.stat().st_mode & 0o077:
+        raise TREError(
+            Reason.BadInput,
+            f"{directory} is no directory, or {passphrase} is no file that its owner alone may read.",
+            why="The unit would fail at night, or the passphrase would be everybody's.",
+            remedy="Make both first; the file with mode 0600.",
+        )
+    return Nightly(directory.resolve(), passphrase.resolve())
 
 
 def _check(systemd: bool, layout: Layout, settings: Settings, prefix: Path) -> None:

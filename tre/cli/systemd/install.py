@@ -41,10 +41,12 @@ class Change:
         return "".join(difflib.unified_diff(sides[0], sides[1], names[0], names[1]))
 
 
-def check_places(paths: list[Path]) -> None:
-    """Raise `TREError(BadInput)` for a place that units cannot show their services, or that others may not walk to."""
-    for path in (one.resolve() for one in paths):
-        if any(path.is_relative_to(hidden) for hidden in _HIDDEN) or closed_ancestor(path) is not None:
+def check_places(paths: list[Path], roots: list[Path]) -> None:
+    """Raise `TREError(BadInput)` for a place that units cannot show their services, or that others may not walk to; to
+    the places of `roots` root alone has to get."""
+    for path in (one.resolve() for one in (*paths, *roots)):
+        hidden = any(path.is_relative_to(one) for one in _HIDDEN)
+        if hidden or (path not in roots and closed_ancestor(path) is not None):
             raise TREError(
                 Reason.BadInput,
                 f"Services that systemd starts do not see {path}.",
@@ -56,9 +58,9 @@ def check_places(paths: list[Path]) -> None:
 def planned(layout: Layout, wanted: dict[Path, str], prefix: Path) -> list[Change]:
     """What differs from what is wanted; nothing wanted removes all. Raises `TREError(Conflict)`."""
     mark = MARK.format(root=layout.root)
-    there = sorted({*(prefix / UNITS).glob("tre-*"), *(prefix / UNITS).glob("tre.target"), prefix / USERS})
+    there = sorted(path for path in (prefix / UNITS).glob("tre*") if path.is_file())  # beside what `edit` adds
     found = []
-    for path in dict.fromkeys([*(prefix / name for name in wanted), *there]):
+    for path in dict.fromkeys([*(prefix / name for name in wanted), *there, prefix / USERS]):
         before, after = _read(path), wanted.get(path.relative_to(prefix))
         if before is not None and not before.startswith(mark):
             if after is None:
