@@ -46,6 +46,7 @@ from tre.system.cost_settings import CostSettings
 from tre.system.mail_settings import MailSettings
 from tre.system.oidc_settings import OidcSettings
 from tre.system.profile_settings import CapacitySettings, GpuSettings, ProfileSettings, QuotaSettings
+from tre.system.tls_settings import HstsSettings, ProxySettings, TlsSettings
 from tre.system.witness_settings import WitnessSettings
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -162,7 +163,9 @@ def said_of(model: type[BaseModel]) -> str:
 def settings_page() -> str:
     """Everything that an operator can set."""
     sections: dict[str, type[BaseModel]] = {
-        "tls": settings.TlsSettings,
+        "tls": TlsSettings,
+        "tls.terminatedByProxy": ProxySettings,
+        "tls.hsts": HstsSettings,
         "oidc": OidcSettings,
         "costs": CostSettings,
         "costs.prices": Prices,

@@ -1,4 +1,7 @@
-"""The whole launcher over TLS, with a self-made certificate and a key that is root's alone: cookies, websockets."""
+"""The whole launcher over TLS, started by its systemd units: cookies, websockets, a renewed certificate, walls.
+
+It has a self-made certificate and a key that is root's alone.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import asyncio
 import contextlib
 import datetime
 import os
+import shutil
+import signal
 import socket
 import ssl
 import stat
@@ -23,10 +28,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.support.unit_world import UnitWorld
 from tests.system.waiting import until
 from tre.cli.trial.browser import Browser, sign_in
 from tre.cli.trial.lab import open_workspace
-from tre.cli.trial.world import PASSWORD, World
+from tre.cli.trial.world import PASSWORD
+from tre.domain.errors import Reason, TREError
+from tre.system.claims import claimed
 from tre.system.settings import load_settings
 
 HUBS_OWN = {"_xsrf", "jupyterhub-session-id"}
@@ -49,7 +57,7 @@ def make_pair(folder: Path, base: str) -> tuple[Path, Path]:
     return certificate, private
 
 
-class SecureWorld(World):
+class SecureWorld(UnitWorld):
     """The same launcher with a certificate."""
 
     def make(self) -> None:
@@ -106,12 +114,31 @@ def secure() -> Iterator[SecureWorld]:
         found.stop()
 
 
-async def test_everything_works_over_tls(secure: SecureWorld) -> None:
+def check_it_outlives_its_units(secure: SecureWorld, grant: str) -> None:
+    """A run's supervisor is in no unit's control group, and is found again by units that were started anew."""
+    _, state = secure.run_of(grant)
+    supervisor = state["supervisor"]["pid"]
+    groups = Path(f"/proc/{supervisor}/cgroup").read_text()
+    if "name=systemd" in groups or groups.startswith("0::"):
+        assert f"/tre/{secure.here.layout.run.name}/supervisors" in groups
+    for name in ("tre-launcher.service", "tre-controller.service", "tre-gateway.service"):
+        assert secure.stop_unit(name) in {0, -signal.SIGTERM}, secure.words(name)
+        secure.start_unit(name)
+        secure.wait_for_unit(name, secure.specs[name])
+    assert secure.run_of(grant)[1]["supervisor"]["pid"] == supervisor
+    assert Path(f"/proc/{supervisor}").exists()
+
+
+async def test_everything_works_over_tls_and_outlives_its_units(secure: SecureWorld) -> None:
     grant = secure.grant("secure")
     async with secure.visited("alice") as (browser, projects):
         lab = await open_workspace(browser, projects, grant, secure.shell_of)
         assert lab.origin.startswith("https://")
         assert await lab.run(["print(6 * 7)"]) == ["42\n"]  # over wss
+        if secure.units:
+            check_it_outlives_its_units(secure, grant)
+            shell = lab.origin.replace(".lab.", ".open.")
+            await until_served(browser, f"{shell}/.tre/state")
         hosts = {url.split("/")[2].partition(".")[0] for url, _ in browser.heads}
         assert {"desk", "enter", "hub"} <= hosts
         assert any(".open." in url for url, _ in browser.heads)
@@ -131,8 +158,15 @@ async def test_everything_works_over_tls(secure: SecureWorld) -> None:
             assert name.startswith("__Host-"), (url, name)
             assert (morsel["path"], morsel["httponly"]) == ("/", True), (url, name)
         for url, head in browser.heads:
-            assert head["Strict-Transport-Security"] == "max-age=31536000", url
+            assert head["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains", url
             assert head["Server"] == "tre", url
+
+
+async def until_served(browser: SecureBrowser, address: str) -> None:
+    """Wait until a gateway that was started anew has heard from a controller that was started anew."""
+    async with asyncio.timeout(30):
+        while (await browser.get(address)).status != 200:
+            await asyncio.sleep(0.1)
 
 
 def connected(world: SecureWorld) -> socket.socket:
@@ -168,3 +202,52 @@ def test_the_key_stays_roots_and_the_gateway_has_a_copy_of_its_own(secure: Secur
     uid = secure.settings.services.gateway if os.geteuid() == 0 else os.geteuid()
     assert (copy.stat().st_uid, stat.S_IMODE(copy.stat().st_mode)) == (uid, 0o600)
     assert copy.read_bytes() == secure.key.read_bytes()
+
+
+def test_a_new_certificate_reaches_browsers_without_a_restart(secure: SecureWorld, tmp_path: Path) -> None:
+    chain, key = make_pair(tmp_path, secure.settings.base)
+    shutil.copyfile(key, secure.key)
+    shutil.copyfile(chain, secure.certificate)
+    believed = ssl.create_default_context(cafile=str(chain))
+
+    def shown() -> bool:
+        try:
+            with connected(secure) as raw, believed.wrap_socket(raw, server_hostname=secure.settings.base):
+                return True
+        except ssl.SSLCertVerificationError:
+            return False
+
+    secure.wait_for(shown, "the new certificate was not taken up", 45)
+
+
+by_units = pytest.mark.skipif(os.geteuid() != 0, reason="units start services as other users, which takes root")
+
+
+def status_of(pid: int) -> dict[str, list[str]]:
+    """What the kernel says of a process."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {key: value.split() for key, _, value in (line.partition(":") for line in lines)}
+
+
+@by_units
+def test_each_unit_runs_its_service_as_the_table_says(secure: SecureWorld) -> None:
+    with pytest.raises(TREError) as refused, claimed(secure.here.layout, secure.settings):
+        pass
+    assert refused.value.reason is Reason.Conflict, "what `tre up` would say meanwhile"
+    for name, spec in secure.specs.items():
+        found = status_of(secure.units[name].pid)
+        if spec.name == "launcher":
+            assert found["Uid"][1] == "0"
+            continue
+        assert {*found["Uid"], *found["Gid"]} == {str(spec.uid)}
+        assert sorted(map(int, found["Groups"])) == sorted(spec.groups)
+        assert (found["CapEff"] == found["CapBnd"] == ["0" * 16]) is (not spec.capabilities), name
+        assert found["NoNewPrivs"] == ["1"]
+
+
+@by_units
+def test_the_nightly_backup_works_behind_its_walls(secure: SecureWorld) -> None:
+    name = "tre-backup.service"
+    secure.start_unit(name)
+    assert secure.units.pop(name).wait(60) == 0, secure.words(name)
+    assert list((secure.home / "backups").iterdir())

@@ -18,6 +18,7 @@ from tre.audit.courier import read_state, standing, state_path
 from tre.cli import common
 from tre.cli.common import JsonOption, RootOption, command
 from tre.cli.services import listens
+from tre.cli.systemd.units import is_own_name
 from tre.domain.errors import TREError
 from tre.runtimes.bubblewrap import limits
 from tre.runtimes.bubblewrap.program import check_usable
@@ -149,7 +150,8 @@ def _port(_layout: Layout, settings: Settings) -> Finding:
 def _certificate(layout: Layout, settings: Settings) -> Finding:
     """What browsers will say of the gateway's certificate."""
     if settings.tls.certificate is None:
-        return Finding("certificate", "good", "none: plain HTTP, for this machine only")
+        there = "none here: a proxy on this machine speaks TLS" if settings.tls.in_force else "none: plain HTTP"
+        return Finding("certificate", "good", f"{there}, for this machine only" if not settings.tls.in_force else there)
     certificate, key = pair_of(layout, settings)
     try:
         load_pair(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), certificate, key)
@@ -176,7 +178,8 @@ def _checker(layout: Layout, _settings: Settings) -> Finding:
 
 
 def _uids(_layout: Layout, settings: Settings) -> Finding:
-    taken = [entry.pw_name for entry in pwd.getpwall() if _ours(entry.pw_uid, settings)]
+    known = [(one.pw_name, one.pw_uid) for one in pwd.getpwall() if _ours(one.pw_uid, settings)]
+    taken = [name for name, uid in known if not is_own_name(name, uid, settings)]
     if taken and os.geteuid() == 0:
         return Finding(
             "numeric users", "bad", f"{', '.join(taken)} hold numbers set aside for us", "Change services in tre.yaml."

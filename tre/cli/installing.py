@@ -7,9 +7,11 @@ import signal
 import socket
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 
 from tre.airlock.policy import SITE_DIRECTORY, read_policy
@@ -30,6 +32,7 @@ from tre.store.postgres import password_path
 from tre.store.roles import Role
 from tre.store.schema import refuse_restored
 from tre.system import installation
+from tre.system.certificates import CopyWatch
 from tre.system.claims import claimed
 from tre.system.files import make_directory, sweep_unfinished, write_atomically
 from tre.system.hub_keys import CONTROLLER_TOKEN, OAUTH_SECRET, TOKENS_KEY, make_keys
@@ -39,6 +42,9 @@ from tre.system.paths import CHECKOUT
 from tre.system.processes import Keeper
 from tre.system.reach import open_the_way
 from tre.system.settings import Settings, load_settings, root_from
+from tre.system.transport import check_transport
+
+log = structlog.get_logger()
 
 
 @command
@@ -129,10 +135,18 @@ def up(root: RootOption = None) -> None:
     installation.arrange(layout, settings)
     configure_log("keeper")
     with claimed(layout, settings):
-        _refuse_restored(layout, settings)
-        _check_policies(layout)
-        _check_address(settings)
+        check_startable(layout, settings)
         _keep_up(layout, settings)
+
+
+def check_startable(layout: Layout, settings: Settings) -> None:
+    """Raise `TREError` for what a service would refuse to start with, where somebody reads it."""
+    _refuse_restored(layout, settings)
+    _check_policies(layout)
+    check_transport(settings)
+    for port in (settings.listen_port, settings.tls.redirect_port):
+        if port is not None:
+            _check_address(settings.listen_address, port)
 
 
 def _refuse_restored(layout: Layout, settings: Settings) -> None:
@@ -150,21 +164,20 @@ def _check_policies(layout: Layout) -> None:
     check_policies(layout.root)
 
 
-def _check_address(settings: Settings) -> None:
+def _check_address(address: str, port: int) -> None:
     """Raise `TREError(AddressInUse)` before eight services start around a gateway that cannot listen."""
-    address = (settings.listen_address, settings.listen_port)
-    family = socket.AF_INET6 if ":" in settings.listen_address else socket.AF_INET
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(address)
+            probe.bind((address, port))
             probe.listen(1)
         except OSError as error:
             raise TREError(
                 Reason.AddressInUse,
-                f"The gateway cannot listen at {settings.listen_address}, port {settings.listen_port}.",
+                f"The gateway cannot listen at {address}, port {port}.",
                 why=f"{error.strerror}.",
-                remedy=f"`ss -ltnp sport = :{settings.listen_port}` shows who does; or set listenPort in tre.yaml.",
+                remedy=f"`ss -ltnp sport = :{port}` shows who does; or set another port in tre.yaml.",
             ) from error
 
 
@@ -175,4 +188,16 @@ def _keep_up(layout: Layout, settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: keeper.stop())
     common.out.print(f"Starting the services of {layout.root}; their words are in {layout.logs}.", highlight=False)
-    keeper.run(lambda: common.out.print(f"Up: [bold]{settings.origin()}/[/]  (Ctrl-C ends the services)"))
+    keeper.run(
+        lambda: common.out.print(f"Up: [bold]{settings.origin()}/[/]  (Ctrl-C ends the services)"),
+        beside=partial(hand_over_anew, installation.copy_watch(layout, settings)),
+    )
+
+
+def hand_over_anew(watch: CopyWatch) -> None:
+    """Give the gateway a certificate that was replaced; what cannot be used is told in the log."""
+    try:
+        if watch.look():
+            log.info("certificate-handed-over")
+    except (TREError, OSError) as error:
+        log.error("certificate-refused", error=str(error))

@@ -12,6 +12,7 @@ from typer.main import get_command
 COMMANDS = {
     "init": "tre.cli.installing:init",
     "up": "tre.cli.installing:up",
+    "install": "tre.cli.systemd.command:install",
     "status": "tre.cli.status:status",
     "doctor": "tre.cli.doctor:doctor",
     "version": "tre.cli.status:version",

@@ -50,10 +50,10 @@ _FIRST_FREE_PORT = 1024
 EXTRA = {"public": ("--public",)}
 
 
-def services(layout: Layout, settings: Settings) -> list[ServiceSpec]:
-    """Every service of this installation, in the order of starting."""
-    owners = Owners.of(settings)
-    low_port = settings.listen_port < _FIRST_FREE_PORT
+def services(layout: Layout, settings: Settings, owners: Owners | None = None) -> list[ServiceSpec]:
+    """Every service of this installation, in the order of starting; `owners` are those of whoever asks."""
+    owners = owners or Owners.of(settings)
+    low_port = min(settings.listen_port, settings.tls.redirect_port or _FIRST_FREE_PORT) < _FIRST_FREE_PORT
     more = {"gateway": ("CAP_NET_BIND_SERVICE",)} if low_port else {}
     return [_service(name, layout, owners, more.get(name, CAPABILITIES.get(name, ()))) for name in MODULES]
 

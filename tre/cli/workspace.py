@@ -294,17 +294,41 @@ def halt(
             why="Both a grant and --all were given." if everything else "Neither a grant nor --all was given.",
             remedy="Name a grant, or say --all.",
         )
-    begun = time.monotonic()
-    here, said = Installation.open(root), check_reason(reason)
+    here, said, began = Installation.open(root), check_reason(reason), time.monotonic()
     chosen = _chosen(here, grant)
     events_of = [here.event("workspace.halted", f"workspace/{one.name}", reason=said) for one in chosen]
     if events_of:
         with here.database.change(*events_of) as change:  # all at once: the last one waits for no other's disk
             for workspace in chosen:
                 workspaces.want(change, workspace.name, Wanted.Stopped)
-    _await_death(here, {w.name for w in chosen}, wait)
-    took = time.monotonic() - begun
-    common.out.print(f"{len(chosen)} workspaces: nothing of them lives, proven after {took:.2f} s.", highlight=False)
+    names = {w.name for w in chosen}
+    _await_death(here, names, wait)
+    dead = time.monotonic() - began
+    common.out.print(f"{len(chosen)} workspaces: nothing of them lives, proven after {dead:.2f} s.", highlight=False)
+    common.out.print(_doors_shut(here, names, began, wait), highlight=False)
+
+
+def _doors_shut(here: Installation, names: set[str], began: float, seconds: float) -> str:
+    """Ask the gateway until it leads to none of them. Raises `TREError(RuntimeFailed)` where it still does."""
+    socket = here.layout.socket("gateway")
+    if here.settings.runtime == "kubernetes" or not listens(socket):
+        return "The gateway is not on this machine, or does not run: no door of it was asked."
+    left = set(names)
+    while left := {name for name in left if _is_open(socket, name)}:
+        if time.monotonic() - began > seconds:
+            raise TREError(
+                Reason.RuntimeFailed,
+                f"Nothing lives, but the gateway still leads to {', '.join(sorted(left))}.",
+                why="It has not heard from the controller; there is nobody behind these doors.",
+                remedy="See `tre status`; end the gateway if the controller does not come back.",
+            )
+        time.sleep(0.02)
+    return f"The gateway leads to none of them, asked after {time.monotonic() - began:.2f} s."
+
+
+def _is_open(socket: Path, name: str) -> bool:
+    value = asyncio.run(ask(socket, "GET", f"/door?workspace={name}")).value
+    return not isinstance(value, dict) or value.get("open") is not False
 
 
 def _await_death(here: Installation, names: set[str], seconds: float) -> None:

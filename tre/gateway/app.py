@@ -2,7 +2,7 @@
 
 Guarantees: a request is well-formed, names one of our hosts, and is answered by that host's door or refused; whatever
 goes wrong inside is answered with a reason and never with a trace; every response of a workspace's hosts carries that
-host's headers, refusals included.
+host's headers, refusals included. A form of the Hub is taken from the Hub's own page only.
 
 Does not guarantee: anything about what the services behind the named hosts do with a request.
 """
@@ -24,12 +24,14 @@ from tre.gateway.activity import Activity
 from tre.gateway.budgets import Alarm, Budgets
 from tre.gateway.decisions import moment_of
 from tre.gateway.entry import Entry
+from tre.gateway.forwarding import as_the_browser_sent_it
 from tre.gateway.headers import transport_headers
 from tre.gateway.hosts import Door, Place, find_place
 from tre.gateway.hygiene import check_form, wants_websocket
 from tre.gateway.lab import Lab
 from tre.gateway.metrics import Metrics
 from tre.gateway.openings import Openings
+from tre.gateway.origins import check_same_origin
 from tre.gateway.outbox import EventSpool, Outbox
 from tre.gateway.proxy import Service, WorkspaceProxy, pass_to_service
 from tre.gateway.refusals import OWN_HEADERS, STYLE, RefusedError, answer
@@ -47,6 +49,7 @@ from tre.system.settings import Settings
 log = structlog.get_logger()
 
 _KI, _MI = 2**10, 2**20
+_READING = frozenset({"GET", "HEAD"})
 
 LARGEST_TO_DESK = 257 * _MI
 """Bytes: 256 MiB of files that are to come in, and the form around them. The portal takes far less elsewhere."""
@@ -71,7 +74,7 @@ class Gateway:
 
     def __init__(self, parts: Parts) -> None:
         self.settings, self.clock = parts.settings, parts.clock
-        self._always = transport_headers(self.settings.origin())
+        self._always = transport_headers(self.settings.tls)
         socket = parts.layout.socket
         self.metrics = Metrics()
         self.table = Table(self.settings.stream_staleness_seconds)
@@ -114,6 +117,7 @@ class Gateway:
         begun = time.perf_counter()
         try:
             check_form(request)
+            request = as_the_browser_sent_it(request, self.settings.tls.terminated_by_proxy)
             place = find_place(request.headers["Host"], self.settings.base)
             if place is None:
                 raise RefusedError(421, Reason.BadInput, "This address serves no such host.", close=True)
@@ -145,6 +149,11 @@ class Gateway:
             if route is None or not route.is_served:
                 self._in_background(self.upstreams.drop(workspace))
 
+    def leads_to(self, workspace: str) -> bool:
+        """Whether anybody could be let into a workspace now."""
+        route = self.table.route(workspace)
+        return route is not None and route.is_served
+
     def health(self) -> str:
         """Empty while all is well, else what is wrong."""
         until = self.table.trusted_until
@@ -169,6 +178,8 @@ class Gateway:
             raise RefusedError(404, Reason.NotPermitted, "There is nothing here yet.")
         if wants_websocket(request):
             raise RefusedError(400, Reason.BadInput, "No websockets here.", close=True)
+        if place.door is Door.hub and request.method not in _READING:
+            check_same_origin(request)  # its own token can be chosen by a sibling's page; the desk looks for itself
         client = self.upstreams.service(service.socket)
         return await pass_to_service(request, client, service, self._always)
 

@@ -22,6 +22,7 @@ from pydantic import ConfigDict, ValidationError
 from tre.domain.errors import Reason
 from tre.domain.model import Line, Record, UtcTime
 from tre.domain.people import Subject
+from tre.gateway.cookies import own_cookie
 from tre.gateway.decisions import Session
 from tre.gateway.refusals import RefusedError
 from tre.gateway.sessions import CookieKind, Sessions
@@ -63,7 +64,7 @@ class Entry:
         """Redeem the ticket in the address and set this host's cookie. Raises `RefusedError`."""
         query = parse_qs(request.query_string, max_num_fields=10)
         ticket, landing = _single(query, "t"), _single(query, "next")
-        word = request.cookies.get(ENTRY_COOKIE)
+        word = own_cookie(request, ENTRY_COOKIE)
         if word is None:
             raise RefusedError(
                 403, Reason.LoginRequired, "The browser kept no cookie of this page. Allow cookies, try again."

@@ -18,9 +18,11 @@ Each relaxation is the smallest one with which JupyterLab 4.6 works: `unsafe-eva
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from multidict import CIMultiDict, CIMultiDictProxy
+
+from tre.system.tls_settings import TlsSettings
 
 _FEATURES_REFUSED = (
     "accelerometer", "autoplay", "camera", "clipboard-read", "clipboard-write", "display-capture", "encrypted-media",
@@ -71,19 +73,17 @@ def _policy(directives: dict[str, str]) -> str:
     return "; ".join(f"{name} {value}" for name, value in directives.items())
 
 
-def transport_headers(origin: str) -> dict[str, str]:
-    """The headers of every response of every host: no word of what answers, and over TLS nothing but TLS.
-
-    A year of `Strict-Transport-Security` is what RFC 6797 suggests as a long time.
-    """
-    tls = {"Strict-Transport-Security": "max-age=31536000"} if origin.startswith("https:") else {}
-    return {"Server": "tre", **tls}
+def transport_headers(tls: TlsSettings) -> dict[str, str]:
+    """The headers of every response of every host: no word of what answers, and over TLS nothing but TLS."""
+    below = "; includeSubDomains" if tls.hsts.include_subdomains else ""
+    strict = {"Strict-Transport-Security": f"max-age={tls.hsts.max_age_seconds}{below}"} if tls.in_force else {}
+    return {"Server": "tre", **strict}
 
 
-def lab_headers(lab_origin: str, shell_origin: str) -> dict[str, str]:
-    """The headers of every response of a Lab host, to be framed by this shell alone."""
+def lab_headers(lab_origin: str, shell_origin: str, always: Mapping[str, str]) -> dict[str, str]:
+    """The headers of every response of a Lab host, to be framed by this shell alone; `always` are every host's."""
     return {
-        **transport_headers(lab_origin),
+        **always,
         "Content-Security-Policy": _policy({**_LAB_POLICY, "frame-ancestors": shell_origin})
         + "; sandbox allow-scripts allow-same-origin",
         "Connection-Allowlist": f'("{lab_origin}/*" "{lab_origin.replace("http", "ws", 1)}/*")',
@@ -98,10 +98,10 @@ def lab_headers(lab_origin: str, shell_origin: str) -> dict[str, str]:
     }
 
 
-def shell_headers(lab_origin: str) -> dict[str, str]:
-    """The headers of the shell page, which frames this Lab and nothing else."""
+def shell_headers(lab_origin: str, always: Mapping[str, str]) -> dict[str, str]:
+    """The headers of the shell page, which frames this Lab and nothing else; `always` are every host's."""
     return {
-        **transport_headers(lab_origin),
+        **always,
         "Content-Security-Policy": _policy({**_SHELL_POLICY, "frame-src": lab_origin}),
         "Permissions-Policy": PERMISSIONS_POLICY,
         "Referrer-Policy": "no-referrer",

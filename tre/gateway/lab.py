@@ -20,7 +20,7 @@ from tre.domain.clock import Clock
 from tre.domain.errors import Reason
 from tre.domain.workspaces.routes import Route
 from tre.gateway.decisions import Session, decide, moment_of
-from tre.gateway.headers import lab_headers
+from tre.gateway.headers import lab_headers, transport_headers
 from tre.gateway.hosts import Place
 from tre.gateway.hygiene import wants_websocket
 from tre.gateway.openings import Opening, Openings
@@ -65,8 +65,8 @@ class Lab:
         return self._headers_of(place.workspace)
 
     def _make_headers(self, workspace: str) -> Mapping[str, str]:
-        origins = (self._settings.origin(f"{workspace}.{kind}") for kind in ("lab", "open"))
-        return MappingProxyType(lab_headers(*origins))
+        origins = (self._settings.origin(f"{workspace}.lab"), self._settings.origin(f"{workspace}.open"))
+        return MappingProxyType(lab_headers(*origins, transport_headers(self._settings.tls)))
 
     async def serve(self, request: web.BaseRequest, place: Place) -> web.StreamResponse:
         """Answer a request to a Lab host. Raises `RefusedError`."""

@@ -1,6 +1,7 @@
 """The program: `python -m tre.gateway --root R`.
 
-Guarantees: one TCP listener (TLS 1.2 or later where a certificate is set), one listener for operators on a unix
+Guarantees: one TCP listener (TLS 1.2 or later where a certificate is set; plain HTTP never for a name that other
+machines can know), where asked a second one that only sends browsers to the first, one listener for operators on a unix
 socket (`/healthz`, `/readyz`, `/metrics`), logs as JSON lines on standard error, and an orderly end on TERM: no new
 connections, open ones cut, events that wait put in the spool.
 
@@ -14,7 +15,6 @@ import asyncio
 import contextlib
 import resource
 import signal
-import ssl
 from pathlib import Path
 
 import structlog
@@ -22,16 +22,18 @@ from aiohttp import web
 
 from tre.domain.errors import Reason, TREError
 from tre.gateway.app import Gateway, Parts
+from tre.gateway.redirect import sends_to_tls
+from tre.gateway.renewal import Renewal
 from tre.gateway.sessions import read_session_key
 from tre.gateway.spool import FileSpool
 from tre.gateway.upstream import DoorKey
-from tre.system.certificates import load_pair, pair_for_gateway
 from tre.system.clock import SystemClock
 from tre.system.files import make_directory
 from tre.system.health import Probes, health_routes
 from tre.system.layout import Layout
 from tre.system.logs import configure_log
 from tre.system.settings import Settings, load_settings, root_from
+from tre.system.transport import check_transport, tls_context
 
 log = structlog.get_logger()
 
@@ -39,6 +41,7 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 _IDLE_SECONDS = 75.0
 _HEAD_BYTES = 16384
 _GOODBYE_SECONDS = 1.0
+DOOR_PATH = "/door"
 
 
 def workspace_environment(settings: Settings) -> Path:
@@ -61,7 +64,7 @@ def front(gateway: Gateway) -> web.Server:
 
 
 def back(gateway: Gateway) -> web.Application:
-    """The operators' side: health and metrics."""
+    """The operators' side: health, metrics, and whether the way to a workspace whose name one knows is open."""
 
     def controller() -> str | None:
         return gateway.health() or None
@@ -75,19 +78,13 @@ def back(gateway: Gateway) -> web.Application:
         gateway.metrics.heard_seconds.set(float("inf") if heard_at is None else gateway.clock.boottime() - heard_at)
         return gateway.metrics.text()
 
+    async def door(request: web.Request) -> web.Response:
+        return web.json_response({"open": gateway.leads_to(request.query.get("workspace", ""))})
+
     app = web.Application()
+    app.add_routes([web.get(DOOR_PATH, door)])
     app.add_routes(health_routes(Probes({"controller": controller}, {"controller": heard}, more_numbers=own_numbers)))
     return app
-
-
-def tls_context(settings: Settings, layout: Layout) -> ssl.SSLContext | None:
-    """TLS as configured; `None` for plain HTTP. Raises `TREError(SetupIncomplete)` for files that are no pair."""
-    if settings.tls.certificate is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    load_pair(context, *pair_for_gateway(layout, settings))
-    return context
 
 
 def door_key(settings: Settings, layout: Layout) -> DoorKey | None:
@@ -112,18 +109,21 @@ async def serve(gateway: Gateway, layout: Layout) -> None:
         web.ServerRunner(front(gateway), shutdown_timeout=_GOODBYE_SECONDS),
         web.AppRunner(back(gateway), access_log=None, shutdown_timeout=_GOODBYE_SECONDS),
     ]
+    if settings.tls.redirect_port is not None:
+        runners.append(web.ServerRunner(web.Server(sends_to_tls(settings), access_log=None), shutdown_timeout=0.1))
     admin = layout.socket("gateway")
     if not admin.parent.is_dir():  # where root installs, it is made beforehand and belongs to root
         make_directory(admin.parent, 0o750)
     admin.unlink(missing_ok=True)
     for runner in runners:
         await runner.setup()
-    await web.TCPSite(
-        runners[0], settings.listen_address, settings.listen_port, ssl_context=tls_context(settings, layout)
-    ).start()
+    context = tls_context(settings, layout)
+    await web.TCPSite(runners[0], settings.listen_address, settings.listen_port, ssl_context=context).start()
+    if settings.tls.redirect_port is not None:
+        await web.TCPSite(runners[2], settings.listen_address, settings.tls.redirect_port).start()
     await web.UnixSite(runners[1], str(admin)).start()  # last: whoever waits for it finds the front open
     log.info("gateway.listening", address=settings.listen_address, port=settings.listen_port, base=settings.base)
-    work = asyncio.create_task(gateway.run())
+    work = asyncio.create_task(_work(gateway, None if context is None else Renewal(context, layout, settings)))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, work.cancel)
     try:
@@ -134,6 +134,14 @@ async def serve(gateway: Gateway, layout: Layout) -> None:
             await runner.cleanup()
 
 
+async def _work(gateway: Gateway, renewal: Renewal | None) -> None:
+    """Everything that goes on beside requests, until cancelled."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(gateway.run())
+        if renewal is not None:
+            tasks.create_task(renewal.run())
+
+
 def main() -> int:
     """Read the settings and serve; returns the exit code."""
     configure_log("gateway")
@@ -142,6 +150,7 @@ def main() -> int:
     root = root_from(parser.parse_args().root)
     try:
         settings, layout = load_settings(root), Layout(root)
+        check_transport(settings)
         parts = Parts(
             settings=settings,
             layout=layout,

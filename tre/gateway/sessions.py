@@ -30,6 +30,7 @@ from aiohttp.web import BaseRequest, StreamResponse
 from tre.domain.clock import Clock
 from tre.domain.errors import Reason, TREError
 from tre.domain.people import Subject
+from tre.gateway.cookies import own_cookie
 from tre.gateway.decisions import Session
 from tre.system.files import write_atomically
 
@@ -120,7 +121,7 @@ class Sessions:
 
     def read(self, request: BaseRequest, kind: CookieKind, host: str) -> Session | None:
         """The session that a request's cookie carries; `None` where there is none in force."""
-        sealed = request.cookies.get(kind.cookie_name)
+        sealed = own_cookie(request, kind.cookie_name)
         if sealed is None:
             return None
         try:

@@ -29,7 +29,7 @@ from tre.domain.errors import Reason
 from tre.gateway.budgets import Budgets
 from tre.gateway.decisions import Session, check_caller, decide, moment_of
 from tre.gateway.entry import Entry
-from tre.gateway.headers import shell_headers
+from tre.gateway.headers import shell_headers, transport_headers
 from tre.gateway.hosts import Place
 from tre.gateway.origins import check_same_origin
 from tre.gateway.outbox import Outbox
@@ -128,7 +128,7 @@ class Shell:
 
     def headers(self, place: Place) -> dict[str, str]:
         """The headers of every response of a shell host."""
-        return shell_headers(self.lab_origin(place.workspace))
+        return shell_headers(self.lab_origin(place.workspace), transport_headers(self._settings.tls))
 
     def _is_revoked(self, place: Place, session: Session) -> bool:
         return self._table.standing(place.workspace, session).session_revoked

@@ -58,6 +58,40 @@ def load_pair(context: ssl.SSLContext, certificate: Path, key: Path, *, where: s
         ) from error
 
 
+def stamp(pair: tuple[Path, Path]) -> tuple[tuple[int, int, int], ...]:
+    """What changes when one of two files is written or replaced; a file that is missing has a stamp, too."""
+    return tuple(_stamp(path) for path in pair)
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0, 0)
+    return (found.st_ino, found.st_mtime_ns, found.st_size)
+
+
+class CopyWatch:
+    """Hands the gateway a new copy when the operator replaced certificate and key."""
+
+    def __init__(self, layout: Layout, settings: Settings, owner: int) -> None:
+        self._layout, self._settings, self._owner = layout, settings, owner
+        self._seen = self._stamp()
+
+    def _stamp(self) -> tuple[tuple[int, int, int], ...]:
+        return () if self._settings.tls.certificate is None else stamp(pair_of(self._layout, self._settings))
+
+    def look(self) -> bool:
+        """Hand over a pair that changed; whether one was handed over. Raises `TREError(SetupIncomplete)`, once, for a
+        pair that cannot be used: the gateway goes on with the one it has."""
+        found = self._stamp()
+        if found == self._seen:
+            return False
+        self._seen = found
+        hand_over(self._layout, self._settings, self._owner)
+        return True
+
+
 def hand_over(layout: Layout, settings: Settings, owner: int) -> None:
     """Check the pair and give the gateway its copy. Raises `TREError(SetupIncomplete)`."""
     copies = (layout.run / "gateway" / "certificate.pem", layout.run / "gateway" / "key.pem")

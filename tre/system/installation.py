@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tre.domain.errors import Reason, TREError
 from tre.domain.model import parse_record
-from tre.system.certificates import hand_over
+from tre.system.certificates import CopyWatch, hand_over
 from tre.system.files import make_directory, make_private_directory, write_atomically
 from tre.system.layout import Layout
 from tre.system.settings import SETTINGS_FILE, ServiceUids, Settings, load_settings
@@ -144,6 +144,11 @@ def arrange(layout: Layout, settings: Settings) -> None:
         own_secret(layout.keys / name, owners.uid(service))
     if settings.mail is not None and (password := layout.root / settings.mail.password_file).is_file():
         own_secret(password, owners.uid("controller"))
+
+
+def copy_watch(layout: Layout, settings: Settings) -> CopyWatch:
+    """What keeps the gateway's copy of its certificate like the operator's."""
+    return CopyWatch(layout, settings, Owners.of(settings).uid("gateway"))
 
 
 def arrange_volumes(layout: Layout, settings: Settings) -> None:

@@ -29,6 +29,7 @@ log = structlog.get_logger()
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 15.0
 _STEADY_SECONDS = 30.0
 _KILL_AFTER = 8.0
+BESIDE_SECONDS = 5.0
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, PR_SET_KEEPCAPS = 47, 2, 8
 CAPABILITIES = {
     "CAP_CHOWN": 0,
@@ -74,15 +75,25 @@ class Keeper:
         """Ask `run` to end everything and return."""
         self._stop.set()
 
-    def run(self, started: Callable[[], None] = lambda: None, patience: float = 60.0) -> None:
-        """Start all at once (each waits for the others by itself), keep, and end in reverse order."""
+    def run(
+        self,
+        started: Callable[[], None] = lambda: None,
+        patience: float = 60.0,
+        beside: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Start all at once (each waits for the others by itself), keep, and end in reverse order; what is to be done
+        `beside` that is done every few seconds."""
         try:
             for service in self._services.values():
                 self._start(service)
             if all(self._await_ready(service, patience) for service in self._services.values()):
                 started()
+            looked = time.monotonic()
             while not self._stop.wait(0.1):
                 self._tend()
+                if time.monotonic() - looked > BESIDE_SECONDS:
+                    beside()
+                    looked = time.monotonic()
         finally:
             self._end_all()
 

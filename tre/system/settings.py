@@ -21,26 +21,10 @@ from tre.system.mail_settings import MailSettings
 from tre.system.oidc_settings import OidcSettings
 from tre.system.profile_settings import CapacitySettings, GpuSettings, ProfileSettings, QuotaSettings
 from tre.system.resources import read_record
+from tre.system.tls_settings import TlsSettings
 from tre.system.witness_settings import Witnesses
 
 SETTINGS_FILE = "tre.yaml"
-
-
-class TlsSettings(Record):
-    """Certificate and key of the gateway, as files in PEM form; both or neither. Relative paths begin at the root."""
-
-    certificate: Path | None = None
-    """The certificate and its chain, for `<base>`, `*.<base>`, `*.open.<base>` and `*.lab.<base>`."""
-
-    key: Path | None = None
-    """Its private key. It may be root's alone: where root starts the launcher, the gateway gets a copy of its own."""
-
-    @model_validator(mode="after")
-    def _both(self) -> TlsSettings:
-        if (self.certificate is None) != (self.key is None):
-            msg = "certificate and key belong together"
-            raise ValueError(msg)
-        return self
 
 
 def _database_url(text: str) -> str:
@@ -156,7 +140,7 @@ class Settings(Record):
     """The gateway's port; it stands in every address unless it is the usual one of the scheme."""
 
     tls: TlsSettings = TlsSettings()
-    """Without a certificate the gateway speaks plain HTTP, on loopback only."""
+    """Without a certificate the gateway speaks plain HTTP: on loopback only, for `*.localhost` or behind a proxy."""
 
     auth: Literal["local", "oidc"] = "local"
     """Who keeps accounts: this launcher, or an OpenID provider."""
@@ -235,6 +219,9 @@ class Settings(Record):
         if not loopback and self.tls.certificate is None:
             msg = "listenAddress is not this machine's own (127.0.0.1 or ::1): tls.certificate and tls.key are needed"
             raise ValueError(msg)
+        if self.tls.redirect_port == self.listen_port:
+            msg = "tls.redirectPort is the gateway's own listenPort: browsers reach plain HTTP and TLS at two ports"
+            raise ValueError(msg)
         names = [place.name for place in self.witnesses]
         if len(set(names)) < len(names):
             msg = "each of witnesses needs a name of its own"
@@ -274,14 +261,16 @@ class Settings(Record):
 
     @property
     def scheme(self) -> str:
-        """`https` where the gateway speaks TLS, else `http`."""
-        return "https" if self.tls.certificate else "http"
+        """`https` where browsers speak TLS, else `http`."""
+        return "https" if self.tls.in_force else "http"
 
     def origin(self, prefix: str = "") -> str:
         """The origin of one of the launcher's hosts: `origin("desk")` → `http://desk.tre.localhost:8000`."""
         host = f"{prefix}.{self.base}" if prefix else self.base
         default_port = 443 if self.scheme == "https" else 80
-        port = "" if self.listen_port == default_port else f":{self.listen_port}"
+        proxy = self.tls.terminated_by_proxy
+        used = self.listen_port if proxy is None else proxy.port
+        port = "" if used == default_port else f":{used}"
         return f"{self.scheme}://{host}{port}"
 
 

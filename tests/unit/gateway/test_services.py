@@ -14,7 +14,7 @@ from aiohttp import web
 
 from tests.unit.gateway.portal import add_portal
 from tests.unit.gateway.upstreams import echo
-from tests.unit.gateway.world import World, grant_message, make_world, until
+from tests.unit.gateway.world import WORKSPACE, World, grant_message, make_world, until
 from tre.audit.spool import SUFFIX, decode
 from tre.domain.events import Event, program
 from tre.gateway.outbox import MOST_PATHS
@@ -102,9 +102,34 @@ async def test_a_body_passes(world: World) -> None:
 
 async def test_a_body_beyond_the_service_limit_is_refused(world: World) -> None:
     for size, status in ((2**20, 200), (2**20 + 1, 413)):
-        assert (await world.request("POST", "/x", {"Host": world.host("hub")}, data=io.BytesIO(b"q" * size)))[
-            0
-        ] == status
+        found = await world.request("POST", "/x", from_the_hub(world), data=io.BytesIO(b"q" * size))
+        assert found[0] == status
+
+
+def from_the_hub(world: World, **changes: str) -> dict[str, str]:
+    """A form of the Hub's own page, but for these changes; an empty one is left out."""
+    own = {"Host": world.host("hub"), "Origin": world.origin("hub"), "Sec-Fetch-Site": "same-origin"}
+    given = own | {name.replace("_", "-"): value for name, value in changes.items()}
+    return {name: value for name, value in given.items() if value}
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+async def test_a_form_of_the_hub_comes_from_its_own_page(world: World, method: str) -> None:
+    """A sibling's page can plant the Hub's cookie against forgery, so that alone is not enough."""
+    assert (await world.request(method, "/hub/login", from_the_hub(world)))[0] == 200
+    foreign = [
+        {"Sec_Fetch_Site": "same-site", "Origin": world.origin("w-aaaaaaaaaaaa.lab")},
+        {"Sec_Fetch_Site": "cross-site", "Origin": "https://evil.example"},
+        {"Sec_Fetch_Site": "same-site"},
+        {"Origin": world.origin("desk")},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Sec_Fetch_Site": ""},
+    ]
+    for changes in foreign:
+        status, _, body = await world.request(method, "/hub/login", from_the_hub(world, **changes))
+        assert (status, json.loads(body)["reason"]) == (403, "NotPermitted"), changes
+    assert (await world.request("GET", "/hub/login", from_the_hub(world, **foreign[1])))[0] == 200  # a link
 
 
 async def test_a_service_that_is_down_is_502(world: World) -> None:
@@ -148,6 +173,9 @@ async def test_health_and_metrics_are_on_the_operators_side(world: World) -> Non
     async with aiohttp.ClientSession(connector=connector) as client:
         async with client.get("http://gateway/healthz") as answer:
             assert (answer.status, await answer.json()) == (200, {"status": "ok"})
+        for name, is_open in ((WORKSPACE, True), ("w-bbbbbbbbbbbb", False), ("", False)):
+            async with client.get(f"http://gateway/door?workspace={name}") as answer:
+                assert await answer.json() == {"open": is_open}
         async with client.get("http://gateway/metrics") as answer:
             text = await answer.text()
         assert 'tre_gateway_refused_total{door="lab",reason="NotPermitted"} 1.0' in text

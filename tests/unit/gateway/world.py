@@ -34,6 +34,7 @@ from tre.gateway.sessions import CookieKind, Signer, as_value
 from tre.system.clock import SystemClock
 from tre.system.layout import Layout
 from tre.system.settings import Settings
+from tre.system.tls_settings import TlsSettings
 
 BASE = "tre.localhost"
 WORKSPACE = "w-aaaaaaaaaaaa"
@@ -345,13 +346,14 @@ async def make_world(
     upstream: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]] | None = None,
     clock: Clock | None = None,
     environment: Path = ENVIRONMENT,
+    tls: TlsSettings | None = None,
     **route: Any,
 ) -> AsyncIterator[World]:
     """A synced gateway with one running workspace whose server is `upstream`."""
     root = Path(tempfile.mkdtemp(prefix="gw-", dir="/tmp"))
     layout = ShortLayout(root)
     port = free_port()
-    settings = Settings(base=BASE, listen_port=port)
+    settings = Settings(base=BASE, listen_port=port, tls=tls or TlsSettings())
     spool, controller = Spool(), Controller()
     keys = (make_pair(root, "door"), make_pair(root, "gateway"))
     layout.socket("controller").parent.mkdir(parents=True)

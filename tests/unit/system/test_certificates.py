@@ -20,7 +20,8 @@ from tre.cli import doctor
 from tre.domain.errors import Reason, TREError
 from tre.system.certificates import ends_at, hand_over, load_pair, pair_for_gateway, shortcomings
 from tre.system.layout import Layout
-from tre.system.settings import Settings, TlsSettings
+from tre.system.settings import Settings
+from tre.system.tls_settings import TlsSettings
 
 BASE = "tre.example"
 ALL = (BASE, f"*.{BASE}", f"*.open.{BASE}", f"*.lab.{BASE}")

@@ -173,6 +173,7 @@ class Launcher:
         """In the child: leave the launcher's session and sockets, and never return into its loop."""
         try:
             os.setsid()
+            self._take_shelter(plan)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for inherited in self._inherited:
                 inherited.close()
@@ -181,6 +182,13 @@ class Launcher:
             log.error("supervisor-failed", identity=plan.identity, error=repr(error))
         finally:
             os._exit(0)
+
+    def _take_shelter(self, plan: WorkspacePlan) -> None:
+        """Leave the launcher's control group: whoever ends the launcher's would end every workspace."""
+        try:
+            self.limits.shelter()
+        except OSError as error:
+            log.warning("supervisor-unsheltered", identity=plan.identity, error=str(error))
 
     def verify(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Look for life in a plan's run, whether or not it left a trace."""

@@ -24,6 +24,8 @@ from tre.domain.workspaces.models import Limits
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 _PARENT = "tre"
 _CPU_PERIOD_US = 100_000
+SUPERVISORS = "supervisors"
+"""The group of supervisors: no run has this name."""
 
 
 class LimitMeans(Protocol):
@@ -35,6 +37,10 @@ class LimitMeans(Protocol):
 
     def enter(self, identity: str) -> None:
         """Put the calling process, and so all it will start, under them."""
+        ...
+
+    def shelter(self) -> None:
+        """Put the calling process, a supervisor, where no service manager counts it among its service's processes."""
         ...
 
     def remove(self, identity: str) -> None:
@@ -89,6 +95,10 @@ class CgroupV2:
         """Move the calling process."""
         (self._path(identity) / "cgroup.procs").write_text("0", encoding="ascii")
 
+    def shelter(self) -> None:
+        """A group without limits, beside those of the runs."""
+        _move_to(self._path(SUPERVISORS))
+
     def remove(self, identity: str) -> None:
         """Remove the group; waits for the kernel to let go of its last process."""
         _remove_group(self._path(identity))
@@ -117,6 +127,7 @@ class CgroupV1:
 
     _CONTROLLERS = ("memory", "cpu", "pids")
     _ACCOUNTING = "cpuacct"
+    _TRACKING = ("systemd", "unified")
 
     def __init__(self, installation: str, root: Path = CGROUP_ROOT) -> None:
         self._root, self._parent = root, Path(_PARENT) / installation
@@ -148,6 +159,12 @@ class CgroupV1:
         for controller in self._groups:
             (self._path(controller, identity) / "cgroup.procs").write_text("0", encoding="ascii")
 
+    def shelter(self) -> None:
+        """A group in the hierarchies by which systemd tracks processes, where there are any; the others hold limits."""
+        for hierarchy in self._TRACKING:
+            if (self._root / hierarchy / "cgroup.procs").exists():
+                _move_to(self._path(hierarchy, SUPERVISORS))
+
     def remove(self, identity: str) -> None:
         """Remove the groups."""
         for controller in self._groups:
@@ -155,7 +172,7 @@ class CgroupV1:
 
     def sweep(self, keep: Collection[str], patience: float = 0.0) -> None:
         """Remove other groups in each hierarchy."""
-        for controller in self._groups:
+        for controller in (*self._groups, *self._TRACKING):
             _sweep(self._root / controller / self._parent, keep, patience)
 
     def processes(self, identity: str) -> tuple[int, ...]:
@@ -181,6 +198,9 @@ class ResourceLimits:
 
     def enter(self, identity: str) -> None:
         """Nothing to enter."""
+
+    def shelter(self) -> None:
+        """Nowhere to go."""
 
     def remove(self, identity: str) -> None:
         """Nothing to take down."""
@@ -236,6 +256,11 @@ def _delegated(root: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def _move_to(path: Path) -> None:
+    path.mkdir(exist_ok=True, parents=True)
+    (path / "cgroup.procs").write_text("0", encoding="ascii")
 
 
 def _members(path: Path) -> tuple[int, ...]:
