@@ -21,13 +21,17 @@ from pathlib import Path
 from typing import Any, get_args
 
 from airlock_pages import checks_page, policy_schema
+from api_page import api_page
 from duties_page import duties_page
+from events_page import events_page
 from gate_pages import gate_page
 from measures import measures
 from page import code, page, table
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+from resources_page import resources_page
+from roles_page import roles_page
 from satre_page import satre_page
 from slice_pages import slice_schema
 from states_page import states_page
@@ -281,6 +285,10 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/checks.md": checks_page,
     "reference/gate.md": gate_page,
     "reference/duties.md": duties_page,
+    "reference/roles.md": roles_page,
+    "reference/events.md": events_page,
+    "reference/resources.md": resources_page,
+    "reference/api.md": api_page,
     "reference/airlock-policy.schema.json": policy_schema,
     "reference/slice.schema.json": slice_schema,
 }

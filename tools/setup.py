@@ -1,4 +1,4 @@
-"""Builds the two Python environments and the test tools of a checkout; run by `make setup`.
+"""Builds the three Python environments and the test tools of a checkout; run by `make setup`.
 
 Guarantees: running it again when nothing changed does nothing. An environment counts as built only
 after its last step, so a run that was cut off is repeated. Two runs in one checkout wait for each
@@ -47,6 +47,8 @@ SERVICES = CHECKOUT / ".venv"
 SERVICE_PINS = (REQUIREMENTS / "services.txt", REQUIREMENTS / "dev.txt")
 WORKSPACE = CHECKOUT / ".venv-workspace"
 WORKSPACE_PINS = (REQUIREMENTS / "workspace.txt",)
+DOCUMENTATION = CHECKOUT / ".venv-docs"
+DOCUMENTATION_PINS = (REQUIREMENTS / "docs.txt",)
 WORKSPACE_CONFIGURATION = tuple(CHECKOUT / "images" / "workspace" / p for p in ("etc", "share"))
 TEST_SERVICES = CHECKOUT / "tests" / "node"
 WORKSPACE_MODULES = (CHECKOUT / "tre" / "notebook" / "tre_data.py",)
@@ -152,6 +154,16 @@ def build_workspace() -> None:
     close_for_writing(WORKSPACE)
 
 
+def build_documentation() -> None:
+    """`.venv-docs`: what builds the site; nothing else needs it, and it needs nothing of the launcher."""
+    python = DOCUMENTATION / "bin" / "python"
+    remove(DOCUMENTATION)
+    run([sys.executable, "-m", "venv", "--without-pip", DOCUMENTATION], "making .venv-docs")
+    install([str(SERVICES / "bin" / "python"), *PIP, "--python", str(python)], DOCUMENTATION_PINS)
+    compile_all(python, DOCUMENTATION, "timestamp")
+    open_for_reading(DOCUMENTATION)
+
+
 def make_movable(programs: Path) -> None:
     """Let programs find the Python beside them: workspaces see them at another place than where they were installed.
 
@@ -199,6 +211,7 @@ def build_everything(quiet: bool) -> bool:
     workspace = fingerprint((*WORKSPACE_PINS, *WORKSPACE_CONFIGURATION, *WORKSPACE_MODULES))
     changed = build("services and tools", SERVICES, services, build_services)
     changed |= build("workspace environment", WORKSPACE, workspace, build_workspace)
+    changed |= build("documentation tools", DOCUMENTATION, fingerprint(DOCUMENTATION_PINS), build_documentation)
     provide_test_services(quiet)
     provide_programs(quiet)
     return changed
