@@ -159,7 +159,9 @@ def _place_of_verb(node: ast.AST) -> int | None:
     if isinstance(node, ast.FunctionDef):
         names = [one.arg for one in (*node.args.posonlyargs, *node.args.args) if one.arg != "self"]
     elif isinstance(node, ast.ClassDef):
-        names = [one.target.id for one in node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)]
+        names = [
+            one.target.id for one in node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
+        ]
     else:
         return None
     return names.index("verb") if "verb" in names else None

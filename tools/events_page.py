@@ -39,9 +39,9 @@ def events_page() -> str:
         parts += [f"## {about}", table(("kind", "written by", "details, among others"), rows)]
     return page(
         "Audit events",
-        f"The {len(found)} kinds of events that the [log](../auditing.md) can hold. A kind is what it is about and what "
-        "happened to it, in the past; beside it stand `actor` (a person, or a program as `system:NAME`), `object`, `at` "
-        "in UTC and `detail`. No detail holds the content of a file or a secret. `tre audit tail --kind KIND` and the "
-        "desk's page of the log search by kind.",
+        f"The {len(found)} kinds of events that the [log](../auditing.md) can hold. A kind is what it is about and "
+        "what happened to it, in the past; beside it stand `actor` (a person, or a program as `system:NAME`), "
+        "`object`, `at` in UTC and `detail`. No detail holds the content of a file or a secret. `tre audit tail "
+        "--kind KIND` and the desk's page of the log search by kind.",
         *parts,
     )

@@ -22,6 +22,7 @@ from typing import Any, get_args
 
 from airlock_pages import checks_page, policy_schema
 from api_page import api_page
+from command_blocks import command_blocks_page
 from duties_page import duties_page
 from events_page import events_page
 from gate_pages import gate_page
@@ -289,6 +290,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/events.md": events_page,
     "reference/resources.md": resources_page,
     "reference/api.md": api_page,
+    "reference/command-blocks.md": command_blocks_page,
     "reference/airlock-policy.schema.json": policy_schema,
     "reference/slice.schema.json": slice_schema,
 }

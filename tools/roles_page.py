@@ -48,9 +48,13 @@ def pages_of(role: Role) -> list[NavigationItem]:
     return [item for item in items if item.shown_to(person)]
 
 
+def _entry(item: NavigationItem) -> str:
+    return f"{item.text} ({code(item.href)})"
+
+
 def roles_page() -> str:
     """Roles, their pages, and every rule."""
-    roles = [(ROLES[role], code(role), ", ".join(f"{i.text} ({code(i.href)})" for i in pages_of(role))) for role in Role]
+    roles = [(ROLES[role], code(role), ", ".join(map(_entry, pages_of(role)))) for role in Role]
     found = list(rules())
     parts = []
     for package, title in _TITLES.items():
@@ -61,13 +65,13 @@ def roles_page() -> str:
         raise SystemExit(f"roles_page.py lacks a title for the rules of {', '.join(sorted(missing))}")
     return page(
         "Roles",
-        "A person has the roles that the [identity provider's groups](../identity.md) or a local account give, and is a "
-        "member of the projects whose approval names them. A role never opens a workspace: only membership does, and "
-        "[some duties](duties.md) are kept apart whatever roles somebody has. Whoever runs commands on the machine acts "
-        "as an operator.",
+        "A person has the roles that the [identity provider's groups](../identity.md) or a local account give, and is "
+        "a member of the projects whose approval names them. A role never opens a workspace: only membership does, and "
+        "[some duties](duties.md) are kept apart whatever roles somebody has. Whoever runs commands on the machine "
+        "acts as an operator.",
         table(("role", "name in settings and commands", "pages of the desk"), roles),
         "## Every rule",
-        "What the desk, its API and the commands ask before they act. Who is refused is told why; whoever has nothing to "
-        "do with an object is told the same as if there were none.",
+        "What the desk, its API and the commands ask before they act. Who is refused is told why; whoever has nothing "
+        "to do with an object is told the same as if there were none.",
         *parts,
     )

@@ -35,6 +35,8 @@ def test_drift_is_noticed(tmp_path: Path) -> None:
         shutil.copy(part, tmp_path / "tools" / part.name)
     program = tmp_path / "tools" / "generate_docs.py"
     shutil.copytree(DOCS, tmp_path / "docs", ignore=shutil.ignore_patterns("images"))
+    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+        shutil.copy(CHECKOUT / name, tmp_path / name)
     changes = {
         "states.md": lambda text: text.replace("`Expired`", "`Over`"),
         "reference/commands.md": lambda text: text + "more\n",

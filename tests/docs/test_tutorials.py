@@ -1,16 +1,32 @@
-"""Every tour, walked as it is written: commands typed, pages opened, buttons pressed, cells run."""
+"""Every tutorial, walked as it is written: commands typed, pages opened, buttons pressed, cells run.
+
+After them, in the same installation, the commands of the guides that name this test.
+"""
 
 from __future__ import annotations
 
 from itertools import groupby
 
 import pytest
+from sqlalchemy import select
 
 from tests.docs.conftest import DemoWorld
-from tests.docs.documents import ORDER, PRELUDE, TOURS, Cell, Command, Step, blocks, commands, deeds, difference
+from tests.docs.documents import CHECKOUT, ORDER, PRELUDE, TUTORIALS, Cell, Command, Step, deeds, difference
 from tests.docs.terminal import Terminal
 from tests.docs.visitor import Visitor
+from tools.event_kinds import kinds
+from tools.fences import RUN_BY
 from tre.cli.demonstration.stage import PASSWORD
+from tre.store.tables.audit import audit_events
+
+GUIDES = [name for name, test in RUN_BY.items() if test == "tests/docs/test_tutorials.py"]
+ELSEWHERE = {
+    "/etc/tre-passphrase": ".demo/passphrase",
+    "/mnt/backup/tre": ".demo/backup",
+    "/srv/tre": ".demo/restored",
+    " last-checkpoint": " .demo/last-checkpoint",
+}
+"""Places that the guides name and a test leaves alone, and what it takes instead."""
 
 pytestmark = [pytest.mark.services, pytest.mark.sandbox, pytest.mark.timeout(300)]
 
@@ -32,18 +48,18 @@ async def ran(visitor: Visitor, cells: list[Cell], where: str) -> None:
 
 @pytest.fixture(scope="module")
 def ready(terminal: Terminal) -> Terminal:
-    """The terminal after what stands before every tour."""
-    for block in blocks(PRELUDE.read_text(encoding="utf-8")):
-        for command in commands(block) if block.language == "console" else ():
-            typed(terminal, command, PRELUDE.name)
+    """The terminal after what stands before every tutorial."""
+    for command in deeds(PRELUDE.read_text(encoding="utf-8")):
+        assert isinstance(command, Command)
+        typed(terminal, command, PRELUDE.name)
     return terminal
 
 
 @pytest.mark.parametrize("name", ORDER)
-async def test_a_tour_is_true(world: DemoWorld, ready: Terminal, name: str) -> None:
+async def test_a_tutorial_is_true(world: DemoWorld, ready: Terminal, name: str) -> None:
     done = 0
     async with Visitor(world, PASSWORD) as visitor:
-        text = (TOURS / f"{name}.md").read_text(encoding="utf-8")
+        text = (TUTORIALS / f"{name}.md").read_text(encoding="utf-8")
         for kind, group in groupby(deeds(text), type):
             together = list(group)
             done += len(together)
@@ -57,6 +73,24 @@ async def test_a_tour_is_true(world: DemoWorld, ready: Terminal, name: str) -> N
     assert done, f"{name} has nothing to do in it"
 
 
-def test_every_tour_is_walked() -> None:
-    written = {path.stem for path in TOURS.glob("*.md")} - {PRELUDE.stem}
+def test_every_tutorial_is_walked() -> None:
+    written = {path.stem for path in TUTORIALS.glob("*.md")} - {PRELUDE.stem}
     assert written == set(ORDER)
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_the_commands_of_a_guide_do_what_it_says(ready: Terminal, name: str) -> None:
+    found = [one for one in deeds((CHECKOUT / name).read_text(encoding="utf-8")) if isinstance(one, Command)]
+    assert found, f"{name} has no commands, so RUN_BY need not name it"
+    for one in found:
+        text = one.text
+        for place, instead in ELSEWHERE.items():
+            text = text.replace(place, instead)
+        typed(ready, Command(text, one.expected, one.line), name)
+
+
+def test_whatever_was_logged_stands_in_the_reference(world: DemoWorld, ready: Terminal) -> None:
+    with world.here.database.read() as connection:
+        logged = {row.kind for row in connection.execute(select(audit_events.c.kind).distinct())}
+    assert len(logged) > 40
+    assert sorted(logged - set(kinds())) == []

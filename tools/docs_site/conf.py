@@ -51,6 +51,7 @@ html_static_path = [str(TOOLS.parent / "tre" / "portal" / "static" / "vendor")]
 html_title = project
 html_copy_source = False
 html_show_sphinx = False
+html_show_search_summary = False  # it would read pages by script, which a browser refuses where a site is a folder
 html_use_index = False
 html_domain_indices = False
 html_permalinks = False
@@ -121,7 +122,7 @@ def furnish(app: Sphinx, page: str, _: str, context: dict[str, object], __: obje
     context["part"] = known.part_of(page)
     context["before"] = order[at - 1] if at > 0 else ""
     context["after"] = order[at + 1] if 0 <= at < len(order) - 1 else ""
-    context["sections"] = str(context.get("toc", "")).count("<li>") > 3  # noqa: PLR2004
+    context["sections"] = str(context.get("toc", "")).count("<li>") > 3
     if isinstance(body := context.get("body"), str):
         body = body.replace("<table", '<div class="wide" tabindex="0"><table').replace("</table>", "</table></div>")
         context["body"] = body.replace("<pre>", '<pre tabindex="0">')
