@@ -5,7 +5,7 @@
 Guarantees: a warning is an error, all of them are told at once, and the exit code is 1; the site is built anew each
 time and only put in its place when it is whole.
 
-Does not guarantee: that another site is like it; what it needs is in `.venv-docs`, which `make docs` builds.
+Does not guarantee: that another site is like it; what it needs is in `.venv-docs`, which `make setup` builds.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from html import escape
+from zlib import crc32
 
 _EDGE = re.compile(r"^\s*(\S+) --> ([^\s:]+)")
 _OUTSIDE = "[*]"
@@ -116,11 +117,12 @@ def draw(text: str, title: str) -> str:
     middle = left + wide // 2
     down = [begin for begin, end in spans if end == begin + 1]
     straight = [f"M{middle} {at * ROW + GAP + HIGH}V{(at + 1) * ROW + GAP - 2}" for at in down]
+    arrow = f"arrow-{crc32(text.encode()):08x}"
     lines = [*straight, *ahead.paths(), *back.paths()]
-    drawn = "".join(f'<path class="change" marker-end="url(#arrow)" d="{line}"/>' for line in lines)
+    drawn = "".join(f'<path class="change" marker-end="url(#{arrow})" d="{line}"/>' for line in lines)
     return (
         f'<svg class="states" role="img" aria-label="{escape(title)}" viewBox="0 0 {width} {height}" '
-        f'width="{width}" height="{height}"><defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" '
+        f'width="{width}" height="{height}"><defs><marker id="{arrow}" viewBox="0 0 8 8" refX="7" refY="4" '
         'markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8z"/></marker></defs>'
         f"{drawn}{''.join(parts)}</svg>"
     )
