@@ -111,7 +111,7 @@ def _take(found: dict[str, Written], module: _Module, call: ast.Call, named: lis
     for kind in named:
         found[kind].programs.add(module.path)
         if _called(call) != "Event":
-            found[kind].details |= {one.arg for one in call.keywords if one.arg not in {None, "kind", "verb"}}  # type: ignore[arg-type,misc]
+            found[kind].details |= {one.arg for one in call.keywords if one.arg not in {None, "kind", "verb"}}
 
 
 def _whole(call: ast.Call) -> list[str]:
@@ -119,7 +119,7 @@ def _whole(call: ast.Call) -> list[str]:
     if _called(call) not in _MAKERS:
         return []
     given = [*call.args, *(one.value for one in call.keywords if one.arg == "kind")]
-    return [one.value for one in given if isinstance(one, ast.Constant) and KIND.match(str(one.value))]
+    return [str(one.value) for one in given if isinstance(one, ast.Constant) and KIND.match(str(one.value))]
 
 
 def _called(call: ast.Call) -> str:

@@ -26,6 +26,7 @@ RUN_BY = {
     "docs/committee.md": _WALK,
     "docs/identity.md": _WALK,
     "docs/monitoring.md": _WALK,
+    "docs/one-machine.md": _WALK,
     "docs/output-checking.md": _WALK,
     "docs/practice.md": _WALK,
     "docs/register.md": _WALK,

@@ -38,7 +38,9 @@ def rules() -> Iterator[tuple[str, str, str]]:
 
 
 def _asks_a_person(node: ast.FunctionDef) -> bool:
-    return any(isinstance(one.annotation, ast.Name) and one.annotation.id == "Person" for one in node.args.args)
+    answers_nothing = isinstance(node.returns, ast.Constant) and node.returns.value is None
+    named = (one.annotation.id for one in node.args.args if isinstance(one.annotation, ast.Name))
+    return answers_nothing and "Person" in named
 
 
 def pages_of(role: Role) -> list[NavigationItem]:

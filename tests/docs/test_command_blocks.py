@@ -6,11 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.docs import test_auditing, test_tutorials
 from tests.docs.documents import CHECKOUT, TUTORIALS
 from tools.fences import RUN_BY, blocks, faults, pages, run_by
 from tools.fences import TUTORIALS as FOLDER
+from tre.system.settings import Settings
 
 PAGES = {str(path.relative_to(CHECKOUT)): path.read_text(encoding="utf-8") for path in pages()}
 
@@ -58,6 +60,12 @@ def test_each_named_test_runs_its_pages() -> None:
     assert done == RUN_BY
     assert {path.parent for path in TUTORIALS.glob("*.md")} == {CHECKOUT / FOLDER}
     assert run_by("docs/tutorials/anything.md") == "tests/docs/test_tutorials.py"
+
+
+def test_the_settings_of_an_installation_are_settings() -> None:
+    (block,) = (one for one in blocks(PAGES["docs/one-machine.md"]) if one.language == "yaml")
+    found = Settings.model_validate(yaml.safe_load("\n".join(block.lines)))
+    assert (found.base, found.listen_port, found.auth) == ("tre.example.org", 443, "oidc")
 
 
 def test_a_reason_names_only_tests_that_there_are() -> None:

@@ -6,6 +6,7 @@ After them, in the same installation, the commands of the guides that name this 
 from __future__ import annotations
 
 from itertools import groupby
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -23,7 +24,7 @@ GUIDES = [name for name, test in RUN_BY.items() if test == "tests/docs/test_tuto
 ELSEWHERE = {
     "/etc/tre-passphrase": ".demo/passphrase",
     "/mnt/backup/tre": ".demo/backup",
-    "/srv/tre": ".demo/restored",
+    "/srv/tre": ".demo/{page}",
     " last-checkpoint": " .demo/last-checkpoint",
 }
 """Places that the guides name and a test leaves alone, and what it takes instead."""
@@ -85,7 +86,7 @@ def test_the_commands_of_a_guide_do_what_it_says(ready: Terminal, name: str) -> 
     for one in found:
         text = one.text
         for place, instead in ELSEWHERE.items():
-            text = text.replace(place, instead)
+            text = text.replace(place, instead.format(page=Path(name).stem))
         typed(ready, Command(text, one.expected, one.line), name)
 
 

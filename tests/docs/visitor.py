@@ -1,6 +1,6 @@
 """Walks through the pages of a tutorial as its reader would: opens, follows, writes, ticks, presses, and looks.
 
-The steps of a tutorial are plain sentences. What is acted on is marked in them: "open <address>", "sign in … as `name`",
+The steps of a tutorial are plain sentences. What is acted on is marked in them: "open <address>", "sign in … as `n`",
 "follow **link**", "press **button**", "tick **box**", "choose **option**", "write `text` into **label**". Any other
 word in bold must be on the page. `…` stands for what differs.
 """
