@@ -31,7 +31,8 @@ COMPILE_PINS := env -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS -u PI
 	--generate-hashes --only-binary :all: --no-emit-index-url --no-emit-find-links --no-annotate \
 	--override without.txt --custom-compile-command 'make pins' $(PINS_ARGS)
 
-.PHONY: offline wheel bill licences vulnerabilities help setup demo test cluster cluster-down test-cluster check fix soak corpus docs words screenshots pins clean python ready
+.PHONY: help setup demo test cluster cluster-down test-cluster check fix soak corpus docs generated words screenshots \
+	pins licences bill vulnerabilities wheel offline clean python ready
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,7 +79,10 @@ corpus: ready ## Write outputs to measure the checks on into CORPUS=corpus (SEED
 	@.venv-corpus/bin/python tools/corpus --seed '$(SEED)' --to '$(CORPUS)' --each $(EACH)
 	@$(BIN)/python tools/corpus/carriers.py '$(CORPUS)'
 
-docs: ready ## Write anew what follows from the code: pages of docs/, definitions of helm/tre/crds/
+docs: generated ## Build the documentation as a site in build/site, strictly: a broken link is an error
+	@.venv-docs/bin/python tools/build_site.py
+
+generated: ready ## Write anew what follows from the code: pages of docs/, definitions of helm/tre/crds/
 	@$(BIN)/python tools/generate_docs.py
 	@$(BIN)/python tools/dashboards.py
 	@$(BIN)/python tools/generate_crds.py
@@ -91,7 +95,7 @@ screenshots: ready ## Take a picture of every page into SHOTS=screenshots (SHOTS
 	@$(BIN)/python tools/screenshots.py $(SHOTS) $(SHOTS_ARGS)
 
 pins: ready ## Compile requirements/*.txt anew from *.in (PINS_ARGS=--upgrade for newer versions)
-	@cd requirements && for name in services workspace dev corpus; do \
+	@cd requirements && for name in services workspace dev docs corpus; do \
 		echo "pinning $$name" && $(COMPILE_PINS) --output-file "$$name.txt" "$$name.in"; done
 
 licences: ready ## Bring requirements/licences.toml up to date, and say what a person must read
@@ -116,7 +120,8 @@ offline: ready ## Put all that an installation needs into the folder TO=dist/off
 	@$(BIN)/python tools/offline.py $(TO)
 
 clean: ## Remove everything that was built
-	@chmod -R u+w .venv .venv-workspace* .venv-corpus 2>/dev/null || true
-	@rm -rf .venv .venv-workspace* .venv-corpus .setup.lock tests/node/node_modules dist htmlcov .coverage .coverage.* \
+	@chmod -R u+w .venv .venv-workspace* .venv-docs .venv-corpus 2>/dev/null || true
+	@rm -rf .venv .venv-workspace* .venv-docs .venv-corpus .setup.lock tests/node/node_modules build dist htmlcov \
+		.coverage .coverage.* \
 		.mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	@find tre tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -12,23 +12,28 @@ Does not guarantee: that a description in the code is true, nor anything about p
 from __future__ import annotations
 
 import argparse
-import ast
 import inspect
 import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
 from airlock_pages import checks_page, policy_schema
+from api_page import api_page
+from command_blocks import command_blocks_page
+from described import descriptions
 from duties_page import duties_page
+from events_page import events_page
 from gate_pages import gate_page
 from licences_page import licences_page
 from measures import measures
 from page import code, page, table
+from policies_page import policies_page
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+from resources_page import resources_page
+from roles_page import roles_page
 from satre_page import satre_page
 from slice_pages import slice_schema
 from states_page import states_page
@@ -106,18 +111,6 @@ def _parameter(item: Any) -> tuple[str, str, str]:
 
 
 # Settings
-
-
-def descriptions(model: type[BaseModel]) -> dict[str, str]:
-    """The string that stands below each field in the source."""
-    body = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
-    assert isinstance(body, ast.ClassDef)
-    found = {}
-    for field, below in zip(body.body, body.body[1:], strict=False):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-            text = below.value.value if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) else ""
-            found[field.target.id] = " ".join(str(text).split())
-    return found
 
 
 def _kind(field: FieldInfo) -> str:
@@ -295,6 +288,12 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/gate.md": gate_page,
     "reference/duties.md": duties_page,
     "reference/licences.md": licences_page,
+    "reference/roles.md": roles_page,
+    "reference/events.md": events_page,
+    "reference/policies.md": policies_page,
+    "reference/resources.md": resources_page,
+    "reference/api.md": api_page,
+    "reference/command-blocks.md": command_blocks_page,
     "reference/airlock-policy.schema.json": policy_schema,
     "reference/slice.schema.json": slice_schema,
 }

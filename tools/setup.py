@@ -1,4 +1,4 @@
-"""Builds the two Python environments and the test tools of a checkout; run by `make setup`.
+"""Builds the three Python environments and the test tools of a checkout; run by `make setup`.
 
 Guarantees: running it again when nothing changed does nothing. An environment counts as built only
 after its last step, so a run that was cut off is repeated. Two runs in one checkout wait for each
@@ -47,6 +47,8 @@ RUN_PINS = (REQUIREMENTS / "services.txt",)
 SERVICE_PINS = (*RUN_PINS, REQUIREMENTS / "dev.txt")
 WORKSPACE = CHECKOUT / ".venv-workspace"
 WORKSPACE_PINS = (REQUIREMENTS / "workspace.txt",)
+DOCUMENTATION = CHECKOUT / ".venv-docs"
+DOCUMENTATION_PINS = (REQUIREMENTS / "docs.txt",)
 WORKSPACE_CONFIGURATION = tuple(CHECKOUT / "images" / "workspace" / p for p in ("etc", "share"))
 TEST_SERVICES = CHECKOUT / "tests" / "node"
 WORKSPACE_MODULES = (CHECKOUT / "tre" / "notebook" / "tre_data.py",)
@@ -204,6 +206,16 @@ def mounted_somewhere() -> str | None:
     return "".join(found)
 
 
+def build_documentation() -> None:
+    """`.venv-docs`: what builds the site; nothing else needs it, and it needs nothing of the launcher."""
+    python = DOCUMENTATION / "bin" / "python"
+    remove(DOCUMENTATION)
+    run([sys.executable, "-m", "venv", "--without-pip", DOCUMENTATION], "making .venv-docs")
+    install([str(SERVICES / "bin" / "python"), *PIP, "--python", str(python)], DOCUMENTATION_PINS)
+    compile_all(python, DOCUMENTATION, "timestamp")
+    open_for_reading(DOCUMENTATION)
+
+
 def make_movable(programs: Path) -> None:
     """Let programs find the Python beside them: workspaces see them at another place than where they were installed.
 
@@ -268,6 +280,7 @@ def build_everything(quiet: bool) -> bool:
     services = fingerprint(SERVICE_PINS, package_definition())
     changed = build("services and tools", SERVICES, services, lambda: build_services(SERVICE_PINS))
     changed |= build_workspace_once()
+    changed |= build("documentation tools", DOCUMENTATION, fingerprint(DOCUMENTATION_PINS), build_documentation)
     provide_test_services(quiet)
     provide_programs(quiet)
     return changed

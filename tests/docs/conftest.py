@@ -25,7 +25,7 @@ from tre.store import workspaces
 
 GRANT, ALICE = "nccid-00001", Subject(issuer=LOCAL_ISSUER, id="alice")
 WIDTH = "120"
-"""Characters of a line, as the tours tell their readers to set it."""
+"""Characters of a line, as the tutorials tell their readers to set it."""
 
 
 class DemoWorld(World):

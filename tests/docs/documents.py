@@ -1,4 +1,4 @@
-"""The documents of the project, taken apart: headings, links, fenced blocks, and the steps of tours."""
+"""The documents of the project, taken apart: headings, links, commands, and the steps of tutorials."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.fences import SHELL, Block, blocks
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 DOCS = CHECKOUT / "docs"
-TOURS = DOCS / "tours"
-PRELUDE = TOURS / "README.md"
-ORDER = ("data-manager", "committee", "researcher", "output-checker", "auditor", "operator")
-"""The order in which the tours are walked: a later one needs what an earlier one did."""
+TUTORIALS = DOCS / "tutorials"
+PRELUDE = TUTORIALS / "README.md"
+ORDER = ("data-manager", "committee", "researcher", "output-checker", "auditor", "public", "operator")
+"""The order in which the tutorials are walked: a later one needs what an earlier one did."""
 
-_FENCE = re.compile(r"^(```+)(\w*)\s*$")
 _STEP = re.compile(r"^\d+\. ")
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 
@@ -23,15 +24,6 @@ def all_documents() -> list[Path]:
     """Every page that people read, but for what others wrote."""
     top = [CHECKOUT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
     return [*top, *sorted(DOCS.rglob("*.md"))]
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block: its language, its lines, and where it begins."""
-
-    language: str
-    lines: tuple[str, ...]
-    line: int
 
 
 @dataclass(frozen=True)
@@ -45,7 +37,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Step:
-    """One numbered step of a tour, in one line."""
+    """One numbered step of a tutorial, in one line."""
 
     text: str
     line: int
@@ -60,21 +52,6 @@ class Cell:
     line: int
 
 
-def blocks(text: str) -> Iterator[Block]:
-    """The fenced blocks of a text."""
-    fence, language, begun, lines = "", "", 0, []
-    for number, line in enumerate(text.splitlines(), 1):
-        found = _FENCE.match(line)
-        if not fence and found:
-            fence, language, begun, lines = found[1], found[2], number, []
-        elif fence and line.strip() == fence:
-            yield Block(language, tuple(lines), begun)
-            fence = ""
-        elif fence:
-            lines.append(line)
-    assert not fence, f"a fence of line {begun} is not closed"
-
-
 def outside_fences(text: str) -> list[str]:
     """The lines of a text with those of fenced blocks made empty."""
     lines = text.splitlines()
@@ -85,7 +62,11 @@ def outside_fences(text: str) -> list[str]:
 
 
 def commands(block: Block) -> Iterator[Command]:
-    """The commands of a console block: `$ ` begins one, what follows is what it prints."""
+    """The commands of a block: of `sh` each line is one, of `console` `$ ` begins one and what it prints follows."""
+    if block.language == "sh":
+        typed_alone = (line for line in block.lines if line and not line.startswith("#"))
+        yield from (Command(line, (), block.line) for line in typed_alone)
+        return
     typed, expected, begun = "", [], 0
     for offset, line in enumerate(block.lines, 1):
         if line.startswith("$ "):
@@ -100,11 +81,11 @@ def commands(block: Block) -> Iterator[Command]:
 
 
 def deeds(text: str) -> list[Command | Step | Cell]:
-    """Everything that a tour does, in its order."""
+    """Everything that a tutorial does, in its order."""
     found: list[Command | Step | Cell] = []
     fenced = list(blocks(text))
-    for block, after in zip(fenced, [*fenced[1:], None], strict=True):
-        if block.language == "console":
+    for block, after in zip(fenced, [*fenced[1:], None], strict=False):
+        if block.language in SHELL and block.not_run is None:
             found += commands(block)
         elif block.language == "python":
             printed = after.lines if after is not None and after.language == "text" else ()

@@ -3,7 +3,7 @@
     python -m tests.docs.preloaded SOCKET       serves calls
     python -I -S preloaded.py SOCKET ARGUMENTS  is a call: the same arguments, directory, environment and descriptors
 
-The tours type some forty commands, and most of a command's time is reading the program.
+The tutorials type some fifty commands, and most of a command's time is reading the program.
 """
 
 from __future__ import annotations

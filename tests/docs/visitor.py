@@ -1,6 +1,6 @@
-"""Walks through the pages of a tour as its reader would: opens, follows, writes, ticks, presses, and looks.
+"""Walks through the pages of a tutorial as its reader would: opens, follows, writes, ticks, presses, and looks.
 
-The steps of a tour are plain sentences. What is acted on is marked in them: "open <address>", "sign in … as `name`",
+The steps of a tutorial are plain sentences. What is acted on is marked in them: "open <address>", "sign in … as `n`",
 "follow **link**", "press **button**", "tick **box**", "choose **option**", "write `text` into **label**". Any other
 word in bold must be on the page. `…` stands for what differs.
 """
@@ -115,7 +115,7 @@ def look(text: str) -> Looked:
 
 
 class Visitor:
-    """One reader of one tour."""
+    """One reader of one tutorial."""
 
     def __init__(self, world: World, password: str) -> None:
         self._world, self._password = world, password

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -21,6 +23,7 @@ from tre.domain.workspaces.models import Workspace
 from tre.domain.workspaces.states import ALIVE_PHASES, Wanted
 from tre.runtimes.bubblewrap.evidence import LivingRun, living_runs
 from tre.store import events, grants, queue, workspaces
+from tre.system.local_http import ask
 from tre.system.room import needs_of, room_of
 
 app = typer.Typer(help="Workspaces: list, start, stop, verify.", no_args_is_help=True)
