@@ -15,6 +15,7 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.support.again import write_failed
 from tests.support.databases import KINDS, Backend, Postgres, Sqlite, backend_of, server_or_skip
 from tests.support.postgres import PostgresServer
+from tests.support.shared_work import share_work
 
 settings.register_profile("any-speed", deadline=None)  # a test's own timeout ends it; a busy machine fails none
 settings.register_profile("repeatable", settings.get_profile("any-speed"), derandomize=True)
@@ -53,6 +54,11 @@ class Together(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """Say which tests stay together."""
     return Together(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """Share work among all tests."""
+    share_work()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
