@@ -1,7 +1,8 @@
 """Work that comes out the same in every test, done once for a process: tests make some thousand databases and portals.
 
 Guarantees: what is shared is looked up by everything that it follows from, so a test sees what it would see alone.
-Where a library no longer has the place that is asked here, each test does the work itself again.
+Where a library no longer has the place that is asked here, each test does the work itself again. Records of this
+process do not wait for the disk, which no test outlives; `as_in_service` is for the test that asks whether they do.
 
 Does not guarantee: the same time as in service. Programs that tests start do all of it themselves.
 """
@@ -9,12 +10,17 @@ Does not guarantee: the same time as in service. Programs that tests start do al
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 import structlog
 from sqlalchemy import create_engine
+
+from tre.store import database
 
 _DEPENDANTS = "_build_dependant_with_parameterless_dependencies"
 
@@ -41,6 +47,30 @@ def _share_statements() -> None:
     for name in ("tre.store.database", "tre.store.postgres"):
         if (module := sys.modules.get(name)) is not None:
             module.create_engine = made  # type: ignore[attr-defined]
+
+
+def _do_not_wait_for_the_disk() -> None:
+    configured = database._sqlite_connect
+
+    def configure(*, read_only: bool) -> Callable[..., None]:
+        first = configured(read_only=read_only)
+
+        def configure_connection(connection: Any, record: Any) -> None:
+            first(connection, record)
+            connection.execute("PRAGMA synchronous=OFF").close()
+
+        return configure_connection
+
+    configure.__wrapped__ = configured  # type: ignore[attr-defined]
+    database._sqlite_connect = configure
+
+
+@contextmanager
+def as_in_service() -> Iterator[None]:
+    """Make records whose commits wait for the disk."""
+    real = inspect.unwrap(database._sqlite_connect)
+    with mock.patch.object(database, "_sqlite_connect", real):
+        yield
 
 
 def _share_dependants() -> None:
@@ -72,4 +102,5 @@ def share_work() -> None:
     """Share all of it among the tests of this process, whose modules were read."""
     _tell_plainly()
     _share_statements()
+    _do_not_wait_for_the_disk()
     _share_dependants()
