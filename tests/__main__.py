@@ -3,11 +3,15 @@ processes as the first argument says; a few that fail are run again, alone, and 
 
 from __future__ import annotations
 
+import compileall
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.support.again import run_few_again
 
+CHECKOUT = Path(__file__).resolve().parents[1]
 PYTEST = (sys.executable, "-m", "pytest", "-m", "not soak")
 
 
@@ -21,6 +25,16 @@ def run(*arguments: str) -> int:
                 continue
 
 
+def keep_what_is_compiled() -> None:
+    """Tests start some hundred programs of ours; none of them compiles the launcher again, whatever the machine says.
+
+    Services run as users who may not write here, so it is done before them.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    for tree in ("tre", "tools"):
+        compileall.compile_dir(CHECKOUT / tree, quiet=2, workers=0)
+
+
 def say(words: str) -> None:
     """Say something between two runs."""
     sys.stdout.write(f"{words}\n")
@@ -29,6 +43,7 @@ def say(words: str) -> None:
 
 def main(workers: str, *given: str) -> int:
     """Run them all, and a few that failed again."""
+    keep_what_is_compiled()
     beside = ("-n", workers, "--dist", "loadscope", "--no-loadscope-reorder")
     return run_few_again(
         lambda: run(*beside, *given),

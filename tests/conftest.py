@@ -15,6 +15,7 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.support.again import write_failed
 from tests.support.databases import KINDS, Backend, Postgres, Sqlite, backend_of, server_or_skip
 from tests.support.postgres import PostgresServer
+from tests.support.shared_work import share_work
 
 settings.register_profile("any-speed", deadline=None)  # a test's own timeout ends it; a busy machine fails none
 settings.register_profile("repeatable", settings.get_profile("any-speed"), derandomize=True)
@@ -32,14 +33,26 @@ TOGETHER = {
     "tests/cluster/test_harness": "the chart's installation",
     "tests/cluster/test_whole_path": "the chart's installation",
     "tests/cluster/": "a cluster without guards",
-    "tests/docs/": "installations",
-    "tests/security/": "installations",
-    "tests/system/": "installations",
+    "tests/docs/": "installations that pages tell of",
+    "tests/system/": "an installation",
     "tests/unit/demodata/": "demonstration data",
 }
-"""What one worker runs, one test after another: those that start whole launchers, which would claim the same users;
-those that wait for a browser; and those that share something which takes long to make. Tests of the cluster are two
-halves of about the same length: the guards of the chart's installation would refuse what the others do."""
+"""What one worker runs, one test after another: those that share a whole launcher; those that wait for a browser; and
+those that share something which takes long to make. Tests of the cluster are two halves of about the same length: the
+guards of the chart's installation would refuse what the others do."""
+
+FIRST = (
+    *("tests/browser/", "tests/system/", "tests/docs/", "tests/contract/", "tests/security/"),
+    "tests/unit/storekeeper/test_withdrawals.py",
+    "tests/unit/controller/test_power_cuts.py",
+    "tests/unit/controller/test_life.py",
+    "tests/unit/controller/test_decisions.py",
+    "tests/unit/controller/test_letters.py",
+    "tests/unit/portal/test_api.py",
+    "tests/unit/portal/test_optouts.py",
+    "tests/unit/cli/test_bench_portal.py",
+)
+"""What takes longest begins first, so that no worker is alone with it at the end."""
 
 
 class Together(LoadScopeScheduling):
@@ -53,6 +66,16 @@ class Together(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """Say which tests stay together."""
     return Together(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    items.sort(key=lambda item: next((n for n, place in enumerate(FIRST) if item.nodeid.startswith(place)), len(FIRST)))
+
+
+def pytest_collection_finish() -> None:
+    """Share work among all tests."""
+    share_work()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -9,6 +9,9 @@ Does not guarantee: to find a metric whose name is computed. None is.
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,15 +33,24 @@ class Measure(NamedTuple):
 _KINDS = {"Counter": "counter", "Gauge": "gauge", "Histogram": "histogram", "GaugeMetricFamily": "gauge"}
 
 
-def measures() -> list[Measure]:
+_MADE = re.compile(rf"\b(?:{'|'.join(_KINDS)})\(")
+
+
+@cache
+def measures() -> tuple[Measure, ...]:
     """Every metric that any module of ours makes, by name; a counter's name as it is scraped."""
-    found = [
-        _measure(node, path.relative_to(PACKAGE))
-        for path in sorted(PACKAGE.rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _KINDS and node.args
-    ]
-    return sorted(item for item in found if item is not None)
+    return tuple(sorted(item for path in PACKAGE.rglob("*.py") for item in _measures_of(path)))
+
+
+def _measures_of(path: Path) -> Iterator[Measure]:
+    text = path.read_text(encoding="utf-8")
+    if not _MADE.search(text):
+        return  # most modules make none: taking all of them apart takes seconds
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _KINDS and node.args:
+            found = _measure(node, path.relative_to(PACKAGE))
+            if found is not None:
+                yield found
 
 
 def _measure(node: ast.Call, path: Path) -> Measure | None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.support import loaded
 from tests.unit.portal.world import World
 from tre.system import hub_keys, installation
 from tre.system.clock import SystemClock
@@ -61,7 +62,7 @@ class Installed(World):
         for name in ("portal", "public", "portal-internal", "portal-intake", "hub", "gateway", "controller"):
             make_directory(self.layout.socket(name).parent, 0o700)
         self.clock.jump(SystemClock().now())
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, subprocess.Popen[bytes] | loaded.Started] = {}
 
     def start(self, programs: Collection[str] = WAY_IN) -> None:
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), "HOME": str(self.layout.root / "hub")}
@@ -69,9 +70,13 @@ class Installed(World):
             environment["XDG_RUNTIME_DIR"] = runtime
         for name in programs:
             module, *options = (PROGRAMS | CONTROLLER)[name]
+            options = ["--root", str(self.layout.root), *options]
             with (self.layout.logs / f"{name}.log").open("ab") as log:
+                if module in loaded.READ:
+                    self.processes[name] = loaded.start(module, options, self.layout.root, environment, log)
+                    continue
                 self.processes[name] = subprocess.Popen(
-                    [sys.executable, "-m", module, "--root", str(self.layout.root), *options],
+                    [sys.executable, "-m", module, *options],
                     env=environment, cwd=self.layout.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 )  # fmt: skip
         sockets = {"portal": ("portal", "portal-internal", "portal-intake"), "public": ("public",), "hub": ("hub",)}

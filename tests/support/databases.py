@@ -49,7 +49,7 @@ class Backend(Protocol):
 
 
 @cache
-def _migrated() -> bytes:
+def migrated() -> bytes:
     """A database file with every table and no row: made once, since a migration takes a hundred times a copy."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "template.sqlite"
@@ -62,7 +62,7 @@ def _migrated() -> bytes:
 def sqlite_with_tables(path: Path) -> Database:
     """A database with every table, as after `migrate`; a new one has no row."""
     if not path.exists():
-        path.write_bytes(_migrated())
+        path.write_bytes(migrated())
     return Database.sqlite(path)
 
 

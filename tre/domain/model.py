@@ -289,7 +289,8 @@ def parse_record(kind: type[T], value: object, *, source: str = "input") -> T:
         ) from error
 
 
-def all_keys(kind: type[BaseModel]) -> dict[str, object]:
+@functools.cache
+def all_keys(kind: type[BaseModel]) -> Mapping[str, object]:
     """Every key spelled anywhere inside a record type: the dictionary for suggestions."""
     keys: dict[str, object] = {}
     for definition in (schema := kind.model_json_schema()).get("$defs", {}).values():

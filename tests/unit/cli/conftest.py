@@ -14,6 +14,7 @@ import pytest
 import structlog
 from typer.testing import CliRunner
 
+from tests.support.quick_installing import quick_installing
 from tests.unit.slices.conftest import Maker
 from tre.cli import common
 from tre.cli.main import app
@@ -95,6 +96,11 @@ class Here:
 
 def make_here(home: Path) -> Here:
     """An installation with a small dataset, a researcher and a checker."""
+    with quick_installing():
+        return _made_here(home)
+
+
+def _made_here(home: Path) -> Here:
     here = Here(home)
     here.done("init")
     here.set_apart()

@@ -6,11 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from tre.backup import seal
 from tre.cli.bench import backup
 from tre.cli.bench.backup import Size, bench
 from tre.cli.bench.figures import Figure
 
 SMALL = Size(events=300, writes=50, rounds=2, patience=5.0)
+
+
+@pytest.fixture(autouse=True)
+def _quick_seal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What makes guessing dear takes most of the time here; `test_seal` looks at the real cost."""
+    monkeypatch.setattr(seal, "_COST", 2**4)
 
 
 def measured(size: Size) -> dict[str, Figure]:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests.support.factories import NOON, access_grant
+from tests.support.quick_installing import quick_installing
 from tests.support.sources import RESOURCE, entitlement, rems_plain
 from tests.unit.cli.conftest import Here
 from tre.cli.common import Installation
@@ -27,7 +28,8 @@ POLICY = {"apiVersion": "tre.research/v1alpha1", "kind": "SourcePolicy", "metada
 def site(tmp_path: Path) -> Iterator[Here]:
     """An installation whose policy names a REMS that was heard and a directory that was not."""
     here = Here(tmp_path)
-    here.done("init")
+    with quick_installing():
+        here.done("init")
     (here.root / "policies").mkdir(exist_ok=True)
     spec = {"rems": [rems_plain()], "directories": [{"name": "git", "path": "git"}]}
     (here.root / "policies" / "sources.yaml").write_text(yaml.safe_dump(POLICY | {"spec": spec}))

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 import tre.store
 from tests.support.databases import Backend, Sqlite
+from tests.support.shared_work import as_in_service
 from tests.unit.store.conftest import an_event
 from tre.domain.errors import Reason, TREError
 from tre.domain.events import Event
@@ -140,7 +141,8 @@ def pragma(database: Database, name: str) -> Any:
 
 
 def test_what_is_committed_is_on_the_disk(sqlite: Sqlite, path: Path) -> None:
-    database = sqlite.make(path)
+    with as_in_service():
+        database = sqlite.make(path)
     assert pragma(database, "journal_mode") == "wal"
     assert pragma(database, "synchronous") == 2  # FULL: the log is flushed at every commit
     assert pragma(database, "foreign_keys") == 1
