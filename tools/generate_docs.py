@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from airlock_pages import checks_page, policy_schema
+from doctor_page import doctor_page
 from duties_page import duties_page
 from gate_pages import gate_page
 from measures import measures
@@ -40,6 +41,7 @@ from tre.portal.words import WORDS
 from tre.runtimes.kubernetes import settings as cluster
 from tre.runtimes.kubernetes.render.probe import ProbeAddress
 from tre.system import settings
+from tre.system.backup_settings import BackupSettings
 from tre.system.mail_settings import MailSettings
 from tre.system.witness_settings import WitnessSettings
 
@@ -160,6 +162,7 @@ def settings_page() -> str:
         "tls": settings.TlsSettings,
         "oidc": settings.OidcSettings,
         "mail": MailSettings,
+        "backup": BackupSettings,
         "witnesses": WitnessSettings,
         "profiles.NAME": settings.ProfileSettings,
         "services": settings.ServiceUids,
@@ -273,6 +276,7 @@ def metrics_page() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "states.md": states_page,
     "satre.md": satre_page,
+    "doctor.md": doctor_page,
     "reference/commands.md": commands_page,
     "reference/settings.md": settings_page,
     "reference/services.md": services_page,

@@ -13,7 +13,7 @@ COMMANDS = {
     "init": "tre.cli.installing:init",
     "up": "tre.cli.installing:up",
     "status": "tre.cli.status:status",
-    "doctor": "tre.cli.doctor:doctor",
+    "doctor": "tre.cli.doctor.command:doctor",
     "version": "tre.cli.status:version",
     "user": "tre.cli.user:app",
     "person": "tre.cli.person:app",
