@@ -22,6 +22,7 @@ from airlock_pages import checks_page, policy_schema
 from api_page import api_page
 from command_blocks import command_blocks_page
 from described import descriptions
+from doctor_page import doctor_page
 from duties_page import duties_page
 from events_page import events_page
 from gate_pages import gate_page
@@ -47,6 +48,7 @@ from tre.portal.words import WORDS
 from tre.runtimes.kubernetes import settings as cluster
 from tre.runtimes.kubernetes.render.probe import ProbeAddress
 from tre.system import settings
+from tre.system.backup_settings import BackupSettings
 from tre.system.cost_settings import CostSettings
 from tre.system.mail_settings import MailSettings
 from tre.system.oidc_settings import OidcSettings
@@ -163,6 +165,7 @@ def settings_page() -> str:
         "costs": CostSettings,
         "costs.prices": Prices,
         "mail": MailSettings,
+        "backup": BackupSettings,
         "witnesses": WitnessSettings,
         "profiles.NAME": ProfileSettings,
         "capacity": CapacitySettings,
@@ -279,6 +282,7 @@ def metrics_page() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "states.md": states_page,
     "satre.md": satre_page,
+    "doctor.md": doctor_page,
     "reference/commands.md": commands_page,
     "reference/settings.md": settings_page,
     "reference/services.md": services_page,

@@ -75,6 +75,8 @@ class ClientContract:
         assert found.version >= max(version_of(item) for item in found.items)
         odd = site.client.list(CONFIG_MAP, site.namespace, Selector(labels="odd=1"))
         assert [item["metadata"]["name"] for item in odd.items] == ["n1", "n3", "n5"]
+        marked = site.client.list(CONFIG_MAP, site.namespace, Selector(labels="odd"))
+        assert {item["metadata"]["name"] for item in marked.items} == {f"n{number}" for number in range(7)}
         one = site.client.list(CONFIG_MAP, site.namespace, Selector(fields="metadata.name=n4"))
         assert [item["metadata"]["name"] for item in one.items] == ["n4"]
 

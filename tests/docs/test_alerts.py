@@ -110,6 +110,7 @@ CASES: dict[str, Case] = {
         {"tre_cluster_clock_skew_seconds": steady(-30), "tre_clock_behind_seconds": steady(5)},
     ),
     "TreRecordSlow": above("tre_record_seconds", 1),
+    "TreBackupLate": above("tre_backup_age_seconds", 604800, "90m", 400),
     "TreStartsSlow": Case(
         shares("tre_workspace_start_seconds", 0.2, 60), shares("tre_workspace_start_seconds", 0.02, 60), "90m"
     ),

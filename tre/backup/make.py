@@ -20,7 +20,7 @@ from tre.backup.gather import Gathering, pack_secrets
 from tre.backup.objects import Objects
 from tre.backup.seal import seal, unseal
 from tre.backup.sets import BackupFile, Entry, Manifest, Place, SnapshotFacts
-from tre.backup.snapshot import copy_record, facts_of, named_files
+from tre.backup.snapshot import copy_any_record, facts_of, named_files
 from tre.domain.canonical import canonical_bytes
 from tre.domain.errors import Reason, TREError
 from tre.system.layout import Layout
@@ -28,6 +28,9 @@ from tre.system.settings import Settings
 
 TRIES = 3
 """How often the record is copied again because a file that it names went while it was copied."""
+
+BACKED_UP = "record.backed-up"
+"""The event by which the record knows when it was backed up last."""
 
 Step = Callable[[str], None]
 """Told what comes next; tests let things happen there."""
@@ -61,7 +64,8 @@ def make_backup(
 ) -> Made:
     """Make a backup; with `most`, let older ones go until so many are left.
 
-    Raises `TREError(SetupIncomplete)` for a record on a server, `TREError(NotPermitted)` for somebody else's root,
+    Raises `TREError(SetupIncomplete)` for a server's record of another version, `TREError(NotPermitted)` for somebody
+    else's root,
     `TREError(Conflict)` for a place that is none, lies below the root or is in use, and `TREError(StorageFailed)` for
     a damaged record.
     """
@@ -103,12 +107,6 @@ def _earlier(place: Place, passphrase: bytes) -> tuple[Entry, ...]:
 
 
 def _check(source: Source, place: Place) -> None:
-    if source.settings.database_url is not None:
-        raise TREError(
-            Reason.SetupIncomplete,
-            "The record is on a PostgreSQL server, and this command copies a record on this machine.",
-            remedy="Back it up with the server's own tools: docs/backup.md says what belongs to it besides.",
-        )
     if os.geteuid() not in {0, source.layout.root.stat().st_uid}:
         raise TREError(
             Reason.NotPermitted,
@@ -132,7 +130,7 @@ def _one_moment(source: Source, gathering: Gathering, objects: Objects, step: St
     step("record")
     copy = objects.incoming()
     try:
-        copy_record(source.layout.database, copy)
+        copy_any_record(source.layout, source.settings, copy)
         step("files again")
         gathering.look()
         facts = facts_of(copy)

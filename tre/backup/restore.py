@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import base64
 import fcntl
+import json
 import os
 import secrets
 import shutil
@@ -34,6 +35,7 @@ from tre.audit.witness import FileWitness, witness_path
 from tre.backup.objects import Objects
 from tre.backup.reopening import close_until_told
 from tre.backup.seal import unseal
+from tre.backup.server import copy_to_server
 from tre.backup.sets import BackupFile, Entry, Folder, InsidePath, Manifest, Place
 from tre.domain.errors import Reason, TREError
 from tre.domain.events import Event
@@ -41,9 +43,11 @@ from tre.domain.model import Record
 from tre.domain.people import Subject
 from tre.store.database import Database, new_id
 from tre.store.migrate import migrate
+from tre.store.roles import Role
 from tre.store.schema import refuse_newer
 from tre.system.files import flush_directory
 from tre.system.layout import Layout
+from tre.system.settings import SETTINGS_FILE, load_settings
 
 
 class Secret(Record):
@@ -61,12 +65,18 @@ _SECRETS = TypeAdapter(dict[InsidePath, Secret])
 
 @dataclass(frozen=True)
 class Terms:
-    """What somebody says about a restore: checkpoints kept elsewhere, events they accept to lose, who they are."""
+    """What somebody says about a restore: checkpoints kept elsewhere, events they accept to lose, who they are.
+
+    `database_url`: where the record is to be from now on, where that is another place than before. `keep_file`: a
+    record of a server stays a file, to be looked at.
+    """
 
     seen: tuple[str, ...]
     accepted_loss: int
     by: Subject
     now: datetime
+    database_url: str | None = None
+    keep_file: bool = False
 
 
 @dataclass(frozen=True)
@@ -174,7 +184,11 @@ def check_root(root: Path) -> None:
 
 
 def restore(place: Place, verified: Verified, root: Path, terms: Terms) -> None:
-    """Lay a verified backup down as a new root. Raises `TREError(Conflict)` for a root that is not empty."""
+    """Lay a verified backup down as a new root.
+
+    Where its settings name a server, the record goes there, before the root has its name. Raises `TREError(Conflict)`
+    for a root that is not empty, and for a server's database that holds a record.
+    """
     check_root(root)
     root.parent.mkdir(parents=True, exist_ok=True)
     _sweep(root)
@@ -184,6 +198,10 @@ def restore(place: Place, verified: Verified, root: Path, terms: Terms) -> None:
     try:
         _lay_down(place.objects, verified, half)
         _begin_anew(Layout(half), verified, terms)
+        if terms.database_url is not None:
+            _move_record(half / SETTINGS_FILE, terms.database_url)
+        if not terms.keep_file:
+            _put_on_server(Layout(half))
         _flush(half)
         half.chmod(0o711)
         _name(half, root)
@@ -291,6 +309,24 @@ def _begin_anew(layout: Layout, verified: Verified, terms: Terms) -> None:
         path = witness_path(layout.root)
         path.parent.mkdir(exist_ok=True)
         FileWitness(path).keep(parse(manifest.record.checkpoint))
+
+
+def _move_record(path: Path, database_url: str) -> None:
+    """Name another server in the settings. What is wrong with the address is told when they are read."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if not line.startswith("databaseUrl:")]
+    path.write_text("\n".join([*kept, f"databaseUrl: {json.dumps(database_url)}", ""]), encoding="utf-8")
+
+
+def _put_on_server(layout: Layout) -> None:
+    """Where the settings name a server, the record goes there, whole and closed, and its file is no more."""
+    settings = load_settings(layout.root)
+    if settings.database_url is None:
+        return
+    with closing(Database.open(layout, settings, Role.owner)) as database:
+        copy_to_server(layout.database, database, settings.database_role_prefix)
+    for path in layout.database.parent.glob(f"{layout.database.name}*"):
+        path.unlink()
 
 
 def _flush(half: Path) -> None:

@@ -3,7 +3,7 @@
 Guarantees: the copy is one moment (SQLite's backup interface reads within one transaction, and in WAL mode nobody who
 writes waits for it); it is whole in itself, without a journal beside it, and was looked over page by page.
 
-Does not guarantee: anything for a record on a server: its own tools back that up (docs/backup.md).
+A record on a server is copied by `tre.backup.server`, into a file of the same kind.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from tre.audit.records import last_checkpoint
+from tre.backup.server import copy_from_server
 from tre.domain.errors import Reason, TREError
 from tre.domain.exports.states import ExportState
 from tre.store import schema
 from tre.store.database import Database
+from tre.store.roles import Role
 from tre.store.schema import refuse_newer
 from tre.store.tables.airlock import export_files, export_requests
 from tre.store.tables.audit import audit_events, audit_waiting
@@ -43,6 +45,15 @@ def copy_record(source: Path, target: Path) -> None:
             why=f"SQLite says: {found}",
             remedy="Keep a copy of the file as it is, and restore the last backup.",
         )
+
+
+def copy_any_record(layout: Layout, settings: Settings, target: Path) -> None:
+    """Copy the record, wherever it is, into a file. Raises `TREError` as `copy_record` and `copy_from_server` do."""
+    if settings.database_url is None:
+        copy_record(layout.database, target)
+        return
+    with closing(Database.open(layout, settings, Role.owner, read_only=True)) as database:
+        copy_from_server(database, target)
 
 
 def facts_of(copy: Path) -> dict[str, object]:

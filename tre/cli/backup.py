@@ -13,8 +13,9 @@ import typer
 
 from tre.audit.checkpoint import parse
 from tre.backup import reopening
+from tre.backup.drill import DRILLED, try_backup
 from tre.backup.gather import LEFT_OUT
-from tre.backup.make import Made, Source, make_backup
+from tre.backup.make import BACKED_UP, Made, Source, make_backup
 from tre.backup.restore import Terms, Verified, check_root, verify_backup
 from tre.backup.restore import restore as lay_down
 from tre.backup.seal import read_passphrase
@@ -42,6 +43,9 @@ def backup(
     keep: Annotated[
         int | None, typer.Option("--keep", min=1, metavar="N", help="Let older backups go until N are left.")
     ] = None,
+    drill: Annotated[
+        bool, typer.Option("--drill", help="Make none: restore the newest beside them, look at it, remove it.")
+    ] = False,
     root: RootOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -56,10 +60,13 @@ def backup(
         return
     passphrase = _passphrase(passphrase_file)
     here = Installation.open(root)
+    if drill:
+        _drill(here, place, passphrase, as_json=as_json)
+        return
     made = make_backup(Source(here.layout, here.settings, here.clock.now()), place, passphrase, most=keep)
     manifest = made.manifest
     detail = {"record": manifest.record.sha256, "events": manifest.record.events, "files": len(manifest.files)}
-    with here.database.change(here.event("record.backed-up", f"backup/{manifest.name}", **detail)):
+    with here.database.change(here.event(BACKED_UP, f"backup/{manifest.name}", **detail)):
         pass
     if as_json:
         common.print_json(
@@ -69,6 +76,18 @@ def backup(
         _say_made(made)
     if manifest.missing:
         raise typer.Exit(1)
+
+
+def _drill(here: Installation, place: Place, passphrase: bytes, *, as_json: bool) -> None:
+    terms = Terms((), 0, operator(), here.clock.now())
+    found = try_backup(place, passphrase, terms, place.directory)
+    with here.database.change(here.event(DRILLED, f"backup/{found.name}", files=found.files, events=found.events)):
+        pass
+    if as_json:
+        common.print_json({"name": found.name, "files": found.files, "events": found.events})
+    else:
+        size = f"{found.events} events, {found.files} files"
+        common.out.print(f"{found.name} can be restored: {size} came back, and were removed again.", highlight=False)
 
 
 def _list(place: Place, *, as_json: bool) -> None:
@@ -127,6 +146,9 @@ def restore(
     accept_loss: Annotated[
         int, typer.Option("--accept-loss", min=0, metavar="EVENTS", help="The number of events known to be lost.")
     ] = 0,
+    database_url: Annotated[
+        str | None, typer.Option("--database-url", help="An empty database of a PostgreSQL server, for the record.")
+    ] = None,
     root: RootOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -136,7 +158,7 @@ def restore(
     passphrase = _passphrase(passphrase_file)
     layout, place = Layout(root_from(root)), Place(directory)
     check_root(layout.root)
-    terms = Terms(tuple(_note(path) for path in seen or ()), accept_loss, operator(), SystemClock().now())
+    terms = Terms(tuple(_note(path) for path in seen or ()), accept_loss, operator(), SystemClock().now(), database_url)
     verified = verify_backup(place, place.read(name), passphrase, terms)
     lay_down(place, verified, layout.root, terms)
     complete(layout)

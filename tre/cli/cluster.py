@@ -14,13 +14,18 @@ from tre.cli import common
 from tre.cli.cluster_keys import FRONT, SPECS, Maker, Secrets
 from tre.cli.cluster_pod import Given, lay_out, run, wait_for_commands
 from tre.cli.cluster_prepare import prepare
-from tre.cli.common import RootOption, command
+from tre.cli.common import JsonOption, RootOption, command
+from tre.cli.doctor.cluster import SECONDS as CLUSTER_SECONDS
+from tre.cli.doctor.cluster import View, field_of
+from tre.cli.doctor.command import report
+from tre.cli.doctor.finding import Place
+from tre.cli.doctor.run import examine
 from tre.cluster.client import connect
 from tre.domain.errors import Reason, TREError
 from tre.runtimes.kubernetes.rights import lacks, missing
 from tre.system.clock import SystemClock
 from tre.system.layout import Layout
-from tre.system.settings import root_from
+from tre.system.settings import Settings, root_from
 
 app = typer.Typer(no_args_is_help=True, help="What the jobs and pods of the chart run.")
 
@@ -116,6 +121,27 @@ def rights(
     if lacking:
         raise lacks(lacking)
     common.out.print("Every right that the controller needs is there.", highlight=False)
+
+
+@app.command("doctor")
+@command
+def doctor(
+    namespace: Annotated[str, typer.Option(help="Namespace of the launcher.")] = "tre-system",
+    kubeconfig: Annotated[Path | None, typer.Option(help="How to reach the API server, outside a pod.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look at what is taken for granted of the cluster, as somebody who may read it; changes nothing there.
+
+    Says for each thing: good, weak (or not to be read by this account) or bad, and what to do. Exit 1 where any is bad.
+    """
+    client = connect(kubeconfig)
+    try:
+        now = SystemClock().now()
+        fields = {"cluster": field_of(View(client, namespace, now))}
+        found = examine(Place(Layout(Path("/")), Settings(), now), fields, CLUSTER_SECONDS)
+    finally:
+        client.close()
+    report(found, fields, as_json=as_json)
 
 
 def _status(address: str, port: int, name: str) -> int:

@@ -14,7 +14,7 @@ COMMANDS = {
     "up": "tre.cli.installing:up",
     "install": "tre.cli.systemd.command:install",
     "status": "tre.cli.status:status",
-    "doctor": "tre.cli.doctor:doctor",
+    "doctor": "tre.cli.doctor.command:doctor",
     "version": "tre.cli.status:version",
     "user": "tre.cli.user:app",
     "person": "tre.cli.person:app",

@@ -271,8 +271,12 @@ def _content(item: Object) -> Object:
 
 def _selected(item: Object, selector: Selector) -> bool:
     labels = item["metadata"].get("labels") or {}
-    return all(labels.get(name) == value for name, value in _pairs(selector.labels)) and all(
-        _field(item, name) == value for name, value in _pairs(selector.fields)
+    there = [part for part in selector.labels.split(",") if part and "=" not in part]  # a name alone: any value
+    pairs = [pair for pair in _pairs(selector.labels) if pair[0] not in there]
+    return (
+        all(name in labels for name in there)
+        and all(labels.get(name) == value for name, value in pairs)
+        and all(_field(item, name) == value for name, value in _pairs(selector.fields))
     )
 
 

@@ -18,6 +18,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from tre.audit.courier import Kept, read_state, state_path
+from tre.backup.make import BACKED_UP
 from tre.domain.clock import Clock
 from tre.domain.exports.states import ExportState
 from tre.domain.grants.states import GrantPhase
@@ -25,7 +26,7 @@ from tre.domain.letters.models import LetterState
 from tre.domain.workspaces.states import WorkspacePhase
 from tre.store import census, letters
 from tre.store.database import Database
-from tre.store.events import latest_moment
+from tre.store.events import last_of_kind, latest_moment
 from tre.store.waits import Waits, look
 from tre.system.heartbeat import heartbeat_age
 from tre.system.settings import Settings
@@ -87,6 +88,7 @@ class RecordNumbers(Collector):
             found = census.take(connection)
             sent = letters.numbers(connection, now := self._clock.now())
             waits, latest = look(connection, now), latest_moment(connection)
+            saved = last_of_kind(connection, BACKED_UP)
         took = time.perf_counter() - begun
         states = {state.value: count for state, count in sent.states.items()}
         grants = GaugeMetricFamily("tre_grants", "Grants by phase.", labels=["phase"])
@@ -111,6 +113,11 @@ class RecordNumbers(Collector):
             "tre_clock_behind_seconds",
             "How far this machine's clock is behind the latest event of the log.",
             value=max(0.0, -_age(latest, now)),
+        )
+        yield GaugeMetricFamily(
+            "tre_backup_age_seconds",
+            "Time since the last backup; infinite where none was ever made.",
+            value=float("inf") if saved is None else _age(saved, now),
         )
         yield GaugeMetricFamily("tre_record_seconds", "Time that the record took to answer all of this.", value=took)
         heard = heartbeat_age(self._spool)

@@ -78,6 +78,12 @@ def latest_moment(connection: Connection, among: int = MAX_PAGE) -> datetime | N
     return connection.execute(select(func.max(newest.c.at))).scalar()
 
 
+def last_of_kind(connection: Connection, kind: str) -> datetime | None:
+    """When something of this kind happened last; `None` where it never did."""
+    newest = select(func.max(audit_events.c.number)).where(audit_events.c.kind == kind).scalar_subquery()
+    return connection.execute(select(audit_events.c.at).where(audit_events.c.number == newest)).scalar()
+
+
 def event_of(row: Row[*tuple[Any, ...]]) -> Event:
     """The event that a row of `EVENT_COLUMNS` holds.
 

@@ -44,7 +44,7 @@ Rights = dict[str, str]
 _READ, _ADD, _KEEP = "SELECT", "SELECT, INSERT", "SELECT, INSERT, UPDATE"
 _ALL = "SELECT, INSERT, UPDATE, DELETE"
 _SAY = "INSERT (id, at, kind, actor_issuer, actor_id, object, detail)"
-_WRITER: Rights = {"alembic_version": _READ, "writing_turn": "UPDATE"}
+_WRITER: Rights = {"alembic_version": _READ, "settings": _READ, "writing_turn": "UPDATE"}
 """What every program that writes needs: the turn is the lock of a table, which takes a right to it."""
 
 _READS_LOG: Rights = dict.fromkeys(("audit_waiting", "audit_leaves", "audit_nodes", "audit_checkpoints"), _READ)
@@ -214,10 +214,12 @@ RIGHTS: dict[Role, Rights] = {
         "letters": "SELECT, UPDATE",  # to have them tried again
         "accounts": _KEEP,
         "sessions": "SELECT, UPDATE",
+        "settings": "SELECT, DELETE",  # to let services start after a restore
         "leases": _READ,
     },
     Role.public: {
         "alembic_version": _READ,
+        "settings": _READ,  # whether the record waits after a restore
         "audit_events": "SELECT (number, at, kind, object)",
         "audit_checkpoints": _READ,
         "datasets": "SELECT",

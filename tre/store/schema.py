@@ -40,8 +40,6 @@ def require_current(database: Database) -> None:
 
 def refuse_restored(database: Database) -> None:
     """Raise `TREError(StateForbids)` for a record that was restored and waits to hear of later opt-outs."""
-    if database.is_postgres:
-        return  # such a record is its server's to restore, and not every role may read this table
     with database.read() as connection:
         found = connection.execute(select(settings.c.value).where(settings.c.key == RESTORED)).scalar()
     if found is not None:

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, model_validator
 from tre.domain.errors import Reason, TREError
 from tre.domain.languages import CODE, SOURCE
 from tre.domain.model import Line, Record, as_line
+from tre.system.backup_settings import BackupSettings
 from tre.system.cost_settings import CostSettings
 from tre.system.mail_settings import MailSettings
 from tre.system.oidc_settings import OidcSettings
@@ -194,6 +195,9 @@ class Settings(Record):
     """The mail server, where people are to be told by mail what waits for them. Default: none, since a launcher that
     was just set up knows no server, and letters that are kept for one that never comes would only grow old."""
 
+    backup: BackupSettings = BackupSettings()
+    """When backups and restore drills are overdue."""
+
     witnesses: Witnesses = ()
     """Places that keep checkpoints of the audit log. Default: none but the file `audit/last-checkpoint`, which lies
     beside the record; where another place is, nobody but its keeper can say."""
@@ -235,14 +239,10 @@ class Settings(Record):
         return self
 
     @model_validator(mode="after")
-    def _each_once(self) -> Settings:
+    def _apart(self) -> Settings:
         if len(set(self.languages)) < len(self.languages):
             msg = "languages names one twice"
             raise ValueError(msg)
-        return self
-
-    @model_validator(mode="after")
-    def _apart(self) -> Settings:
         ranges = (self.workspace_uids, self.data_groups)
         if ranges[0].first <= ranges[1].last and ranges[1].first <= ranges[0].last:
             msg = "dataGroups shares numbers with workspaceUids: who may read a dataset would be somebody's own group"

@@ -6,7 +6,6 @@ import json
 import os
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -244,15 +243,6 @@ def test_a_place_below_the_root_is_refused(site: Site) -> None:
     with pytest.raises(TREError) as caught:
         make_backup(site.source(), Place(site.layout.root / "backups"), PASSPHRASE)
     assert caught.value.reason is Reason.Conflict
-
-
-def test_a_record_on_a_server_is_left_to_its_server(site: Site) -> None:
-    source = site.source()
-    settings = source.settings.model_copy(update={"database_url": "postgresql://db.example.org/tre"})
-    with pytest.raises(TREError) as caught:
-        make_backup(replace(source, settings=settings), site.place, PASSPHRASE)
-    assert caught.value.reason is Reason.SetupIncomplete
-    assert not site.place.directory.exists()
 
 
 @pytest.mark.parametrize(("uid", "refused"), [(0, False), (54321, False), (54322, True)])

@@ -12,6 +12,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from tests.support.factories import ALICE
 from tests.unit.controller.conftest import World
 from tre.audit.courier import GRACE, state_path
+from tre.backup.make import BACKED_UP
 from tre.controller.metrics import RecordNumbers, WitnessNumbers
 from tre.domain.errors import Reason
 from tre.domain.letters.models import Letter
@@ -183,6 +184,14 @@ def test_a_clock_behind_the_log(world: World) -> None:
     assert in_record(world, "tre_clock_behind_seconds") == 0
     world.clock.jump(world.clock.now() - timedelta(minutes=10))
     assert in_record(world, "tre_clock_behind_seconds") == 600
+
+
+def test_the_age_of_the_last_backup(world: World) -> None:
+    assert in_record(world, "tre_backup_age_seconds") == float("inf")
+    with world.database.change(world.event(BACKED_UP, "backup/000001")):
+        pass
+    world.clock.advance(75)
+    assert in_record(world, "tre_backup_age_seconds") == 75
 
 
 def test_a_checker_that_never_ran_and_one_that_just_did(world: World) -> None:

@@ -394,7 +394,7 @@ def test_every_table_has_somebody_who_writes_it() -> None:
     given: set[str] = set()
     for rights in roles.RIGHTS.values():
         given |= {name for name, what in rights.items() if "INSERT" in what or "UPDATE" in what}
-    assert set(metadata.tables) - given == {"settings"}  # kept for later, written by nobody yet
+    assert set(metadata.tables) - given == {"settings"}  # a restore alone writes it
     assert roles.creation("x_")[0].startswith('CREATE ROLE "x_owner" LOGIN NOSUPERUSER')
 
 

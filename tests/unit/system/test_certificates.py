@@ -16,7 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.support.factories import NOON
-from tre.cli import doctor
+from tre.cli.doctor import doors
+from tre.cli.doctor.finding import Check, Place, Seen
+from tre.cli.doctor.run import look
 from tre.domain.errors import Reason, TREError
 from tre.system.certificates import ends_at, hand_over, load_pair, pair_for_gateway, shortcomings
 from tre.system.layout import Layout
@@ -45,6 +47,11 @@ def write_pair(
     pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     (folder / "key.pem").write_bytes(key.private_bytes(pem, form, lock))
     (folder / "key.pem").chmod(0o600)
+
+
+def said(layout: Layout, settings: Settings) -> Seen:
+    """What the doctor says of a certificate."""
+    return look(Check("certificate", "", doors._certificate), Place(layout, settings, datetime.now(UTC)))
 
 
 @pytest.fixture
@@ -117,7 +124,7 @@ def test_what_is_no_pair_is_refused_and_nothing_is_handed_over(layout: Layout, h
     assert refused.value.remedy
     assert str(layout.root / "key.pem") in refused.value.what
     assert list((layout.run / "gateway").iterdir()) == []
-    found = doctor._certificate(layout, SETTINGS)
+    found = said(layout, SETTINGS)
     assert (found.state, bool(found.remedy)) == ("bad", True)
 
 
@@ -148,15 +155,15 @@ def test_without_tls_no_copy_stays(layout: Layout) -> None:
 @pytest.mark.parametrize(("days", "state"), [(90, "good"), (10, "weak")])
 def test_the_doctor_says_how_long_it_lasts(layout: Layout, days: int, state: str) -> None:
     write_pair(layout.root, begins=datetime.now(UTC) - DAY, days=days)
-    found = doctor._certificate(layout, SETTINGS)
+    found = said(layout, SETTINGS)
     assert found.state == state
     assert found.detail.startswith("lasts until 20")
 
 
 def test_the_doctor_says_that_it_is_over_or_for_others(layout: Layout) -> None:
     write_pair(layout.root, (BASE,), begins=datetime.now(UTC) - 9 * DAY, days=3)
-    found = doctor._certificate(layout, SETTINGS)
+    found = said(layout, SETTINGS)
     assert found.state == "bad"
     assert "it ended on" in found.detail
     assert "it is not for *.lab.tre.example" in found.detail
-    assert doctor._certificate(layout, Settings()).detail.startswith("none: plain HTTP")
+    assert said(layout, Settings()).detail.startswith("none: plain HTTP")

@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tre.cluster.protocol import ClusterClient, Kind
+from tre.cluster.protocol import ClusterClient, Kind, Object
 from tre.domain.errors import Reason, TREError
 
 REVIEW = Kind("authorization.k8s.io", "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", namespaced=False)
+REVIEW_OF_OTHERS = Kind("authorization.k8s.io", "v1", "SubjectAccessReview", "subjectaccessreviews", namespaced=False)
 
 _KEPT = ("get", "list", "watch", "create", "patch", "delete")
 _READ = ("get", "list", "watch")
@@ -66,16 +67,26 @@ def missing(client: ClusterClient, namespace: str) -> tuple[Right, ...]:
     return tuple(right for right in needed(namespace) if not _has(client, right))
 
 
-def _has(client: ClusterClient, right: Right) -> bool:
+def missing_of(client: ClusterClient, namespace: str, account: str) -> tuple[Right, ...]:
+    """The rights that the API server denies a service account of a namespace, as whoever may ask that.
+
+    Raises `ClusterError(NotPermitted)` for somebody who may ask about themselves alone.
+    """
+    groups = ["system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated"]
+    whom = {"user": f"system:serviceaccount:{namespace}:{account}", "groups": groups}
+    return tuple(right for right in needed(namespace) if not _has(client, right, REVIEW_OF_OTHERS, whom))
+
+
+def _has(client: ClusterClient, right: Right, review: Kind = REVIEW, whom: Object | None = None) -> bool:
     resource, _, subresource = right.resource.partition("/")
     asked = {"group": right.group, "resource": resource, "subresource": subresource, "verb": right.verb}
     answer = client.create(
-        REVIEW,
+        review,
         {
-            "apiVersion": REVIEW.api_version,
-            "kind": REVIEW.kind,
+            "apiVersion": review.api_version,
+            "kind": review.kind,
             "metadata": {"name": ""},
-            "spec": {"resourceAttributes": asked | {"namespace": right.namespace}},
+            "spec": {"resourceAttributes": asked | {"namespace": right.namespace}} | (whom or {}),
         },
     )
     return (answer.get("status") or {}).get("allowed") is True
