@@ -24,6 +24,7 @@ _TITLES = {
     "committee": "The committee",
     "publicaccount": "The public account",
     "standing": "Training and agreements",
+    "costs": "Costs and budgets",
 }
 
 

@@ -27,7 +27,7 @@ from tre.store import sources as store
 from tre.system.certificates import SOON, ends_at, load_pair, pair_of, shortcomings
 from tre.system.heartbeat import HEARTBEAT_SECONDS, heartbeat_age
 from tre.system.hub_keys import OIDC_CLIENT_SECRET, read_secret
-from tre.system.settings import OidcSettings
+from tre.system.oidc_settings import OidcSettings
 from tre.system.smtp import MailServer
 
 SKEW = timedelta(seconds=30)
@@ -57,7 +57,7 @@ def _plain(place: Place) -> Seen:
     base = place.settings.base
     if base == "localhost" or base.endswith(".localhost"):
         return good("none: plain HTTP, for this machine only")
-    remedy = "Set tls.certificate and tls.key in tre.yaml; or tls.terminatedByProxy, where a proxy on this machine speaks TLS."
+    remedy = "Set tls.certificate and tls.key in tre.yaml; or tls.terminatedByProxy, where a proxy does it."
     return weak(f"none: plain HTTP, and {base} is a name that other machines know", remedy)
 
 
