@@ -24,7 +24,8 @@ def doctor_page() -> str:
         "It can be asked before `tre init`, as an ordinary user and while everything runs. It changes nothing: what "
         "has to be tried (a hard link, a namespace, a control group) is tried under a name of its own and taken away "
         "again. It shows no secret. What this user may not see is *weak*, never good. A check that breaks is *bad*. "
-        f"All checks together take {SECONDS:.0f} seconds at most: a server that does not answer holds up nobody.",
+        f"All look at once, and nothing is waited for longer than {SECONDS:.0f} seconds: a server that does not answer "
+        "holds up nobody.",
         "Does not guarantee: that what is good stays so. [Monitoring](monitoring.md) looks on; [runbooks](runbooks.md) "
         "say what to do when an alert fires.",
         *parts,

@@ -144,14 +144,28 @@ def _work(place: Place) -> Seen:
 
 _BEGUN = (
     "", "keys", "db", "db/record", "data/datasets", "data/slices", "data/indexes", "vault/objects", "vault/extracts",
-    "vault/releases", "vault/papers", "vault/uploads", "vault/handover", "audit", "policies",
+    "vault/releases", "vault/papers", "vault/uploads", "vault/handover", "audit", "policies", "work",
 )  # fmt: skip
+
+
+_KEPT = {".lock", ".plan-lock", ".plan", ".withdrawals"}
+_WORKED_IN = {".staging", ".trash"}
+"""Directories that stay: what lies in them is being made, or being destroyed."""
+
+
+def _unfinished(directory: Path) -> Iterator[Path]:
+    for path in entries(directory):
+        if path.name in _WORKED_IN:
+            yield from entries(path)
+        elif path.name.startswith(".") and path.name not in _KEPT:
+            yield path
 
 
 def _begun(place: Place) -> Seen:
     """Files and directories that are not finished: their names begin with a dot until they are."""
     root, before = place.layout.root, place.now - OLD
-    found = [path for name in _BEGUN for path in entries(root / name) if path.name.startswith(".")]
+    places = [*(root / name for name in _BEGUN), *entries(place.layout.datasets)]
+    found = [path for directory in places if directory.is_dir() for path in _unfinished(directory)]
     found += [path for path in entries(root.parent) if path.name.startswith(f".{root.name}.restoring-")]
     old = [path for path in found if _changed(path) < before]
     listed = [str(path.relative_to(root) if path.is_relative_to(root) else path) for path in old]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from collections.abc import Iterable, Mapping
 
 from tre.cli.doctor.finding import Check, Field, Finding, Place, Seen, State, bad, weak
@@ -17,7 +16,7 @@ from tre.domain.errors import Reason, TREError
 from tre.domain.model import as_line
 
 SECONDS = 4.0
-"""How long the whole may take: what waits for something else waits beside the others."""
+"""How long is waited after the last answer: what waits for something else waits beside the others."""
 
 ABSENT = "not looked at: there is no"
 """How a finding begins for want of a launcher to look at."""
@@ -45,10 +44,9 @@ def _seen(place: Place, tasks: list[_Task], seconds: float) -> dict[int, Seen]:
     for _ in range(_AT_ONCE):
         threading.Thread(target=_work, args=(place, waiting, answers), daemon=True).start()
     found: dict[int, Seen] = {}
-    end = time.monotonic() + seconds
-    while len(found) < len(tasks) and (left := end - time.monotonic()) > 0:
+    while len(found) < len(tasks):
         try:
-            index, seen = answers.get(timeout=left)
+            index, seen = answers.get(timeout=seconds)
         except queue.Empty:
             break
         found[index] = seen

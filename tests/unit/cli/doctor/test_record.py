@@ -311,6 +311,21 @@ def test_what_was_cut_off_is_told_when_it_is_old(patient: Patient, name: str) ->
     assert (found.state, found.detail) == ("weak", name)
 
 
+def test_what_stays_is_not_taken_for_what_was_cut_off(patient: Patient) -> None:
+    """Directories in which things are made and destroyed are always there; what lies in them for long is told."""
+    for name in (".staging", ".trash"):
+        for above in (patient.layout.slices, patient.layout.datasets / "nccid", patient.layout.homes.parent):
+            (above / name).mkdir(parents=True)
+            (above / ".lock").touch()
+            for path in (above / name, above / ".lock"):
+                os.utime(path, (HOUR_AGO, HOUR_AGO))
+    assert patient.state("half written files") == "good"
+    built = patient.layout.datasets / "nccid" / ".staging" / "r2"
+    built.mkdir()
+    os.utime(built, (HOUR_AGO, HOUR_AGO))
+    assert patient.said("half written files").detail == "data/datasets/nccid/.staging/r2"
+
+
 def test_a_restore_that_was_cut_off_is_told(patient: Patient) -> None:
     beside = patient.root.with_name(f".{patient.root.name}.restoring-0a0b")
     beside.mkdir()

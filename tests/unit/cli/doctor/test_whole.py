@@ -90,7 +90,7 @@ def _broken(_place: Place) -> object:
 
 
 def _forbidden(_place: Place) -> object:
-    raise PermissionError(13, "Permission denied", "/root/secret")
+    raise PermissionError(13, "Permission denied", "/srv/secret")
 
 
 def _refused(_place: Place) -> object:
@@ -104,7 +104,7 @@ def test_what_breaks_is_a_finding_and_the_others_go_on(nobody_here: Place) -> No
     assert found["breaks"].state == "bad"
     assert found["breaks"].detail == "could not be looked at: RuntimeError: a fault [bold]of[/] ours"
     assert found["forbidden"].state == "weak", "never silently good"
-    assert "/root/secret may not be read by this user" in found["forbidden"].detail
+    assert "/srv/secret may not be read by this user" in found["forbidden"].detail
     assert (found["refused"].state, found["refused"].remedy) == ("bad", "Close it."), "a finding, not a want of rights"
     assert found["well"].state == "good"
 
