@@ -16,7 +16,6 @@ import unicodedata
 from functools import cache, lru_cache
 from pathlib import Path
 
-from fontTools import subset
 from fontTools.ttLib import TTFont
 
 FONTS = Path(__file__).parent / "fonts"
@@ -68,6 +67,9 @@ class Face:
 
     def part(self, glyphs: set[int]) -> bytes:
         """The font with these shapes only, each under its number."""
+        # Imported late: it takes a tenth of what a service takes to start, and few of them write papers.
+        from fontTools import subset  # noqa: PLC0415
+
         options = subset.Options(retain_gids=True, hinting=False, layout_features=[], notdef_outline=True)
         options.drop_tables += _TABLES
         font = TTFont(io.BytesIO(self._data), recalcTimestamp=False)
