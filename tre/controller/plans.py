@@ -69,6 +69,10 @@ class PlanMaker:
             cap_seconds=max(1, int((end - now).total_seconds())),
         )
 
+    def has_directories(self, workspace: Workspace) -> bool:
+        """Whether its directories are made; else they are asked for. Raises `TREError` where that failed."""
+        return self._provisioned(workspace, self._uid(workspace))
+
     def outdated(self, workspace: Workspace) -> bool:
         """Whether a run mounts a slice that its grant no longer holds as it was built."""
         mounted = workspace.plan.slices if workspace.plan else frozenset()

@@ -35,7 +35,7 @@ from tre.domain.events import Event
 from tre.domain.grants.models import GrantRecord
 from tre.domain.grants.policies import effective_end
 from tre.domain.model import as_line
-from tre.domain.workspaces.models import Workspace
+from tre.domain.workspaces.models import Workspace, WorkspacePlan
 from tre.domain.workspaces.states import ALIVE_PHASES, StartStep, Wanted, WorkspacePhase
 from tre.runtimes.protocol import DeathProof, Observation, RunPhase
 from tre.store import costs
@@ -120,15 +120,11 @@ class WorkspaceReconciler:
         if not verdict:
             return self._refuse(workspace, verdict.reason, "")
         try:
-            self._context.check_granting()
-            self._costs.check_start(grant.name)
-            if not self.admission.admits(workspace, grant):
-                return self.admission.enter(workspace)
-            plan = self._plans.make(workspace, grant, verdict)
+            plan = self._plan_or_wait(workspace, grant, verdict)
         except TREError as error:
             return self._refuse(workspace, error.reason, str(error))
-        if plan is None:  # the storekeeper still makes its directories
-            return self._context.clock.now() + timedelta(seconds=5)
+        if isinstance(plan, datetime):
+            return plan
         event = self._context.event(
             "workspace.starting",
             f"workspace/{workspace.name}",
@@ -140,6 +136,17 @@ class WorkspaceReconciler:
             store.begin_start(change, plan, self._context.clock.now())
         self._context.runtime.start(plan)
         return self._context.clock.now() + _SOON
+
+    def _plan_or_wait(self, workspace: Workspace, grant: GrantRecord, verdict: Verdict) -> WorkspacePlan | datetime:
+        """The instruction of a start that may begin now, or when to look again. Raises `TREError` for a refusal."""
+        self._context.check_granting()
+        self._costs.check_start(grant.name)
+        soon = self._context.clock.now() + timedelta(seconds=5)
+        if not self._plans.has_directories(workspace):  # whoever is first in the queue waits for room alone
+            return soon
+        if not self.admission.admits(workspace, grant):
+            return self.admission.enter(workspace)
+        return self._plans.make(workspace, grant, verdict) or soon
 
     def _refuse(self, workspace: Workspace, reason: Reason, message: str) -> datetime | None:
         event = self._context.event("workspace.refused", f"workspace/{workspace.name}", reason=reason.value)

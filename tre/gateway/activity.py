@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 import structlog
@@ -75,15 +76,15 @@ class Activity:
         async with self._turns:
             try:
                 async with asyncio.timeout(_ANSWER_SECONDS):
-                    said = [await self._ask(route, path) for path in _ASKED]
+                    kernels, terminals = [_understood(await self._ask(route, path)) for path in _ASKED]
             except (aiohttp.ClientError, OSError, TimeoutError, ValueError, RefusedError) as error:
                 log.info("activity.unknown", workspace=route.workspace, error=str(error)[:200])
                 return True
-        before = self._marks.get(identity)
-        self._marks[identity] = mark = _mark(said)
-        return identity in touched or before != mark or any(_is_busy(item) for item in said[0])
+        before, mark = self._marks.get(identity), _mark([*kernels, *terminals])
+        self._marks[identity] = mark
+        return identity in touched or before != mark or any(one.state in _BUSY for one in kernels)
 
-    async def _ask(self, route: Route, target: str) -> list[dict[str, Any]]:
+    async def _ask(self, route: Route, target: str) -> bytes:
         upstream = await self._upstreams.workspace(route)
         url, headers = exact_url(target, upstream.origin), {"Host": "localhost", "Accept": "application/json"}
         async with upstream.client.get(url, headers=headers, allow_redirects=False) as answer:
@@ -92,10 +93,9 @@ class Activity:
                 body += chunk
                 if len(body) > _LARGEST_ANSWER:
                     raise ValueError("the answer is longer than it may be")
-        found = json.loads(body) if answer.status == 200 else None
-        if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-            raise ValueError("the answer is no list")
-        return found
+        if answer.status != 200:
+            raise ValueError(f"the answer is {answer.status}")
+        return bytes(body)
 
     async def _tell(self, body: dict[str, list[str]]) -> None:
         client = self._upstreams.service(self._controller)
@@ -104,10 +104,33 @@ class Activity:
                 pass
 
 
-def _is_busy(kernel: dict[str, Any]) -> bool:
-    return kernel.get("execution_state") in _BUSY
+class _Seen(NamedTuple):
+    """A kernel or a terminal as its server tells of it."""
+
+    name: str
+    state: str
+    at: str
 
 
-def _mark(said: list[list[dict[str, Any]]]) -> str:
+def _understood(body: bytes) -> list[_Seen]:
+    """What an answer says. Raises `ValueError` for one of any other shape, however deep or odd."""
+    try:
+        found = json.loads(body)
+    except RecursionError as error:
+        raise ValueError("the answer is too deep") from error
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise ValueError("the answer is no list")
+    keys = (("id", "name"), ("execution_state",), ("last_activity",))
+    return [_Seen(*(_text(item, names) for names in keys)) for item in found]
+
+
+def _text(item: dict[str, Any], names: tuple[str, ...]) -> str:
+    value = next((item[name] for name in names if name in item), "")
+    if not isinstance(value, str):
+        raise ValueError("a word is due in the answer")  # noqa: TRY004 - what somebody else wrote has no type
+    return value
+
+
+def _mark(seen: list[_Seen]) -> str:
     """What changes when a cell ran or a terminal showed something between two looks."""
-    return json.dumps([[[item.get("id", item.get("name")), item.get("last_activity")] for item in one] for one in said])
+    return hashlib.sha256(repr([(one.name, one.at) for one in seen]).encode(errors="replace")).hexdigest()

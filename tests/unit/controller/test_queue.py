@@ -192,6 +192,20 @@ def test_a_profile_that_was_taken_away_is_refused_out_of_the_queue(one: World) -
     assert (one.workspace(second).phase, one.workspace(second).reason) == ("Refused", "PolicyMissing")
 
 
+def test_whoever_has_no_directories_yet_stands_in_nobodys_way(one: World) -> None:
+    """While the storekeeper is away, those who were here before go on."""
+    first, known = one.run(), ask(one, OTHER, CAROL)
+    one.storekeeper_answers = False
+    new = ask(one, "nccid-00123", BOB)
+    assert (phases(one, known, new), one.workspace(new).wanted) == (["Queued", "Stopped"], "Running")
+    ask(one, OTHER, CAROL, Wanted.Stopped)
+    ask(one, "nccid-00123", ALICE, Wanted.Stopped)
+    assert phases(one, ask(one, OTHER, CAROL), new) == ["Starting", "Stopped"]
+    one.storekeeper_answers = True
+    one.advance(6)
+    assert phases(one, first, new) == ["Stopped", "Queued"]
+
+
 def test_a_run_that_ends_by_itself_makes_room(one: World) -> None:
     first, second = one.run(), ask(one, OTHER, CAROL)
     plan = one.workspace(first).plan

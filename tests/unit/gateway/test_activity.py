@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 
+from tests.unit.gateway.real_lab import LAB_MISSING, real_lab
 from tests.unit.gateway.upstreams import KERNEL, PROTOCOL
 from tests.unit.gateway.world import WORKSPACE, World, make_world, until
 from tre.gateway.shell_state import _warning
 
 RUN = f"{WORKSPACE}-1"
 EARLY, LATER = "2026-11-24T12:00:00Z", "2026-11-24T12:07:00Z"
+
+
+ODD = [
+    b"no JSON",
+    b'{"a": 1}',
+    b"[1]",
+    b"[" + b" " * 300_000 + b"]",
+    b"[" * 100_000,
+    b'[{"execution_state": ["busy"]}]',
+    b'[{"id": {}}]',
+    b"\xff\xfe",
+]
+"""Answers of a server that somebody wrote to be a nuisance."""
 
 
 class Lab:
@@ -100,7 +116,7 @@ async def test_a_person_at_work_is_seen_and_an_open_page_is_not(world: World) ->
     assert not await seen(world)
 
 
-@pytest.mark.parametrize("answer", [b"no JSON", b'{"a": 1}', b"[1]", b"[" + b" " * 300_000 + b"]"])
+@pytest.mark.parametrize("answer", ODD, ids=range(len(ODD)))
 async def test_what_cannot_be_found_out_ends_nobodys_run(world: World, lab: Lab, answer: bytes) -> None:
     lab.kernels = answer
     assert await seen(world)
@@ -111,6 +127,34 @@ async def test_an_error_and_a_dead_controller_end_nobodys_run_either(world: Worl
     assert await seen(world)
     await world.runners[0].cleanup()  # the controller
     await world.gateway.activity.look()
+
+
+@LAB_MISSING
+@pytest.mark.timeout(180)
+async def test_a_real_jupyterlab_tells_of_a_calculation_that_nobody_watches_and_of_its_end() -> None:
+    """Its answers are what the rules above take them for, and being asked keeps nothing alive."""
+    async with make_world(idleMinutes=60) as made, real_lab(made.lab_socket, made.root / "home"):
+        assert await seen(made)
+        assert not await seen(made)
+        connector = aiohttp.UnixConnector(str(made.lab_socket))
+        async with aiohttp.ClientSession("http://localhost", connector=connector) as person:
+            async with person.post("/api/kernels", json={"name": "python3"}) as answer:
+                kernel = (await answer.json())["id"]
+            async with person.ws_connect(f"/api/kernels/{kernel}/channels") as socket:
+                await socket.send_json(executes("open('began', 'w'); import time; time.sleep(4)"))
+                await until((made.root / "home" / "began").exists, 90)
+        assert await seen(made)  # the browser is closed, and the kernel busy
+        assert await seen(made)
+        deadline = asyncio.get_running_loop().time() + 60
+        while await seen(made):
+            assert asyncio.get_running_loop().time() < deadline, "it is still taken for busy"
+            await asyncio.sleep(0.5)
+
+
+def executes(code: str) -> dict[str, Any]:
+    header = {"msg_id": "m1", "msg_type": "execute_request", "username": "", "session": "s1", "version": "5.3"}
+    content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False}
+    return {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}
 
 
 async def test_other_workspaces_are_not_asked(lab: Lab) -> None:

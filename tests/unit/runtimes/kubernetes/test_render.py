@@ -244,3 +244,20 @@ def test_facts_are_read_strictly() -> None:
     assert ClusterFacts.model_validate(plain) == given.nfs_and_csi()
     with pytest.raises(ValidationError, match="Extra inputs"):
         ClusterFacts.model_validate(plain | {"privileged": "yes"})
+
+
+def test_gpus_of_the_profile_are_asked_for_by_the_name_that_the_cluster_gives_them() -> None:
+    limits = given.plan().limits.model_copy(update={"gpus": 2})
+    whole = given.facts().model_copy(update={"gpu_resource": "amd.com/gpu"})
+    for facts, name in ((given.facts(), "nvidia.com/gpu"), (whole, "amd.com/gpu")):
+        rendered = the("Pod", objects_for_workspace(given.plan(limits=limits), facts, MOMENT))[0]["spec"]
+        (lab,) = rendered["containers"]
+        assert (lab["resources"]["limits"][name], lab["resources"]["requests"][name]) == ("2", "2")
+    (bare,) = pod()["containers"]
+    assert not [name for name in bare["resources"]["limits"] if "gpu" in name]
+
+
+def test_shared_memory_is_the_profiles_and_counts_as_the_pods_memory() -> None:
+    limits = given.plan().limits.model_copy(update={"shared_memory_bytes": 2**28})
+    volumes = {one["name"]: one for one in pod(limits=limits)["volumes"]}
+    assert volumes["shared-memory"]["emptyDir"] == {"medium": "Memory", "sizeLimit": str(2**28)}
