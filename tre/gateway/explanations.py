@@ -36,6 +36,11 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.StateForbids: Explanation(
         "This workspace is not running", f"Nothing runs at the moment. {_KEPT}", _FROM_PAGE
     ),
+    Reason.CostBudgetSpent: Explanation(
+        "The project's budget is spent",
+        f"No new workspace of the project is started; those that are open go on. {_KEPT}",
+        "The people who run this service can raise the budget. The project's page says what was used.",
+    ),
     Reason.DeadlineReached: Explanation(
         "This run has reached its end",
         f"Every run of a workspace has an end, and this one has reached it. {_KEPT}",

@@ -105,10 +105,11 @@ async def test_a_budget_is_set_raised_and_lifted_by_an_operator_with_a_reason(wo
     assert (await olga.post(f"/grants/{GRANT}/budget", form(reason="<b>agreed</b>"))).status_code == 303
     assert limits(world) == {"cpu-hours-reserved": 10}
     page = (await world.browser("alice").get(f"/grants/{GRANT}/costs")).text
-    assert "8 of 10 cpu-hours-reserved (80 %)" in page
+    assert "8 of 10 (80 %)" in page
     assert "&lt;b&gt;agreed" in page
     assert "<b>agreed" not in page
     assert "nearly spent" in (await world.browser("alice").get(f"/projects/{GRANT}")).text
+    assert "A number, or none for no limit." in (await olga.get(f"/grants/{GRANT}/costs")).text
     assert "80 % spent" in (await olga.get("/operate/costs")).text
     assert (await olga.post(f"/grants/{GRANT}/budget", form(limit="8"))).status_code == 303
     assert "Nothing new is started" in (await olga.get(f"/grants/{GRANT}/costs")).text
@@ -138,6 +139,8 @@ async def test_what_is_mistyped_changes_nothing_and_comes_back(world: World, wro
     found = await world.browser("olga").post(f"/grants/{GRANT}/budget", wrong)
     assert found.status_code == 400
     assert "There is a problem" in found.text
+    lacks = not 1 <= len(wrong.get("reason", "")) <= 500
+    assert f'id="{"budget-reason" if lacks else "limit"}-error"' in found.text  # beside the field that is wrong
     assert limits(world) == {}
     assert world.events("grant.budget-set") == []
 

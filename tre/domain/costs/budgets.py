@@ -42,7 +42,8 @@ class Measure(StrEnum):
     money = "money"
 
 
-Why = Annotated[Line, Field(min_length=1, max_length=500)]
+LONGEST_REASON = 500
+Why = Annotated[Line, Field(min_length=1, max_length=LONGEST_REASON)]
 
 
 class Budget(Record):
@@ -77,13 +78,15 @@ class Standing:
         """The highest of the percentages at which people are told that was reached; 0 below all."""
         return max((step for step in (NEAR, SPENT) if self.percent >= step), default=0)
 
+    def share(self) -> str:
+        """`12.5 of 20`, or `12.5 of 20.00 GBP`."""
+        money_due = self.budget.measure is Measure.money and self.spent is not None
+        limit = shown_money(self.budget.limit, self.currency) if money_due else shown(self.budget.limit)
+        return f"{'an unknown part' if self.spent is None else shown(self.spent)} of {limit}"
+
     def words(self) -> str:
         """`12.5 of 20 cpu-hours-reserved`."""
-        if self.spent is None:
-            return f"{shown(self.budget.limit)} of {self.budget.measure}; what was used cannot be told here"
-        if self.budget.measure is Measure.money:
-            return f"{shown(self.spent)} of {shown_money(self.budget.limit, self.currency)}"
-        return f"{shown(self.spent)} of {shown(self.budget.limit)} {self.budget.measure}"
+        return self.share() if self.budget.measure is Measure.money else f"{self.share()} {self.budget.measure}"
 
 
 def standing(budget: Budget, use: Use, prices: Prices | None) -> Standing:

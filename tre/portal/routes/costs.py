@@ -7,6 +7,7 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
+from tre.domain.costs.budgets import LONGEST_REASON
 from tre.domain.costs.prices import Unit
 from tre.domain.desk import permissions
 from tre.domain.errors import Reason, TREError
@@ -106,7 +107,12 @@ def _page(request: Request, desk: Desk, person: Person, name: str, refused: Refu
             "actions": do.cost_actions(person, grant),
         }
     back = f"/grants/{name}" if permissions.can_read_record(person) else f"/projects/{name}"
-    values |= {"back": back, "measures": MEASURES, "none": do.NONE, "now": desk.clock.now()}
+    values |= {"back": back, "measures": MEASURES, "no_limit": do.NONE, "now": desk.clock.now()}
     error, typed = refused or (None, {})
-    status = 400 if refused else 200
-    return render(request, "costs/project.html", status=status, error=error, typed=typed, **values)
+    values |= {"error": error, "typed": typed, "at": "budget-reason" if error and _lacks_reason(typed) else "limit"}
+    return render(request, "costs/project.html", status=400 if refused else 200, **values)
+
+
+def _lacks_reason(typed: dict[str, str]) -> bool:
+    """Whether it is the reason that is wrong, and not the number."""
+    return not 1 <= len(typed.get("reason", "").strip()) <= LONGEST_REASON
