@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -92,7 +91,7 @@ class UnitWorld(World):
             return process.wait()
 
     def stop(self) -> None:
-        for name in reversed(list(self.units)):
-            self.stop_unit(name)
+        ended = {name: self.stop_unit(name) for name in reversed(list(self.units))}
         super().stop()
-        shutil.rmtree(self.home, ignore_errors=True)
+        held_up = {name: status for name, status in ended.items() if status not in {0, -signal.SIGTERM}}
+        assert held_up == {}, "a unit that does not end when it is told to is killed, and a restart waits for it"

@@ -81,9 +81,7 @@ def check_the_control(world: World) -> None:
             assert (name, f"{giving.pid}/{kind}") in found
 
 
-async def test_no_secret_is_told_and_the_switch_ends_all_and_shuts_the_doors(
-    world: World, lab: Lab, grant: str
-) -> None:
+async def test_no_secret_is_told_and_the_switch_shuts_every_door(world: World, lab: Lab, grant: str) -> None:
     assert await lab.run(["print(6 * 7)"]) == ["42\n"]
     assert told(world) == []
     check_the_control(world)

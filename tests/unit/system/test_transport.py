@@ -17,6 +17,7 @@ from tests.unit.system.test_certificates import SETTINGS, write_pair
 from tre.cli.installing import hand_over_anew
 from tre.domain.errors import Reason, TREError
 from tre.gateway.renewal import Renewal
+from tre.system import processes
 from tre.system.certificates import CopyWatch, pair_for_gateway
 from tre.system.layout import Layout
 from tre.system.resources import read_record
@@ -209,3 +210,9 @@ def test_the_trial_context_has_the_same_rules(layout: Layout) -> None:
     names = {cipher["name"] for cipher in server_context().get_ciphers() if cipher["protocol"] == "TLSv1.2"}
     assert names
     assert all(name.startswith("ECDHE-") for name in names)
+
+
+def test_whoever_keeps_services_looks_after_the_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "BESIDE_SECONDS", 0.0)
+    keeper = processes.Keeper([], tmp_path)
+    keeper.run(beside=keeper.stop)  # it would not end, were it not asked
