@@ -57,3 +57,10 @@ def test_the_table_of_hosts_names_every_host() -> None:
     named = {cell.strip("`").replace("<base>", "").strip(".") for cell in first_cells("Hosts")}
     doors = {door.value for door in Door} - {"public", "shell", "lab"}
     assert named == doors | {"", "<workspace>.open", "<workspace>.lab"}
+
+
+def test_every_kind_of_policy_stands_in_the_reference() -> None:
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (CHECKOUT / "tre").rglob("*.py"))
+    kinds = set(re.findall(r'kind: Literal\["(\w+Policy)"\]', code))
+    assert len(kinds) > 6
+    assert kinds == set(re.findall(r"`kind: (\w+)`", (DOCS / "reference" / "policies.md").read_text(encoding="utf-8")))
