@@ -33,6 +33,7 @@ TOGETHER = {
     "tests/cluster/test_whole_path": "the chart's installation",
     "tests/cluster/": "a cluster without guards",
     "tests/docs/": "installations",
+    "tests/faults/": "faults",
     "tests/security/": "installations",
     "tests/system/": "installations",
     "tests/unit/demodata/": "demonstration data",
