@@ -244,13 +244,12 @@ print('done')
     async def reached(self) -> None:
         done = self.home / f"done-{self.number}"
         ended = ("Stopped", self.world.by_design)
-        await until(lambda: self.opened.state() == ended or done.exists(), "the cell did not go on")
+        await until(lambda: self.opened.state() == ended or done.read_text() == "42", "the cell did not go on")
         if self.opened.state() == ended:
             self.opened, more = await self.world.again(lambda: open_in(self.world, self.opened.grant))
             self.asked += more
             self.world.kept.setdefault("running", []).append(self.opened)
             return
-        await until(lambda: done.read_text() == "42", "the cell did not come to its end")
 
         async def inside() -> None:
             self.opened.lab = await self.opened.entered()

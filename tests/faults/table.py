@@ -103,8 +103,8 @@ _TAIL = """
 
 ## What each fault is
 
-* **kill**: SIGKILL for one of the services, for all and their keeper at once, or for the very process that stands in the
-  middle. Whoever keeps the services starts them again.
+* **kill**: SIGKILL for one of the services, for all and their keeper at once, or for the very process that stands in
+  the middle. Whoever keeps the services starts them again.
 * **freeze**: SIGSTOP, and two seconds later SIGCONT.
 * **disk full**, **disk read-only**, **disk slow**: not a byte is left, so workspaces end by design (StorageFull), that
   the services may live on, and whoever was inside opens theirs again; nothing can be opened for writing; whoever
