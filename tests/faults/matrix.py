@@ -66,6 +66,10 @@ for _name in OPERATIONS:
     NO_CELLS["network to the provider cut", _name] = (
         "not tried on the whole: a source that does not answer is in tests/unit/sources/test_rems.py"
     )
+for _name in ("disk full", "disk read-only"):
+    NO_CELLS[_name, "slice build"] = (
+        "what failed for the disk is built again by itself after 15 minutes; no cell waits so long"
+    )
 for _name, (_who, _) in STEPS.items():
     if _who in SERVICES:
         NO_CELLS["kill who works", _name] = f"kill {_who} is the same"
