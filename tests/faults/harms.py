@@ -113,7 +113,8 @@ def disk_read_only(world: FaultWorld, _hit: Hit, let_go: LetGo) -> None:
     root = str(world.root)
     subprocess.run(["mount", "--bind", root, root], check=True)
     try:
-        subprocess.run(["mount", "-o", "remount,bind,ro", root], check=True)
+        again = ["mount", "-o", "remount,bind,ro", root]  # busy while somebody, by chance, writes through it
+        wait_for(lambda: subprocess.run(again, check=False, capture_output=True).returncode == 0, 5)
         with contextlib.suppress(OSError):
             (world.root / "probe").touch()
             raise AssertionError("the disk is not read-only")
