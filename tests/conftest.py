@@ -34,6 +34,7 @@ TOGETHER = {
     "tests/cluster/test_whole_path": "the chart's installation",
     "tests/cluster/": "a cluster without guards",
     "tests/docs/": "installations that pages tell of",
+    "tests/faults/": "faults",
     "tests/system/": "an installation",
     "tests/unit/demodata/": "demonstration data",
 }
@@ -42,7 +43,7 @@ those that share something which takes long to make. Tests of the cluster are tw
 guards of the chart's installation would refuse what the others do."""
 
 FIRST = (
-    *("tests/browser/", "tests/system/", "tests/docs/", "tests/contract/", "tests/security/"),
+    *("tests/browser/", "tests/faults/", "tests/system/", "tests/docs/", "tests/contract/", "tests/security/"),
     "tests/unit/storekeeper/test_withdrawals.py",
     "tests/unit/controller/test_power_cuts.py",
     "tests/unit/controller/test_life.py",

@@ -143,8 +143,12 @@ class CheckerService:
             log.warning("not tidied", kind=job.kind if job else "", error=error.strerror)
 
     def _beat(self) -> None:
+        """A disk that takes nothing for a moment must not silence the checker for good."""
         while not self.stopping.is_set():
-            self.beat()
+            try:
+                self.beat()
+            except OSError as error:
+                log.warning("no heartbeat was written", error=error.strerror)
             self.stopping.wait(BEAT_SECONDS)
 
     def beat(self) -> None:

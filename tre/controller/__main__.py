@@ -75,6 +75,9 @@ log = structlog.get_logger()
 
 NOT_LEADING = "This controller does not lead: another one sequences the log, or will."
 SOURCE_SECONDS = 2.0
+BROKEN = 1
+"""The exit code of a controller whose work came to an end by itself: whoever started it starts it again."""
+
 LOST = 3
 """The exit code of a controller that led and does not any more: whoever started it starts it again, to stand by."""
 
@@ -94,7 +97,7 @@ class Controller:
         terms = RunTerms(layout, settings, self.database, SystemClock(), self.leadership.check)
         self.runs = runs_of(terms, self.cluster)
         self.tapped, self.stop = threading.Event(), threading.Event()
-        self.changed, self.leading = asyncio.Event(), asyncio.Event()
+        self.changed, self.leading, self.broken = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.loop: asyncio.AbstractEventLoop | None = None
         self.context = Context(
             database=self.database,
@@ -137,7 +140,7 @@ class Controller:
         beside = (self.take_in_endings, self.relay.step, preflights.step, batches.step, notes.step, self.sequence)
         self.reconciler.background += [*beside, CostKeeper(self.context).step]
         self.greeting = Greeting(self.context, self.publisher)
-        self.thread = threading.Thread(target=self.run, daemon=True, name="reconciler")
+        self.thread = threading.Thread(target=self.work, daemon=True, name="reconciler")
 
     def _stand(self, clock: SystemClock) -> Leadership:
         """What this controller needs in order to lead."""
@@ -145,6 +148,16 @@ class Controller:
             return Leadership()
         lease = Lease(self.database, clock)
         return Leadership(lease, None if self.cluster is None else self.cluster.elector(lease.holder, clock))
+
+    def work(self) -> None:
+        """`run`, and whatever ends it but being told to is the end of this controller: one that only answers, and does
+        nothing, would be taken for a good one."""
+        try:
+            self.run()
+        except Exception:
+            log.exception("work-ended")
+        if self.loop is not None and not self.stop.is_set():
+            self.loop.call_soon_threadsafe(self.broken.set)
 
     def run(self) -> None:
         """Once this controller leads: let the gateways listen first, then bring everything where it belongs."""
@@ -266,7 +279,7 @@ class Controller:
         )
 
     async def serve(self) -> int:
-        """Run until told to end, or until another one leads in this one's place; return the exit code."""
+        """Run until told to end, until another leads in its place or its work broke; return the exit code."""
         self.loop = asyncio.get_running_loop()
         lost = asyncio.Event()
         uids = self.settings.services
@@ -284,7 +297,8 @@ class Controller:
         runner = await serve_unix(app, self.layout.socket("controller"), mode=0o666)
         mirror = HubMirror(self.layout.socket("hub"), read_key(self.layout, CONTROLLER_TOKEN))
         mirroring = asyncio.create_task(self._mirror(mirror))
-        await _first_of(until_told(), lost.wait())
+        await _first_of(until_told(), lost.wait(), self.broken.wait())
+        ended = BROKEN if self.broken.is_set() else 0
         self.stop.set()
         self.tapped.set()
         self.runs.close()
@@ -298,7 +312,7 @@ class Controller:
         if self.cluster is not None:
             self.cluster.close()
         self.database.close()
-        return LOST if lost.is_set() else 0
+        return LOST if lost.is_set() else ended
 
     async def _mirror(self, mirror: HubMirror) -> None:
         await self.leading.wait()

@@ -170,7 +170,12 @@ def build_slice(office: Office, request: BuildRequest, watcher: Watcher = SILENT
         )
         places = office.dataset(request.spec.dataset)
         content = build(BuildOrder(office.slices, places, office.owner(group), about), watcher)
-        indexed = index_slice(office, request.slice_id, planned.plan, watcher)
+        try:
+            indexed = index_slice(office, request.slice_id, planned.plan, watcher)
+        except Exception:
+            if before is None:  # what no record names, no opt-out would find
+                remove(office.slices, request.slice_id, Ownership(office.owner().uid, -1))
+            raise
         return _recorded(office, request, about, _built(about, content, group), indexed)
 
 

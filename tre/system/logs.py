@@ -3,17 +3,19 @@
 Guarantees: one JSON object a line on standard error, each with `timestamp` (UTC), `level`, `event` and `service`,
 whichever thread writes it; no value of a variable in a traceback (a vote or a key could be one); mail addresses, the
 readable part of the Hub's names of people, and the secrets of a sign-in that stand in an address are taken out of every
-value, whoever wrote the line.
+value, whoever wrote the line. A line that the disk does not take is lost and counted, and whoever wrote it goes on:
+work must not end because nobody could write that something went wrong.
 
 Does not guarantee: that what a line is given names no file. `tests/system/test_logs.py` reads a day's lines for that.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
@@ -33,9 +35,39 @@ def configure_log(service: str) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=cast("TextIO", Enduring(sys.stderr))),
         cache_logger_on_first_use=True,
     )
+
+
+class Enduring:
+    """A stream whose disk may be full or read-only: what it does not take is lost, and told once it takes more."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._refused = 0
+
+    def write(self, text: str) -> int:
+        """Write, or lose the text."""
+        try:
+            return self._stream.write(text)
+        except OSError:
+            self._refused += 1
+            return len(text)
+
+    def flush(self) -> None:
+        """Let it be written; tell of what was lost before."""
+        try:
+            self._stream.flush()
+            if self._refused:
+                self._stream.write(
+                    json.dumps({"event": "log-refused", "level": "error", "times": self._refused}) + "\n"
+                )
+                self._stream.flush()
+        except OSError:
+            self._refused += 1
+        else:
+            self._refused = 0
 
 
 _MAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")

@@ -139,7 +139,16 @@ class Keeper:
         for name, moment in list(self._restart_at.items()):
             if now >= moment:
                 del self._restart_at[name]
-                self._start(self._services[name])
+                self._start_again(self._services[name])
+
+    def _start_again(self, service: ServiceSpec) -> None:
+        """Start it, or try later: a disk that takes nothing for a moment must not be the end of all the others."""
+        try:
+            self._start(service)
+        except (OSError, subprocess.SubprocessError) as error:
+            self.failures[service.name] += 1
+            log.error("service-not-started", name=service.name, error=str(error), again_in=_LONGEST_PAUSE)
+            self._restart_at[service.name] = time.monotonic() + _LONGEST_PAUSE
 
     def _end_all(self) -> None:
         for name in reversed(list(self._running)):

@@ -6,6 +6,7 @@ import hashlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -208,6 +209,27 @@ def test_what_a_crash_left_in_the_vault_is_swept(bench: Bench) -> None:
     (bench.layout.vault / ".incoming-dead").write_bytes(b"half")
     assert vault.sweep() == 1
     assert vault.sweep() == 0
+
+
+def test_a_disk_that_takes_nothing_for_a_moment_does_not_silence_it_for_good(bench: Bench) -> None:
+    out = bench.layout.checker_spool / "out"
+    away = out.rename(out.with_name("away"))
+    out.touch()  # nothing can be written below it
+
+    class Moments(threading.Event):
+        """Between two beats: first the disk is well again, then it is enough."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            if out.is_file():
+                out.unlink()
+                away.rename(out)
+            else:
+                self.set()
+            return self.is_set()
+
+    bench.service.stopping = Moments()
+    bench.service._beat()
+    assert bench.spool.heartbeat() is not None
 
 
 # The real program.

@@ -52,6 +52,18 @@ def test_a_slice_is_built_recorded_and_verified(house: House) -> None:
     canonical_bytes(built.as_plain())
 
 
+def test_a_slice_whose_index_cannot_be_kept_is_not_left_where_no_opt_out_finds_it(house: House) -> None:
+    house.add()
+    in_the_way = house.layout.slice_indexes
+    in_the_way.parent.mkdir(parents=True, exist_ok=True)
+    in_the_way.touch()  # nothing can be kept below it
+    with pytest.raises(OSError, match=r"Not a directory|File exists"):
+        build(house)
+    assert [path for path in house.layout.slices.iterdir() if path.name == SLICE] == []
+    in_the_way.unlink()
+    assert build(house).files == 3
+
+
 def test_the_register_tells_of_a_slice_as_it_is_now(house: House) -> None:
     house.add()
     build(house)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import sys
 import threading
 
 import pytest
@@ -63,3 +66,32 @@ def test_every_thread_writes_lines_of_the_service(capsys: pytest.CaptureFixture[
     assert "ValueError" in written
     assert "b.example" not in written
     assert "a vote" not in written
+
+
+class Disk(io.StringIO):
+    """A disk with or without room."""
+
+    full = False
+
+    def write(self, text: str) -> int:
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(text)
+
+
+def test_a_line_that_the_disk_does_not_take_ends_nothing_and_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Disk()
+    monkeypatch.setattr(sys, "stderr", disk)
+    configure_log("controller")
+    try:
+        log = structlog.get_logger()
+        disk.full = True
+        log.error("lost")
+        disk.full = False
+        log.error("kept")
+        log.error("kept")
+    finally:
+        structlog.reset_defaults()
+    found = [json.loads(line) for line in disk.getvalue().splitlines()]
+    assert [line["event"] for line in found] == ["kept", "log-refused", "kept"]
+    assert found[1]["times"] > 0

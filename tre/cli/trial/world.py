@@ -117,6 +117,12 @@ class World:
 
     def grant(self, name: str, **changes: Any) -> str:
         """Put a grant into force, the example's but for these changes, and wait until it is active."""
+        self.apply(name, **changes)
+        self.wait_for(lambda: self._phase(name) == "Active", f"{name} did not become active")
+        return name
+
+    def apply(self, name: str, **changes: Any) -> None:
+        """Put a grant into the record, the example's but for these changes, and wait for nothing."""
         metadata = self.template.metadata.model_copy(update={"name": name})
         spec = AccessGrantSpec.model_validate(self.template.spec.model_dump(by_alias=True) | changes)
         signed = sign(
@@ -124,8 +130,6 @@ class World:
             load_key(self.here.layout.grant_key),
         )
         grants_command.put_into_force(self.here, [signed], {name: True})
-        self.wait_for(lambda: self._phase(name) == "Active", f"{name} did not become active")
-        return name
 
     def give_to_the_controller(self, path: Path) -> None:
         """Let the controller alone read a file, as `tre init` does with secrets."""
@@ -136,16 +140,20 @@ class World:
             return grants.require(connection, name).phase.value
 
     def service(self, name: str) -> int:
-        """The process number of a service."""
+        """The process number of a service; a run's supervisor, which has the launcher's name, is none."""
         assert self._services is not None
-        wanted = MODULES[name]
+        wanted, keeper = MODULES[name], str(self._services.pid)
         for path in Path("/proc").glob("[0-9]*/cmdline"):
             try:
                 words = path.read_bytes().split(b"\0")
+                parent = (
+                    path.with_name("stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1]
+                )
             except OSError:
                 continue  # it ended meanwhile
             if (
-                wanted.encode() in words
+                parent == keeper
+                and wanted.encode() in words
                 and str(self.root).encode() in words
                 and (b"--public" in words) == (name == "public")
             ):

@@ -1,0 +1,85 @@
+"""`python -m tests.faults RESULTS.json [TEXT…]`: run every cell that has no good result yet, or those whose name holds
+a text (`selection`: those that every run of the tests tries). Each result is kept at once: a run can go on where it
+was stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+import time
+import traceback
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tests.faults.cells import run_cell
+from tests.faults.invariants import Acknowledged, faults
+from tests.faults.matrix import Cell, cells, selection
+from tests.faults.opened import until
+from tests.faults.site import FaultWorld, running_fault_world
+
+LONGEST = 240.0
+
+
+def wanted(results: dict[str, Any], texts: list[str]) -> list[Cell]:
+    """The cells that are to be run."""
+    chosen = [cell for cell in cells() if not texts or any(text in cell.name for text in texts)]
+    if texts == ["selection"]:
+        chosen = selection()
+    return [cell for cell in chosen if "back" not in results.get(cell.name, {})]
+
+
+async def survived(world: FaultWorld) -> bool:
+    """Whether the installation is good for more after a cell that failed."""
+    world.kept.clear()
+    try:
+        await until(world.all_answer, "", 15)
+        nothing = Acknowledged((), {})
+        return not await asyncio.to_thread(faults, world, nothing)
+    except Exception:  # noqa: BLE001 - whatever it is, this one is not used any more
+        return False
+
+
+def keep_logs(world: FaultWorld, target: Path) -> None:
+    """What the services said last, for whoever looks for the reason."""
+    files = [*sorted(world.here.layout.logs.glob("*.log")), world.steps.place / "up.log"]
+    target.write_text("".join(f"== {file.name}\n{file.read_text(errors='replace')[-8000:]}\n" for file in files))
+
+
+async def run_some(world: FaultWorld, todo: list[Cell], results: dict[str, Any], path: Path) -> None:
+    """Run cells until none is left or the installation did not survive one."""
+    while todo:
+        cell, begun = todo.pop(0), time.monotonic()
+        try:
+            async with asyncio.timeout(LONGEST):
+                found: dict[str, Any] = asdict(await run_cell(world, cell))
+        except Exception as error:  # noqa: BLE001 - a cell that fails is a result like another
+            traceback.print_exc()
+            found = {"failed": f"{type(error).__name__}: {error}"}
+            keep_logs(world, path.with_suffix(f".{cell.name.replace(' ', '-')}.log"))
+        took = time.monotonic() - begun
+        results[cell.name] = found
+        path.write_text(json.dumps(results, indent=1, ensure_ascii=False))
+        said = f"back in {found['back']} s, asked {found['asked']}" if "back" in found else found["failed"]
+        sys.stdout.write(f"{time.strftime('%T')} {cell.name}: {said} ({took:.1f} s)\n")
+        sys.stdout.flush()
+        await world.leave_desks()
+        if "failed" in found and not await survived(world):
+            return
+    await world.leave_desks()
+
+
+def main(path: Path, texts: list[str]) -> None:
+    """Run them all; where one failed the next installation takes over."""
+    results: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    todo = wanted(results, texts)
+    while todo:
+        with running_fault_world() as world:
+            asyncio.run(run_some(world, todo, results, path))
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would not hear it
+    main(Path(sys.argv[1]), sys.argv[2:])
