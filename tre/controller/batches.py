@@ -101,6 +101,8 @@ class BatchKeeper:
         runs_on = workspace is not None and _is_run_of(workspace, job)
         state = judged(note.word if note else "", alive=alive, runs_on=runs_on, quiet=quiet)
         if state is BatchState.Running:
+            if alive and workspace is not None and workspace.plan is not None:  # its run is not idle, whoever looks on
+                self._context.activity.take((workspace.plan.identity,), (), self._context.clock.boottime())
             return
         detail = {"number": job.number, "state": state.value, "grant": workspace.grant if workspace else ""}
         with self._context.database.change(self._context.event("batch.ended", f"batch/{job.name}", **detail)) as change:

@@ -154,6 +154,23 @@ def test_a_controller_that_is_started_again_goes_on_from_the_record(site: Site) 
 
 
 @ONE_DATABASE
+def test_a_run_with_a_job_is_not_idle_while_the_job_lives_and_no_longer(site: Site) -> None:
+    def quiet_for() -> float:
+        run = site.world.workspace(site.name).plan
+        assert run is not None
+        return site.world.context.activity.quiet(run.identity, site.world.clock.boottime()).lasted
+
+    path = site.note()
+    with site.held(path):
+        for _ in range(5):
+            site.look(600)
+            assert quiet_for() == 0
+    for _ in range(5):
+        site.look(600)
+    assert quiet_for() >= 2400, "a note that nobody holds keeps nothing awake"
+
+
+@ONE_DATABASE
 def test_a_workspace_that_writes_notes_writes_few_letters(site: Site) -> None:
     for number in range(1, MOST_A_DAY + 3):
         site.note(number, "finished")
