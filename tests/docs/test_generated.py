@@ -6,13 +6,14 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Callable
+
+import pytest
 
 from tests.docs.documents import CHECKOUT, DOCS
 from tre.cli.services import MODULES
 from tre.gateway.hosts import Door
 
-GENERATE = [sys.executable, str(CHECKOUT / "tools" / "generate_docs.py")]
 ARCHITECTURE = (DOCS / "architecture.md").read_text(encoding="utf-8")
 
 
@@ -23,28 +24,36 @@ def first_cells(heading: str) -> list[str]:
     return [line.split("|")[1].strip() for line in lines]
 
 
-def test_generated_pages_say_what_the_code_says() -> None:
-    done = subprocess.run([*GENERATE, "--check"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, "")
+CHANGES: dict[str, Callable[[str], str]] = {
+    "states.md": lambda text: text.replace("`Expired`", "`Over`"),
+    "reference/commands.md": lambda text: text + "more\n",
+}
 
 
-def test_drift_is_noticed(tmp_path: Path) -> None:
-    """On a copy of the checkout's pages: the program is run from a place where two pages were changed, and no other."""
-    (tmp_path / "tools").mkdir()
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, set[str]]:
+    """How the program ends, and which pages it names, on a copy of the checkout's pages of which two were changed."""
+    place = tmp_path_factory.mktemp("copy")
+    (place / "tools").mkdir()
     for part in (CHECKOUT / "tools").glob("*.py"):
-        shutil.copy(part, tmp_path / "tools" / part.name)
-    program = tmp_path / "tools" / "generate_docs.py"
-    shutil.copytree(DOCS, tmp_path / "docs", ignore=shutil.ignore_patterns("images"))
-    changes = {
-        "states.md": lambda text: text.replace("`Expired`", "`Over`"),
-        "reference/commands.md": lambda text: text + "more\n",
-    }
-    for name, change in changes.items():
-        page = tmp_path / "docs" / name
+        shutil.copy(part, place / "tools" / part.name)
+    shutil.copytree(DOCS, place / "docs", ignore=shutil.ignore_patterns("images"))
+    for name, change in CHANGES.items():
+        page = place / "docs" / name
         page.write_text(change(page.read_text(encoding="utf-8")), encoding="utf-8")
-    done = subprocess.run([sys.executable, str(program), "--check"], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert sorted(re.findall(r"docs/(\S+?\.\w+)", done.stdout)) == sorted(changes)
+    command = [sys.executable, str(place / "tools" / "generate_docs.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, set(re.findall(r"docs/(\S+?\.\w+)", done.stdout))
+
+
+def test_generated_pages_say_what_the_code_says(compared: tuple[int, set[str]]) -> None:
+    assert compared[1] - CHANGES.keys() == set()
+
+
+def test_drift_is_noticed(compared: tuple[int, set[str]]) -> None:
+    code, named = compared
+    assert code == 1
+    assert CHANGES.keys() <= named
 
 
 def test_the_table_of_rights_names_every_program() -> None:
