@@ -44,7 +44,7 @@ def test_people_are_told_of_each_step_once(limit: str, told: int, due: int | Non
 
 def test_money_counts_where_there_are_prices_and_only_there() -> None:
     spent = standing(budget("1", Measure.money), an_hour(), PRICES)
-    assert (spent.spent, spent.level) == (1, 100)
+    assert (spent.spent, spent.level) == (Decimal(1), 100)
     assert spent.words() == "1 of 1.00 GBP"
     without = standing(budget("1", Measure.money), an_hour(), None)
     assert can_start([without])
