@@ -114,31 +114,17 @@ def secure() -> Iterator[SecureWorld]:
         found.stop()
 
 
-def check_it_outlives_its_units(secure: SecureWorld, grant: str) -> None:
-    """A run's supervisor is in no unit's control group, and is found again by units that were started anew."""
-    _, state = secure.run_of(grant)
-    supervisor = state["supervisor"]["pid"]
-    groups = Path(f"/proc/{supervisor}/cgroup").read_text()
-    if "name=systemd" in groups or groups.startswith("0::"):
-        assert f"/tre/{secure.here.layout.run.name}/supervisors" in groups
-    for name in ("tre-launcher.service", "tre-controller.service", "tre-gateway.service"):
-        assert secure.stop_unit(name) in {0, -signal.SIGTERM}, secure.words(name)
-        secure.start_unit(name)
-        secure.wait_for_unit(name, secure.specs[name])
-    assert secure.run_of(grant)[1]["supervisor"]["pid"] == supervisor
-    assert Path(f"/proc/{supervisor}").exists()
+@pytest.fixture(scope="module")
+def grant(secure: SecureWorld) -> str:
+    """One grant, whose workspace is opened by the first test that needs one."""
+    return secure.grant("secure")
 
 
-async def test_everything_works_over_tls_and_outlives_its_units(secure: SecureWorld) -> None:
-    grant = secure.grant("secure")
+async def test_everything_works_over_tls(secure: SecureWorld, grant: str) -> None:
     async with secure.visited("alice") as (browser, projects):
         lab = await open_workspace(browser, projects, grant, secure.shell_of)
         assert lab.origin.startswith("https://")
         assert await lab.run(["print(6 * 7)"]) == ["42\n"]  # over wss
-        if secure.units:
-            check_it_outlives_its_units(secure, grant)
-            shell = lab.origin.replace(".lab.", ".open.")
-            await until_served(browser, f"{shell}/.tre/state")
         hosts = {url.split("/")[2].partition(".")[0] for url, _ in browser.heads}
         assert {"desk", "enter", "hub"} <= hosts
         assert any(".open." in url for url, _ in browser.heads)
@@ -160,6 +146,21 @@ async def test_everything_works_over_tls_and_outlives_its_units(secure: SecureWo
         for url, head in browser.heads:
             assert head["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains", url
             assert head["Server"] == "tre", url
+
+
+def check_it_outlives_its_units(secure: SecureWorld, grant: str) -> None:
+    """A run's supervisor is in no unit's control group, and is found again by units that were started anew."""
+    _, state = secure.run_of(grant)
+    supervisor = state["supervisor"]["pid"]
+    groups = Path(f"/proc/{supervisor}/cgroup").read_text()
+    if "name=systemd" in groups or groups.startswith("0::"):
+        assert f"/tre/{secure.here.layout.run.name}/supervisors" in groups
+    for name in ("tre-launcher.service", "tre-controller.service", "tre-gateway.service"):
+        assert secure.stop_unit(name) in {0, -signal.SIGTERM}, secure.words(name)
+        secure.start_unit(name)
+        secure.wait_for_unit(name, secure.specs[name])
+    assert secure.run_of(grant)[1]["supervisor"]["pid"] == supervisor
+    assert Path(f"/proc/{supervisor}").exists()
 
 
 async def until_served(browser: SecureBrowser, address: str) -> None:
@@ -251,3 +252,11 @@ def test_the_nightly_backup_works_behind_its_walls(secure: SecureWorld) -> None:
     secure.start_unit(name)
     assert secure.units.pop(name).wait(60) == 0, secure.words(name)
     assert list((secure.home / "backups").iterdir())
+
+
+@by_units
+async def test_workspaces_outlive_their_units_and_are_found_again(secure: SecureWorld, grant: str) -> None:
+    async with secure.visited("alice") as (browser, projects):
+        lab = await open_workspace(browser, projects, grant, secure.shell_of)
+        check_it_outlives_its_units(secure, grant)
+        await until_served(browser, f"{lab.origin.replace('.lab.', '.open.')}/.tre/state")
