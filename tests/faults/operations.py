@@ -253,13 +253,11 @@ print('done')
         done = self.home / f"done-{self.number}"
         ended = ("Stopped", self.world.by_design)
         await until(lambda: self.opened.state() == ended or done.read_text() == "42", "the cell did not go on")
-        if self.opened.state() == ended:
-            self.opened, more = await self.world.again(lambda: open_in(self.world, self.opened.grant))
-            self.asked += more
-            self.world.kept.setdefault("running", []).append(self.opened)
-            return
 
         async def inside() -> None:
+            if self.opened.state() == ended:  # the cell came to its end before, or did not
+                self.opened = await open_in(self.world, self.opened.grant)
+                return
             self.opened.lab = await self.opened.entered()
             page = await self.opened.lab.call("GET", f"/api/kernels/{self.kernel}")
             if page.status != 200:

@@ -80,8 +80,13 @@ class FaultWorld(World):
 
     def stop(self) -> None:
         """End everything; the disk goes too."""
-        super().stop()
-        self.here.database.close()
+        try:
+            super().stop()
+        except subprocess.TimeoutExpired:
+            self.kill_services()
+            self._end_runs()
+        if hasattr(self, "here"):
+            self.here.database.close()
         subprocess.run(["umount", "-l", str(self.home)], check=False)
         shutil.rmtree(self.home, ignore_errors=True)
         self.image.unlink(missing_ok=True)
