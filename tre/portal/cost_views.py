@@ -93,9 +93,11 @@ def hour_words(settings: Settings, profile: str) -> str:
     """What an hour of an open workspace sets aside and costs, before anybody opens one; empty for an unknown size."""
     if (size := settings.profiles.get(profile)) is None:
         return ""
-    use = hourly(size.cpu_millis, parse_bytes(size.memory))
+    use = hourly(size.cpu_millis, parse_bytes(size.memory), size.gpus)
     amounts, prices = use.amounts(), settings.costs.prices
     said = f"{shown(amounts[Unit.cpu_reserved])} processors and {shown(amounts[Unit.memory])} GiB of memory"
+    if size.gpus:
+        said = f"{said} and {size.gpus} GPU{'s' if size.gpus > 1 else ''}"
     return (
         said
         if prices is None

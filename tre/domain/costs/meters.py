@@ -74,7 +74,7 @@ def begin(plan: WorkspacePlan, at: datetime) -> RunMeter:
         grant=plan.grant,
         cpu_millis=plan.limits.cpu_millis,
         memory_mib=plan.limits.memory_bytes // _MIB,
-        gpus=getattr(plan.limits, "gpus", 0),
+        gpus=plan.limits.gpus,
         began_at=at,
         counted_to=at,
         known_to=at,

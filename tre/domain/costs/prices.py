@@ -148,12 +148,13 @@ def live(meter: RunMeter, now: datetime, month: str | None = None) -> Use:
     )
 
 
-def hourly(cpu_millis: int, memory_bytes: int) -> Use:
+def hourly(cpu_millis: int, memory_bytes: int, gpus: int = 0) -> Use:
     """What an hour of an open workspace of this size sets aside."""
     return Use(
         life_ms=_MS_IN_HOUR,
         reserved_cpu_ms=_MS_IN_HOUR * cpu_millis,
         memory_mib_ms=_MS_IN_HOUR * (memory_bytes // 2**20),
+        gpu_ms=_MS_IN_HOUR * gpus,
     )
 
 

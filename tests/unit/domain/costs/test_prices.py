@@ -82,7 +82,8 @@ def test_what_goes_on_counts_until_now() -> None:
 
 def test_an_hour_of_a_size() -> None:
     found = hourly(2000, 4 * 2**30).amounts()
-    assert (found[Unit.cpu_reserved], found[Unit.memory]) == (Decimal(2), Decimal(4))
+    assert (found[Unit.cpu_reserved], found[Unit.memory], found[Unit.gpu]) == (Decimal(2), Decimal(4), Decimal(0))
+    assert hourly(2000, 4 * 2**30, gpus=2).amounts()[Unit.gpu] == Decimal(2)
 
 
 def test_money_is_amount_times_price() -> None:
