@@ -52,7 +52,7 @@ from tre.system.backup_settings import BackupSettings
 from tre.system.cost_settings import CostSettings
 from tre.system.mail_settings import MailSettings
 from tre.system.oidc_settings import OidcSettings
-from tre.system.profile_settings import CapacitySettings, GpuSettings, ProfileSettings, QuotaSettings
+from tre.system.profile_settings import CapacitySettings, GpuSettings, ProfileSettings, QuotaSettings, RenewalSettings
 from tre.system.tls_settings import HstsSettings, ProxySettings, TlsSettings
 from tre.system.witness_settings import WitnessSettings
 
@@ -170,6 +170,7 @@ def settings_page() -> str:
         "profiles.NAME": ProfileSettings,
         "capacity": CapacitySettings,
         "quota": QuotaSettings,
+        "renewal": RenewalSettings,
         "gpu": GpuSettings,
         "services": settings.ServiceUids,
         "workspaceUids, dataGroups": settings.UidRange,

@@ -10,8 +10,6 @@ from collections.abc import Callable
 
 import pytest
 
-import pytest
-
 from tests.docs.documents import CHECKOUT, DOCS
 from tre.cli.services import MODULES
 from tre.gateway.hosts import Door

@@ -111,6 +111,7 @@ class Controller:
             clear_grant=self.runs.clear_grant,
             log_trouble=lambda: self.log_trouble,
             room=room_of(settings),
+            environment=self.runs.environment,
         )
         signer = load_private(layout.keys / PRIVATE_KEY_FILE)
         earlier = tuple(key for key in load_public(layout.keys / PUBLIC_KEY_FILE) if key != signer.public)

@@ -22,6 +22,7 @@ from tre.domain.workspaces.admission import (
     Quota,
     Scene,
     Waiting,
+    check_age,
     check_could_fit,
     check_gpus,
     check_quota,
@@ -33,6 +34,8 @@ from tre.domain.workspaces.models import Workspace
 from tre.domain.workspaces.states import Wanted, WorkspacePhase
 from tre.store import queue
 from tre.store import workspaces as store
+from tre.system.environment import built_at
+from tre.system.paths import workspace_environment
 from tre.system.room import limits_of, needs_of, quota_of
 
 LOOK_AGAIN = timedelta(seconds=10)
@@ -55,7 +58,7 @@ class Admission:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._quota = quota_of(context.settings)
-        self.checks: list[Callable[[Start], None]] = [self._check_room, self._check_quota]
+        self.checks: list[Callable[[Start], None]] = [self._check_age, self._check_room, self._check_quota]
 
     def admits(self, workspace: Workspace, grant: GrantRecord) -> bool:
         """Whether a start may begin now; where not, it is to wait.
@@ -111,6 +114,12 @@ class Admission:
         if any(one.workspace == workspace.name for one in found.waiting):
             return found
         return replace(found, waiting=(*found.waiting, own))
+
+    def _check_age(self, start: Start) -> None:
+        settings = self._context.settings
+        if settings.runtime == "kubernetes" or settings.renewal.maximum_age_days is None:  # there its runtime judges
+            return
+        check_age(built_at(workspace_environment(settings)), start.scene.now, settings.renewal.maximum_age_days)
 
     def _check_room(self, start: Start) -> None:
         check_gpus(start.scene.room, start.needs)

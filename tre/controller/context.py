@@ -52,6 +52,8 @@ class Context:
     """What workspaces may reserve together; by default nothing is counted."""
     activity: Activity = field(default_factory=Activity)
     """What gateways saw happen in each run."""
+    environment: Callable[[], str | None] = lambda: None
+    """The programs that a run would begin with now."""
     verified: VerifiedEvidence = field(default_factory=VerifiedEvidence)
     """What was found signed, by whoever looked first."""
 

@@ -12,9 +12,11 @@ from __future__ import annotations
 import structlog
 
 from tre.controller.context import Context
+from tre.controller.idling import Idling
 from tre.controller.publisher import Publisher
 from tre.controller.reconciler import KEEPING_UP_SECONDS
-from tre.controller.routes import route_of
+from tre.controller.routes import Idle, route_of
+from tre.controller.workspaces import renewal_of
 from tre.store import overview, people, workspaces
 
 log = structlog.get_logger()
@@ -48,6 +50,7 @@ class Greeting:
 
     def _tell(self) -> bool:
         """Whether anything lives."""
+        idling = Idling(self._context.activity, self._context.clock, renewal_of(self._context))
         runs = {run.identity: run for run in self._context.runtime.observe()}
         with self._context.database.read() as connection:
             sessions = people.revoked_sessions(connection, self._context.clock.now())
@@ -61,6 +64,6 @@ class Greeting:
             if found.grant not in concerned:  # a row that nobody understands entitles nobody
                 continue
             run = runs.get(found.plan.identity) if found.plan else None
-            route = route_of(found, concerned[found.grant], run)
+            route = route_of(found, concerned[found.grant], run, Idle(idling.minutes(found)))
             self._context.publish({"type": "route", "record": route.as_plain()})
         return bool(alive)

@@ -9,12 +9,13 @@ Does not guarantee: an end to the minute. Gateways look twice a minute.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from tre.domain.clock import Clock
 from tre.domain.errors import Reason
-from tre.domain.workspaces.idling import Quiet, is_due, is_near, seconds_left
+from tre.domain.workspaces.idling import Quiet, is_due, is_near, is_outdated, minutes_until_stopped, seconds_left
 from tre.domain.workspaces.models import Workspace
 
 _MINUTE = timedelta(minutes=1)
@@ -51,18 +52,39 @@ class Activity:
             self._looked.pop(identity, None)
 
 
+class Renewal(NamedTuple):
+    """For how long nothing may happen in a run that began with older programs, and which are the newest."""
+
+    minutes: int | None
+    environment: Callable[[], str | None]
+
+
 class Idling:
     """What follows for each workspace that runs."""
 
-    def __init__(self, activity: Activity, clock: Clock) -> None:
+    def __init__(self, activity: Activity, clock: Clock, renewal: Renewal | None = None) -> None:
         self._activity, self._clock = activity, clock
+        self._renewal = renewal or Renewal(None, lambda: None)
 
     def ending(self, workspace: Workspace) -> tuple[Reason, str] | None:
         """Why a run is to end now, where nothing has happened in it for as long as its profile says."""
         minutes, quiet = self._of(workspace)
         if minutes is None or not is_due(minutes, quiet):
             return None
-        return Reason.IdleStopped, f"nothing happened in it for {minutes} minutes"
+        words = f"nothing happened in it for {minutes} minutes"
+        newer = f"{words}, and it began with older programs than there are now"
+        return Reason.IdleStopped, newer if self.is_outdated(workspace) else words
+
+    def is_outdated(self, workspace: Workspace) -> bool:
+        """Whether a run began with other programs than one would begin with now."""
+        return workspace.plan is not None and is_outdated(workspace.plan.environment, self._renewal.environment())
+
+    def minutes(self, workspace: Workspace) -> int | None:
+        """For how long nothing may happen in it; `None`: it is not stopped for that."""
+        if workspace.plan is None:
+            return None
+        outdated = self.is_outdated(workspace)
+        return minutes_until_stopped(workspace.plan.idle_minutes, self._renewal.minutes, outdated=outdated)
 
     def is_near(self, workspace: Workspace) -> bool:
         """Whether its person is to be told that it will be stopped."""
@@ -82,6 +104,7 @@ class Idling:
         return min(end, self._clock.now() + _MINUTE / 2) if self.is_near(workspace) else end
 
     def _of(self, workspace: Workspace) -> tuple[int | None, Quiet]:
-        if workspace.plan is None or workspace.plan.idle_minutes is None:
+        minutes = self.minutes(workspace)
+        if workspace.plan is None or minutes is None:
             return None, Quiet(0.0, None)
-        return workspace.plan.idle_minutes, self._activity.quiet(workspace.plan.identity, self._clock.boottime())
+        return minutes, self._activity.quiet(workspace.plan.identity, self._clock.boottime())

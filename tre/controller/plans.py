@@ -65,6 +65,7 @@ class PlanMaker:
             budgets=_budgets(grant),
             profile=grant.spec.workspace.profile,
             idle_minutes=self._context.settings.profiles[grant.spec.workspace.profile].idle_stop_minutes,
+            environment=self._context.environment(),
             end=end,
             cap_seconds=max(1, int((end - now).total_seconds())),
         )

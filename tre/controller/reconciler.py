@@ -23,7 +23,7 @@ from tre.controller.context import Context
 from tre.controller.grants import GrantReconciler
 from tre.controller.looks import Looks, Moments
 from tre.controller.metrics import RECONCILED, SECONDS
-from tre.controller.routes import route_of
+from tre.controller.routes import Idle, route_of
 from tre.controller.survey import Survey
 from tre.controller.workspaces import WorkspaceReconciler
 from tre.domain.errors import Reason, TREError
@@ -320,8 +320,9 @@ class Reconciler:
             grant = None if workspace is None else grants.get(connection, workspace.grant)
         if workspace is not None and grant is not None:
             run = self._runs.get(workspace.plan.identity) if workspace.plan else None
-            idle_end = self._workspaces.idling.ends_at(workspace)
-            self._context.publish({"type": "route", "record": route_of(workspace, grant, run, idle_end).as_plain()})
+            idling = self._workspaces.idling
+            route = route_of(workspace, grant, run, Idle(idling.minutes(workspace), idling.ends_at(workspace)))
+            self._context.publish({"type": "route", "record": route.as_plain()})
             if workspace.phase not in ALIVE_PHASES and again is None and run is not None:
                 self._tapped.set()  # its traces are gone now: look at the runs again
         return again

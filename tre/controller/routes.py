@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 
 from tre.domain.grants.models import GrantRecord
 from tre.domain.grants.policies import effective_end
@@ -12,11 +13,15 @@ from tre.domain.workspaces.states import ALIVE_PHASES, WorkspacePhase
 from tre.runtimes.protocol import Observation
 
 
-def route_of(
-    workspace: Workspace, grant: GrantRecord, run: Observation | None, idle_end: datetime | None = None
-) -> Route:
-    """The route of a workspace; it leads somewhere only while the record says Running. `idle_end`: when it will be
-    stopped because nothing happens in it, where that is near."""
+class Idle(NamedTuple):
+    """For how long nothing may happen in a run, and when it will be stopped for that, where that is near."""
+
+    minutes: int | None
+    end: datetime | None = None
+
+
+def route_of(workspace: Workspace, grant: GrantRecord, run: Observation | None, idle: Idle) -> Route:
+    """The route of a workspace; it leads somewhere only while the record says Running."""
     end = effective_end(grant.spec)
     plan = workspace.plan if workspace.phase in ALIVE_PHASES else None
     running = workspace.phase is WorkspacePhase.Running and run is not None
@@ -37,8 +42,8 @@ def route_of(
         progress=workspace.progress,
         end=min(plan.end, end.at, *([run.end] if run else [])) if plan else None,
         boottime_end_ms=run.boottime_end_ms if running and run is not None and run.door is None else None,
-        idle_minutes=plan.idle_minutes if plan else None,
-        idle_end=idle_end if running else None,
+        idle_minutes=idle.minutes if plan else None,
+        idle_end=idle.end if running else None,
         grant_end=end.at,
         grant_end_reason=end.reason,
     )

@@ -23,7 +23,9 @@ from tre.runtimes.kubernetes.starting import Places, Terms
 from tre.runtimes.protocol import Runtime
 from tre.store import grants
 from tre.store.database import Database
+from tre.system.environment import identity_of
 from tre.system.layout import Layout
+from tre.system.paths import workspace_environment
 from tre.system.room import limits_of
 from tre.system.settings import Settings
 
@@ -41,6 +43,8 @@ class Runs:
     prepare_grant: Callable[[str], None] = lambda _grant: None
     clear_grant: Callable[[str], bool] = lambda _grant: True
     close: Callable[[], None] = lambda: None
+    environment: Callable[[], str | None] = lambda: None
+    """The programs that a run would begin with now."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +61,22 @@ class RunTerms:
 def runs_of(terms: RunTerms, cluster: Cluster | None) -> Runs:
     """Sandboxes of this machine, or pods of a cluster. Raises `TREError(SetupIncomplete)`."""
     if cluster is None:
-        return Runs(BubblewrapRuntime(terms.layout))
+        return Runs(BubblewrapRuntime(terms.layout), environment=lambda: environment_of(terms.settings))
     found = cluster.settings
     client = cluster.fenced(terms.check_leading)
     rights = RightsCheck(client, found.namespace)
     common = Terms(found, found.probe, _certificate(terms.layout, cluster), rights)
     runtime = KubernetesRuntime(client, common, places_of(terms), terms.clock)
     crew = Crew(runtime)
-    return Runs(crew, runtime.watch, crew.prepare, runtime.clear_grant, crew.close)
+    return Runs(crew, runtime.watch, crew.prepare, runtime.clear_grant, crew.close, lambda: found.images.workspace)
+
+
+def environment_of(settings: Settings) -> str | None:
+    """Which environment of this machine it is; `None` where there is none, and a start says so."""
+    try:
+        return identity_of(workspace_environment(settings))
+    except TREError:
+        return None
 
 
 def places_of(terms: RunTerms) -> Places:

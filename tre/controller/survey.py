@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from tre.controller.context import Context
 from tre.controller.grants import Common, GrantReconciler
 from tre.controller.metrics import SURVEYS
-from tre.controller.routes import route_of
+from tre.controller.routes import Idle, route_of
 from tre.controller.workspaces import WorkspaceReconciler, end_of
 from tre.domain.errors import TREError
 from tre.domain.workspaces.states import ALIVE_PHASES
@@ -97,7 +97,8 @@ class Survey:
         self._context.publish({"type": "grant", "record": seen.grant.as_plain()})
         for one in seen.workspaces:
             run = runs.get(one.plan.identity) if one.plan else None
-            self._context.publish({"type": "route", "record": route_of(one, seen.grant, run).as_plain()})
+            route = route_of(one, seen.grant, run, Idle(self._workspaces.idling.minutes(one)))
+            self._context.publish({"type": "route", "record": route.as_plain()})
         before_next = common.now + 2 * ROUND  # what is due later is looked over again before
         moments = [(again, f"grant/{seen.grant.name}"), *_ends(seen)]
         return [(moment, key) for moment, key in moments if moment <= before_next]

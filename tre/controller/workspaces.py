@@ -19,7 +19,7 @@ from tre.controller import statements
 from tre.controller.admission import Admission
 from tre.controller.context import Context
 from tre.controller.costs import RunCosts
-from tre.controller.idling import Idling
+from tre.controller.idling import Idling, Renewal
 from tre.controller.metrics import (
     ENDING_SECONDS,
     START_SECONDS,
@@ -63,13 +63,18 @@ def had_to_end(workspace: Workspace, grant: GrantRecord) -> datetime:
     return min(workspace.changed_at, end_of(workspace, grant))
 
 
+def renewal_of(context: Context) -> Renewal:
+    """What this installation says of runs that began with older programs."""
+    return Renewal(context.settings.renewal.idle_minutes, context.environment)
+
+
 class WorkspaceReconciler:
     """Looks at one workspace and does the next thing that is due."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self.admission = Admission(context)
-        self.idling = Idling(context.activity, context.clock)
+        self.idling = Idling(context.activity, context.clock, renewal_of(context))
         self._plans = PlanMaker(context)
         self._stale = StaleReaders(context)
         self._costs = RunCosts(context)

@@ -53,6 +53,21 @@ class ProfileSettings(Record):
     Default: never, since a program that runs in a terminal and says nothing is not seen."""
 
 
+class RenewalSettings(Record):
+    """How new programs come to those who work: the environment of workspaces on this machine, the image on a cluster.
+
+    What runs keeps what it began with; each start takes the new ones.
+    """
+
+    idle_minutes: Annotated[int, Field(ge=10, le=31 * 24 * 60)] | None = None
+    """A workspace that began with older programs is stopped, its files kept, when nothing happened in it for so long;
+    the same things count as happening as for `idleStopMinutes`. Default: it goes on to its own end."""
+
+    maximum_age_days: Annotated[int, Field(ge=1, le=3650)] | None = None
+    """Nothing starts with an environment of this machine that was made longer ago. Default: no limit. On a cluster
+    `maximumImageAgeDays` of `cluster.yaml` is this."""
+
+
 class CapacitySettings(Record):
     """How much all workspaces together may reserve; what does not fit waits in a queue. More than the machine has lets
     workspaces share what few of them use up."""

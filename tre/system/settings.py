@@ -20,7 +20,7 @@ from tre.system.backup_settings import BackupSettings
 from tre.system.cost_settings import CostSettings
 from tre.system.mail_settings import MailSettings
 from tre.system.oidc_settings import OidcSettings
-from tre.system.profile_settings import CapacitySettings, GpuSettings, ProfileSettings, QuotaSettings
+from tre.system.profile_settings import CapacitySettings, GpuSettings, ProfileSettings, QuotaSettings, RenewalSettings
 from tre.system.resources import read_record
 from tre.system.tls_settings import TlsSettings
 from tre.system.witness_settings import Witnesses
@@ -177,6 +177,9 @@ class Settings(Record):
 
     capacity: CapacitySettings = CapacitySettings()
     """How much all workspaces together may reserve."""
+
+    renewal: RenewalSettings = RenewalSettings()
+    """How new programs come to workspaces that run, and how old they may become."""
 
     quota: QuotaSettings = QuotaSettings()
     """What one project may hold at once."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,11 +30,15 @@ def backend() -> Iterator[Sqlite]:
 
 def start_again(world: World) -> None:
     """The controller anew, with a profile that stops after an hour."""
-    world.reconciler._feed.close()
     profile = {"small": ProfileSettings(idle_stop_minutes=60).as_plain()}
+    start_with(world, Settings.model_validate({"profiles": profile}))
+
+
+def start_with(world: World, settings: Settings, **changes: Any) -> None:
+    """The controller anew, with other settings."""
+    world.reconciler._feed.close()
     fresh = type(world.context.activity)()
-    settings = Settings.model_validate({"profiles": profile})
-    world.context = dataclasses.replace(world.context, settings=settings, activity=fresh)
+    world.context = dataclasses.replace(world.context, settings=settings, activity=fresh, **changes)
     world.reconciler = Reconciler(world.context, threading.Event())
 
 
@@ -101,3 +108,58 @@ def test_a_profile_without_a_time_never_stops(world: World) -> None:
     name = world.run()
     passes(world, name, 70)
     assert world.workspace(name).phase == "Running"
+
+
+def test_a_run_with_older_programs_is_stopped_when_nobody_uses_it_and_comes_back_with_the_new(world: World) -> None:
+    newest = ["first"]
+    renewal = Settings.model_validate({"renewal": {"idleMinutes": 60}})
+    start_with(world, renewal, environment=lambda: newest[0])
+    world.apply()
+    name = world.run()
+    passes(world, name, 70)
+    assert world.workspace(name).phase == "Running", "it has the newest: its profile never stops it"
+    newest[0] = "second"
+    passes(world, name, 1, happens=True)
+    routes = [item["record"] for item in world.published if item["type"] == "route"]
+    assert routes[-1]["idleMinutes"] == 60, "gateways look from now on"
+    passes(world, name, 59)
+    assert world.workspace(name).phase == "Running"
+    assert warned(world)[-1] is not None
+    passes(world, name, 2)
+    world.advance(1)
+    workspace = world.workspace(name)
+    assert (workspace.phase, workspace.reason) == ("Stopped", "IdleStopped")
+    world.run()
+    plan = world.workspace(name).plan
+    assert plan is not None
+    assert plan.environment == "second"
+
+
+def test_without_a_renewal_it_goes_on_to_its_own_end(world: World) -> None:
+    newest = ["first"]
+    start_with(world, Settings(), environment=lambda: newest[0])
+    world.apply()
+    name = world.run()
+    newest[0] = "second"
+    passes(world, name, 70)
+    assert world.workspace(name).phase == "Running"
+
+
+def test_programs_older_than_the_site_allows_start_nothing(world: World, tmp_path: Path) -> None:
+    environment = tmp_path / "environment"
+    (environment / "bin").mkdir(parents=True)
+    (environment / "bin" / "python").touch()
+    (environment / "pyvenv.cfg").touch()
+    made = world.clock.now().timestamp() - 31 * 86400
+    os.utime(environment / "pyvenv.cfg", (made, made))
+    terms = {"workspaceEnvironment": str(environment), "renewal": {"maximumAgeDays": 30}}
+    start_with(world, Settings.model_validate(terms))
+    world.apply()
+    world.settle()
+    name = world.want()
+    world.settle()
+    workspace = world.workspace(name)
+    assert (workspace.phase, workspace.reason) == ("Refused", "SetupIncomplete")
+    assert "30 days" in workspace.message
+    os.utime(environment / "pyvenv.cfg", (made + 2 * 86400, made + 2 * 86400))
+    world.run()

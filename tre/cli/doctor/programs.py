@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from importlib import metadata
 from pathlib import Path
 
-from tre.cli.doctor.finding import Check, Field, Place, Seen, State, good, judged
+from tre.cli.doctor.finding import Check, Field, Place, Seen, State, good, judged, weak
+from tre.system.environment import built_at
 from tre.system.paths import CHECKOUT, workspace_environment
 
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;\\]+)", re.MULTILINE)
+_OLD = timedelta(days=90)
+"""After a quarter of a year somebody should have looked at least once."""
+
 _INSTALLED = re.compile(r"^(.+)-([^-]+)\.dist-info$")
 
 
@@ -41,6 +46,15 @@ def _workspace(place: Place) -> Seen:
     return _judged("workspace.txt", {normal(found[1]): found[2] for found in matches}, "jupyterlab")
 
 
+def _age(place: Place) -> Seen:
+    built = built_at(workspace_environment(place.settings))
+    if built is None:
+        return weak("it is not known when they were installed", "`make setup` makes them anew and notes when.")
+    words = f"installed {(place.now - built).days} days ago"
+    remedy = "`make vulnerabilities`; `make pins PINS_ARGS=--upgrade`, then `make setup` (docs/supply.md)."
+    return good(words) if place.now - built < _OLD else weak(words, remedy)
+
+
 def _judged(file: str, installed: Mapping[str, str], first: str) -> Seen:
     path = CHECKOUT / "requirements" / file
     if first not in installed:
@@ -57,5 +71,6 @@ FIELD = Field(
     (
         Check("packages of services", "Another version was never tested with this program.", _services),
         Check("packages of workspaces", "The same, for what people compute with.", _workspace),
+        Check("age of workspaces' packages", "Weaknesses become known that only newer packages mend.", _age),
     ),
 )

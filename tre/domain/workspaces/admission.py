@@ -246,6 +246,19 @@ def check_quota(quota: Quota, held: Sequence[Amounts], needs: Amounts) -> None:
         )
 
 
+def check_age(built: datetime | None, now: datetime, most_days: int) -> None:
+    """Raise `TREError(SetupIncomplete)` where the programs of workspaces were made longer ago than the site allows."""
+    if built is not None and now - built <= timedelta(days=most_days):
+        return
+    when = "it is not known when" if built is None else f"on {built:%Y-%m-%d}"
+    raise TREError(
+        Reason.SetupIncomplete,
+        "The programs of workspaces are too old for new starts.",
+        why=f"They were made ({when}); {most_days} days are the most that this site allows.",
+        remedy="An operator brings the pins up to date and makes the environment anew (docs/supply.md).",
+    )
+
+
 can_have_gpus = passes(check_gpus)
 can_ever_fit = passes(check_could_fit)
 keeps_quota = passes(check_quota)

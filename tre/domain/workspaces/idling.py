@@ -30,6 +30,18 @@ class Quiet(NamedTuple):
         return self.looked is not None and self.looked <= FRESH_SECONDS
 
 
+def is_outdated(began_with: str | None, current: str | None) -> bool:
+    """Whether a run began with other programs than one that would begin now; unknown ones are not judged."""
+    return began_with is not None and current is not None and began_with != current
+
+
+def minutes_until_stopped(profile: int | None, renewal: int | None, *, outdated: bool) -> int | None:
+    """For how long nothing may happen in a run: what its profile says, and where its programs are outdated what the
+    renewal says, if that is less."""
+    told = (profile, renewal if outdated else None)
+    return min((minutes for minutes in told if minutes is not None), default=None)
+
+
 def seconds_left(minutes: int, quiet: Quiet) -> float:
     """Until the run is stopped, should nothing happen; 0 where it is due."""
     return max(0.0, minutes * 60 - quiet.lasted)

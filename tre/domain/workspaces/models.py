@@ -89,7 +89,7 @@ class WorkspacePlan(Record):
     `end` is wall-clock time; `cap_seconds` bounds the run on the boot-time clock, so that setting the wall clock
     back gains nothing. `uid` is used by this workspace alone, until its certificate of destruction. `devices` are those
     of this machine that it may use, its GPUs: nobody else's for as long as the run lives. `idle_minutes` is for how
-    long nothing may happen in it; the controller ends it then.
+    long nothing may happen in it; the controller ends it then. `environment` names the programs that it begins with.
     """
 
     workspace: Annotated[Line, Field(pattern=r"^w-[a-z2-7]{12}$")]
@@ -104,6 +104,7 @@ class WorkspacePlan(Record):
     budgets: HourlyBudgets = HourlyBudgets()
     profile: Line = "small"
     idle_minutes: Annotated[int, Field(ge=1)] | None = None
+    environment: Line | None = None
     end: UtcTime
     cap_seconds: Annotated[int, Field(ge=1)]
 

@@ -313,3 +313,19 @@ def test_a_workspace_without_its_notebook_is_bad(patient: Patient, tmp_path: Pat
     found = patient.said("packages of workspaces", workspace_environment=tmp_path)
     assert (found.state, "jupyterlab 0.0.1 instead of" in found.detail) == ("weak", True)
     assert patient.state("packages of services") == "good"
+
+
+def test_programs_that_nobody_renewed_for_long_are_weak(patient: Patient, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").touch()
+    said = [patient.said("age of workspaces' packages", workspace_environment=tmp_path)]
+    for days in (1, 91):
+        (tmp_path / "pyvenv.cfg").touch()
+        moment = datetime.now(UTC).timestamp() - days * 86400
+        os.utime(tmp_path / "pyvenv.cfg", (moment, moment))
+        said.append(patient.said("age of workspaces' packages", workspace_environment=tmp_path))
+    assert [(one.state, one.detail) for one in said] == [
+        ("weak", "it is not known when they were installed"),
+        ("good", "installed 1 days ago"),
+        ("weak", "installed 91 days ago"),
+    ]

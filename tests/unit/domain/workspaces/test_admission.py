@@ -20,6 +20,7 @@ from tre.domain.workspaces.admission import (
     Waiting,
     can_ever_fit,
     can_have_gpus,
+    check_age,
     check_could_fit,
     check_gpus,
     check_quota,
@@ -200,3 +201,17 @@ def test_whoever_waits_is_served_once_and_the_room_is_never_exceeded(
         served.append(name)
         assert sum(one.holds.memory for one in running) <= gib * GIB
     assert sorted(served) == sorted(f"w{n}" for n in range(len(asked)))
+
+
+@pytest.mark.parametrize(
+    ("age", "refused"), [(timedelta(days=30), False), (timedelta(days=30, seconds=1), True), (None, True)]
+)
+def test_programs_of_a_certain_age_start_nothing(age: timedelta | None, refused: bool) -> None:
+    built = None if age is None else NOON - age
+    if not refused:
+        check_age(built, NOON, 30)
+        return
+    with pytest.raises(TREError) as raised:
+        check_age(built, NOON, 30)
+    assert raised.value.reason is Reason.SetupIncomplete
+    assert ("it is not known when" if built is None else f"{built:%Y-%m-%d}") in raised.value.why
