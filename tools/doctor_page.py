@@ -20,6 +20,7 @@ def doctor_page() -> str:
         "`tre doctor` looks at each thing that the launcher takes for granted, and says of each: *good*, *weak* (it "
         "works and promises less, or could not be looked at) or *bad* (it will not work, or is not so); what was seen, "
         "what rests on it, and what to type. Exit code 1: something is bad.",
+        "<!-- not run: tests/unit/cli/doctor/test_whole.py asks it, as root, as anybody and before `tre init` -->\n"
         "```console\n$ tre doctor\n$ tre doctor --only keys --only record\n$ tre doctor --json\n```",
         "It can be asked before `tre init`, as an ordinary user and while everything runs. It changes nothing: what "
         "has to be tried (a hard link, a namespace, a control group) is tried under a name of its own and taken away "

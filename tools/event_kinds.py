@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import tre
+from tre.backup.drill import DRILLED
+from tre.backup.make import BACKED_UP
 from tre.domain.publicaccount.acts import ACTS
 from tre.domain.quarantine import QuarantineState
 from tre.domain.workspaces.states import WorkspacePhase
@@ -39,6 +41,7 @@ _FAMILIES = {
 """Whose `event_of` takes a verb alone, and for which objects."""
 
 _PHASES = {
+    "cli/backup.py": [BACKED_UP, DRILLED],
     "controller/grants.py": [f"grant.{verb}" for verb in ("activated", "suspended", "expired")],
     "controller/workspaces.py": [f"workspace.{phase.lower()}" for phase in WorkspacePhase],
     "domain/quarantine.py": [f"quarantine.{state}" for state in QuarantineState if state != "waiting"],

@@ -23,7 +23,7 @@ from tre.store.tables.audit import audit_events
 GUIDES = [name for name, test in RUN_BY.items() if test == "tests/docs/test_tutorials.py"]
 ELSEWHERE = {
     "/etc/tre-passphrase": ".demo/passphrase",
-    "/mnt/backup/tre": ".demo/backup",
+    "/mnt/backup/tre": ".demo/backups",
     "/srv/tre": ".demo/{page}",
     " last-checkpoint": " .demo/last-checkpoint",
 }
