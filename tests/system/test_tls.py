@@ -116,7 +116,7 @@ def secure() -> Iterator[SecureWorld]:
 
 @pytest.fixture(scope="module")
 def grant(secure: SecureWorld) -> str:
-    """One grant, whose workspace is opened by the first test that needs one."""
+    """The grant whose workspace is opened over TLS."""
     return secure.grant("secure")
 
 
@@ -255,7 +255,8 @@ def test_the_nightly_backup_works_behind_its_walls(secure: SecureWorld) -> None:
 
 
 @by_units
-async def test_workspaces_outlive_their_units_and_are_found_again(secure: SecureWorld, grant: str) -> None:
+async def test_workspaces_outlive_their_units_and_are_found_again(secure: SecureWorld) -> None:
+    grant = secure.grant("outliving")
     async with secure.visited("alice") as (browser, projects):
         lab = await open_workspace(browser, projects, grant, secure.shell_of)
         check_it_outlives_its_units(secure, grant)
