@@ -162,6 +162,7 @@ def test_nothing_shows_that_should_not(machine: Machine, alice: WorkspacePlan) -
     assert first[1:] == ["-I", "-S", "-B", "/opt/tre/init/__main__.py"]
     assert shown["environ"]["1"] == 13
     known = {"HOME", "USER", "LOGNAME", "SHELL", "LANG", "PATH", "MPLCONFIGDIR", "TRE_GRANT", "TRE_ENDS", "LC_CTYPE"}
+    known |= {"GIT_CONFIG_SYSTEM", "GIT_TERMINAL_PROMPT"}
     known |= {"PYTHONPATH"}  # leads to what finds the home's packages
     assert {name for name in shown["env"] if not name.startswith("JUPYTER_")} <= known
     everything = repr([shown["cmdline"], shown["environ"], shown["env"], shown["ps"]])
