@@ -52,7 +52,7 @@ STEPS: dict[str, tuple[str, str]] = {
     "intake": ("checker", "tre.airlock.intake:_take_one"),
     "review": ("portal", "tre.portal.review_actions:submit_review"),
     "release": ("checker", "+tre.airlock.bundle:_read_all"),
-    "backup": ("tre backup", "+tre.backup.make:copy_record"),
+    "backup": ("tre backup", "+tre.backup.make:copy_any_record"),
 }
 """In which program the fault finds the operation, and at which function: before it, or after it where a + stands."""
 

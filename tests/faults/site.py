@@ -153,6 +153,7 @@ def running_fault_world() -> Iterator[FaultWorld]:
         world.mount_disk()
         world.make()
         world.start()
+        world.wait_for(world.all_answer, "a service of the installation that is to be broken never answered")
         yield world
     finally:
         world.stop()

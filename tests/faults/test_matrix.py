@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
+import operator
+
+import pytest
 
 from tests.faults.harms import HARMS
 from tests.faults.matrix import FAULTS, NO_CELLS, OPERATIONS, STEPS, cells, selection
@@ -37,3 +41,9 @@ def test_the_page_has_the_same_rows_and_columns() -> None:
     faults, operations = names_of(PAGE.read_text(encoding="utf-8"))
     assert faults == list(FAULTS)
     assert operations == list(OPERATIONS)
+
+
+@pytest.mark.parametrize("operation", [name for name, (_, where) in STEPS.items() if ":" in where])
+def test_each_step_is_a_function_that_there_is(operation: str) -> None:
+    module, _, path = STEPS[operation][1].removeprefix("+").partition(":")
+    assert callable(operator.attrgetter(path)(importlib.import_module(module)))
