@@ -67,6 +67,11 @@ class SecureWorld(UnitWorld):
             file.write(f"tls: {{certificate: {self.certificate}, key: ../key.pem}}\n")  # relative to the root
         self.settings = load_settings(self.root)
 
+    def gateway(self) -> int:
+        """The process that browsers speak with."""
+        unit = self.units.get("tre-gateway.service")
+        return unit.pid if unit is not None else self.service("gateway")
+
     @asynccontextmanager
     async def visited(self, name: str) -> AsyncIterator[tuple[SecureBrowser, Any]]:
         async with SecureBrowser(self.certificate) as browser:
@@ -207,8 +212,6 @@ def test_the_key_stays_roots_and_the_gateway_has_a_copy_of_its_own(secure: Secur
 
 def test_a_new_certificate_reaches_browsers_without_a_restart(secure: SecureWorld, tmp_path: Path) -> None:
     chain, key = make_pair(tmp_path, secure.settings.base)
-    shutil.copyfile(key, secure.key)
-    shutil.copyfile(chain, secure.certificate)
     believed = ssl.create_default_context(cafile=str(chain))
 
     def shown() -> bool:
@@ -218,7 +221,12 @@ def test_a_new_certificate_reaches_browsers_without_a_restart(secure: SecureWorl
         except ssl.SSLCertVerificationError:
             return False
 
+    gateway = secure.gateway()
+    assert not shown(), "it shows the one before"
+    shutil.copyfile(key, secure.key)
+    shutil.copyfile(chain, secure.certificate)
     secure.wait_for(shown, "the new certificate was not taken up", 45)
+    assert secure.gateway() == gateway, "the same process took it up"
 
 
 by_units = pytest.mark.skipif(os.geteuid() != 0, reason="units start services as other users, which takes root")

@@ -214,5 +214,12 @@ def test_the_trial_context_has_the_same_rules(layout: Layout) -> None:
 
 def test_whoever_keeps_services_looks_after_the_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "BESIDE_SECONDS", 0.0)
-    keeper = processes.Keeper([], tmp_path)
-    keeper.run(beside=keeper.stop)  # it would not end, were it not asked
+    keeper, looks = processes.Keeper([], tmp_path), []
+
+    def look() -> None:
+        looks.append(len(looks))
+        if len(looks) == 2:
+            keeper.stop()  # it would not end, were it not asked
+
+    keeper.run(beside=look)
+    assert looks == [0, 1]
