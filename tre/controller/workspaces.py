@@ -78,6 +78,7 @@ class WorkspaceReconciler:
         self._plans = PlanMaker(context)
         self._stale = StaleReaders(context)
         self._costs = RunCosts(context)
+        self.admission.checks.append(lambda start: self._costs.check_start(start.grant.name))
         self._handlers = {
             WorkspacePhase.Stopped: self._stopped,
             WorkspacePhase.Queued: self._stopped,
@@ -145,7 +146,6 @@ class WorkspaceReconciler:
     def _plan_or_wait(self, workspace: Workspace, grant: GrantRecord, verdict: Verdict) -> WorkspacePlan | datetime:
         """The instruction of a start that may begin now, or when to look again. Raises `TREError` for a refusal."""
         self._context.check_granting()
-        self._costs.check_start(grant.name)
         soon = self._context.clock.now() + timedelta(seconds=5)
         if not self._plans.has_directories(workspace):  # whoever is first in the queue waits for room alone
             return soon
