@@ -30,7 +30,10 @@ TOGETHER = {
     "tests/browser/": "desks",
     "tests/cluster/test_bench": "the chart's installation",
     "tests/cluster/test_chart": "the chart's installation",
-    "tests/cluster/test_harness": "the chart's installation",
+    **dict.fromkeys(
+        [f"tests/cluster/test_{name}" for name in ("harness", "images", "leader", "policyengine", "scale", "sources")],
+        "a cluster of few pods",
+    ),
     "tests/cluster/test_whole_path": "the chart's installation",
     "tests/cluster/": "a cluster without guards",
     "tests/docs/": "installations that pages tell of",
@@ -39,8 +42,8 @@ TOGETHER = {
     "tests/unit/demodata/": "demonstration data",
 }
 """What one worker runs, one test after another: those that share a whole launcher; those that wait for a browser; and
-those that share something which takes long to make. Tests of the cluster are two halves of about the same length: the
-guards of the chart's installation would refuse what the others do."""
+those that share something which takes long to make. Tests of the cluster are three parts: the
+guards of the chart's installation would refuse what the others do, and what needs few pods need not wait for theirs."""
 
 FIRST = (
     *("tests/browser/", "tests/faults/", "tests/system/", "tests/docs/", "tests/contract/", "tests/security/"),

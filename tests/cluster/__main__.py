@@ -23,8 +23,9 @@ from tests.cluster.harness.layout import (
 from tests.cluster.harness.starter import Starter, best_tier
 from tests.support.again import run_few_again
 
-WORKERS = ("gw0", "gw1")
-"""The processes that share the tests, as pytest-xdist calls them: one for what is tried of the installed launcher."""
+WORKERS = ("gw0", "gw1", "gw2")
+"""The processes that share the tests, as pytest-xdist calls them: one for what is tried of the installed launcher. They
+wait more than they work, so there may be more of them than cores."""
 SIDE_BY_SIDE = ("-n", str(len(WORKERS)), "--dist", "loadscope", "--no-loadscope-reorder")
 PYTEST = (sys.executable, "-m", "pytest")
 CLEANING = 25.0  # seconds; less than the time that continuous integration leaves between asking and killing
@@ -120,8 +121,9 @@ def run_in(places: list[Path], given: str, arguments: list[str]) -> int:
 
 
 def run_all(starter: Starter, given: str, arguments: list[str]) -> int:
-    """Run every short test, in two clusters side by side. A few that fail there are run again, one by one in a cluster
-    of their own, and it is said: two clusters on a small machine may hold each other up, and what fails alone fails."""
+    """Run every short test, in several clusters side by side. A few that fail there are run again, one by one in a
+    cluster of their own, and it is said: clusters on a small machine may hold each other up, and what fails alone
+    fails."""
     build_everything(starter, given)
     places = [worker_state(one) for one in WORKERS]
     return run_few_again(

@@ -7,7 +7,9 @@ import contextlib
 import json
 import os
 import signal
+import sys
 import time
+from asyncio.subprocess import PIPE
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +107,25 @@ def rows(world: World) -> dict[str, int]:
             name: connection.execute(select(func.count()).select_from(metadata.tables[name])).scalar_one()
             for name in names
         }
+
+
+async def test_the_kill_switch_needs_no_service(world: World, grant: str, lab: Lab) -> None:
+    assert lab.origin
+    uid = state_of(world, grant)["plan"]["uid"]
+    frozen = [world.service(name) for name in ("controller", "launcher")]
+    try:
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+        assert processes_of(uid)
+        words = ("halt", grant, "--wait", "3", "--root", str(world.root))
+        command = await asyncio.create_subprocess_exec(sys.executable, "-m", "tre", *words, stdout=PIPE, stderr=PIPE)
+        said = b"".join(await command.communicate()).decode()
+        assert not processes_of(uid), said
+    finally:
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
+    assert "1 workspace: nothing lives any more" in said
+    await until(lambda: phase_of(world, grant) == ("Stopped", "Requested"), 30)
 
 
 async def test_stopping_leaves_nothing_and_stopping_again_leaves_no_more(world: World, grant: str, lab: Lab) -> None:

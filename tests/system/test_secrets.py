@@ -93,7 +93,7 @@ async def test_no_secret_is_told_and_the_switch_shuts_every_door(world: World, l
     answer = await lab.call("GET", "/api/contents/")
     assert (answer.status, answer.json()["reason"]) == (403, "Requested")
     assert done.returncode == 0, done.stderr
-    dead = re.search(r"nothing of them lives, proven after ([0-9.]+) s", done.stdout)
+    dead = re.search(r"nothing lives any more, proven after ([0-9.]+) s", done.stdout)
     shut = re.search(r"leads to none of them, asked after ([0-9.]+) s", done.stdout)
     assert dead is not None
     assert shut is not None

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,11 +25,14 @@ from tre.domain.workspaces.admission import Place, places
 from tre.domain.workspaces.models import Workspace
 from tre.domain.workspaces.states import ALIVE_PHASES, Wanted
 from tre.runtimes.bubblewrap.evidence import LivingRun, living_runs
+from tre.runtimes.bubblewrap.runtime import BubblewrapRuntime
 from tre.store import events, grants, queue, workspaces
 from tre.system.local_http import ask
 from tre.system.room import needs_of, room_of
 
 app = typer.Typer(help="Workspaces: list, start, stop, verify.", no_args_is_help=True)
+
+_AT_ONCE = 16
 
 GrantOption = Annotated[str | None, typer.Option("--grant", help="Only workspaces of this grant.")]
 NameArgument = Annotated[str, typer.Argument(help="The workspace's name, w-….")]
@@ -305,10 +311,25 @@ def halt(
             for workspace in chosen:
                 workspaces.want(change, workspace.name, Wanted.Stopped)
     names = {w.name for w in chosen}
+    _tell_supervisors(here, names)
     _await_death(here, names, wait)
     dead = time.monotonic() - began
-    common.out.print(f"{len(chosen)} workspaces: nothing of them lives, proven after {dead:.2f} s.", highlight=False)
+    many = f"{len(chosen)} workspace" + "s" * (len(chosen) != 1)
+    common.out.print(f"{many}: nothing lives any more, proven after {dead:.2f} s.", highlight=False)
     common.out.print(_doors_shut(here, names, began, wait), highlight=False)
+
+
+def _tell_supervisors(here: Installation, names: set[str]) -> None:
+    """Say it to the runs of this machine, all at once: the kill switch waits for no service, and works without any."""
+    runtime = BubblewrapRuntime(here.layout)
+    found = [run.plan.identity for run in runtime.observe() if run.plan.workspace in names]
+
+    def tell(identity: str) -> None:
+        with contextlib.suppress(TREError, OSError):  # the controller says it again; what lives is looked for anyway
+            runtime.end(identity, Reason.Requested)
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        deque(pool.map(tell, found), maxlen=0)
 
 
 def _doors_shut(here: Installation, names: set[str], began: float, seconds: float) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 BUSY = 4.0
-"""How much slower than alone a thing may be on a machine of two processors with two clusters on it."""
+"""How much slower than alone a thing may be on a machine of two processors with three clusters on it."""
 CHECKOUT = Path(__file__).resolve().parents[3]
 
 

@@ -1,6 +1,6 @@
 """Where a cluster keeps what, and what its parts are called: everything follows from the state directory.
 
-Guarantees: two state directories share no name, so two clusters can run side by side. Paths of unix sockets are
+Guarantees: two state directories share no name, so several clusters can run side by side. Paths of unix sockets are
 short enough for the kernel, or the directory is refused.
 """
 

@@ -39,7 +39,7 @@ def test_a_process_is_weighed_by_what_is_its_own_share() -> None:
 
 
 def test_a_halt_is_judged_by_what_the_command_prints() -> None:
-    assert printed("30 workspaces: nothing of them lives, proven after 1.25 s.\n") == 1.25
+    assert printed("30 workspaces: nothing lives any more, proven after 1.25 s.\n") == 1.25
     with pytest.raises(TREError) as caught:
         printed("", "RuntimeFailed: Still alive after 30 s")
     assert caught.value.reason is Reason.RuntimeFailed

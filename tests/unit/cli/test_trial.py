@@ -13,8 +13,8 @@ from tre.cli.trial.lab import start_workspace
 from tre.domain.errors import Reason, TREError
 
 PROJECTS = Page("http://desk/", 200, '<form action="/projects/a/open"></form>')
-OLD_END = {"view": "ended", "reason": "Requested", "message": "", "text": "Somebody stopped it."}
-STARTING = {"view": "starting", "reason": "Requested", "message": "", "text": ""}
+OLD_END = {"view": "ended", "reason": "Requested", "message": "", "text": "Somebody did.", "heading": "Stopped"}
+STARTING = {"view": "starting", "reason": "Requested", "message": "", "text": "", "heading": "Starting"}
 RUNNING = {"view": "running", "reason": "Entitled", "message": "", "text": ""}
 FAILED = {"view": "ended", "reason": "IsolationFailed", "message": "No proof.", "text": "Ended."}
 
@@ -60,7 +60,7 @@ async def test_a_start_that_came_to_an_end_says_why() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "why"), [(STARTING, "still starting"), (OLD_END, "did not begin"), (None, "did not begin")]
+    ("state", "why"), [(STARTING, "last: Starting."), (OLD_END, "last: Stopped."), (None, "last: nothing.")]
 )
 async def test_patience_ends_with_its_own_word(
     state: dict[str, str] | None, why: str, monkeypatch: pytest.MonkeyPatch

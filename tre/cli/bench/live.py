@@ -14,19 +14,12 @@ from tre.cli.trial.lab import open_workspace
 from tre.cli.trial.world import World
 
 PERSON = "alice"
-_NUMBERS = 1000
 
 
 class RoomyWorld(World):
     """An installation with users for a thousand workspaces."""
 
-    def _set_apart(self, port: int) -> None:
-        """As every trial's, numbers that no other installation on this machine has; more of them."""
-        ranges = {"workspaceUids": (100_000_000, _NUMBERS), "dataGroups": (10_000_000, 100)}
-        with (self.root / "tre.yaml").open("a", encoding="utf-8") as file:
-            for key, (base, count) in ranges.items():
-                first = base + count * port
-                file.write(f"{key}: {{first: {first}, last: {first + count - 1}}}\n")
+    ranges = World.ranges | {"workspaceUids": (100_000_000, 1000)}
 
 
 async def open_one(world: World, browser: Browser, grant: str) -> None:

@@ -29,12 +29,16 @@ async def await_server(session: aiohttp.ClientSession, address: str) -> None:
 
 @asynccontextmanager
 async def plain_kernel(session: aiohttp.ClientSession, address: str) -> AsyncIterator[Kernel]:
-    """A new kernel of that server and its websocket."""
+    """A new kernel of that server and its websocket; it has ended when this is over, and works beside nothing else."""
     async with session.post(f"{address}/api/kernels", json={"name": "python3"}) as response:
         response.raise_for_status()
         identifier = (await response.json())["id"]
-    async with session.ws_connect(f"{address}/api/kernels/{identifier}/channels") as channel:
-        yield Kernel(channel)
+    try:
+        async with session.ws_connect(f"{address}/api/kernels/{identifier}/channels") as channel:
+            yield Kernel(channel)
+    finally:
+        async with session.delete(f"{address}/api/kernels/{identifier}") as response:
+            response.raise_for_status()
 
 
 async def add(kernel: Kernel) -> None:

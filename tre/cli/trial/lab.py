@@ -124,7 +124,7 @@ def _execute_request(message_id: str, source: str) -> dict[str, Any]:
 
 async def _await_running(browser: Browser, shell: str) -> None:
     """Until the door is open. Raises `TREError` with the shell's own words where the start came to an end instead."""
-    starting = False
+    starting, heading = False, "nothing"
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:
         answer = await browser.call("GET", f"{shell}/.tre/state", origin=shell)
@@ -136,12 +136,12 @@ async def _await_running(browser: Browser, shell: str) -> None:
             raise TREError(
                 Reason(state["reason"]), "The workspace did not open.", why=str(state["message"] or state["text"])
             )
-        starting = starting or state["view"] == "starting"
+        starting, heading = starting or state["view"] == "starting", state.get("heading", heading)
         await asyncio.sleep(POLL_SECONDS)
     raise TREError(
         Reason.StartTimeout,
         f"The workspace did not open within {START_SECONDS:.0f} s.",
-        why="It was still starting." if starting else "It did not begin to start.",
+        why=f"Its page said last: {heading}.",
         remedy="See whether the machine has much else to do.",
     )
 

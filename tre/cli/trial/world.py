@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,8 @@ class World:
 
     accounts = PEOPLE
     password = PASSWORD
+    ranges: Mapping[str, tuple[int, int]] = {"workspaceUids": (100_000, 100), "dataGroups": (10_000_000, 100)}
+    """From which number on, times the port, and how many: numbers that belong to this installation alone."""
 
     def __init__(self, home: Path) -> None:
         self.home, self.root = home, home / "root"
@@ -84,11 +86,11 @@ class World:
 
     def _set_apart(self, port: int) -> None:
         """Users and groups that no other installation on this machine has, since no other has this port."""
-        ranges = {"workspaceUids": 100_000 + 100 * port, "dataGroups": 10_000_000 + 100 * port}
         with (self.root / "tre.yaml").open("a", encoding="utf-8") as file:
-            for key, first in ranges.items():
-                file.write(f"{key}: {{first: {first}, last: {first + 99}}}\n")
-            file.write("capacity: {memory: 1Ti}\n")  # many are open at once, and each uses little
+            for key, (base, count) in self.ranges.items():
+                first = base + count * port
+                file.write(f"{key}: {{first: {first}, last: {first + count - 1}}}\n")
+            file.write("capacity: {memory: 1Ti, processes: 1000000}\n")  # many are open at once, and each uses little
 
     def _tre(self, *arguments: str, home_only: bool = False) -> None:
         root = [] if home_only else ["--root", str(self.root)]

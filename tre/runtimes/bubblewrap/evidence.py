@@ -6,7 +6,7 @@ Guarantees: reads the runs' directories and the kernel, asks none of our program
 from __future__ import annotations
 
 from tre.domain.clock import Clock
-from tre.runtimes.bubblewrap.observer import Target, look
+from tre.runtimes.bubblewrap.observer import Sight, Target, look
 from tre.runtimes.bubblewrap.state import RunState
 from tre.runtimes.protocol import DeathProof
 from tre.system.layout import Layout
@@ -20,11 +20,12 @@ def living_runs(layout: Layout, clock: Clock, workspaces: set[str] | None = None
     """Every run with signs of life, of these workspaces or of all. Run as root where root started the launcher."""
     directory = layout.run / "workspaces"
     found = []
+    now, sight = clock.now(), Sight()
     for path in sorted(directory.iterdir()) if directory.is_dir() else []:
         state = RunState.read(path)
         if state is None or (workspaces is not None and state.plan.workspace not in workspaces):
             continue
-        proof = look(Target.of(state.plan, state), path, clock.now())
+        proof = look(Target.of(state.plan, state), path, now, sight)
         if not proof.dead:
             found.append(LivingRun.model_validate(proof.model_dump()))
     return found

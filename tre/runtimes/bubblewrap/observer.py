@@ -15,7 +15,9 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from tre.domain.workspaces.models import WorkspacePlan
 from tre.runtimes.bubblewrap.sandbox import SOCKET_NAME
@@ -50,13 +52,47 @@ class Target:
         return cls(plan.identity, plan.uid, (*held, *(item.handle() for item in noted)), state.pid_namespace)
 
 
-def look(target: Target, run_directory: Path, now: datetime) -> DeathProof:
-    """What of this run still lives."""
+class Seen(NamedTuple):
+    """A process: its number, its user and its process namespace, where the kernel shows them."""
+
+    pid: int
+    uid: int | None
+    namespace: int | None
+
+
+class Sight:
+    """What the kernel shows at one moment, read once, however many runs are looked for in it."""
+
+    @cached_property
+    def processes(self) -> tuple[Seen, ...]:
+        """Every process."""
+        return tuple(Seen(pid, _uid(pid), _namespace(pid, "pid")) for pid in _pids())
+
+    @cached_property
+    def mount_points(self) -> frozenset[str]:
+        """Those of every mount namespace that can be read, ours included."""
+        found: set[str] = set()
+        seen: set[int | None] = set()
+        for pid in _pids():
+            if (namespace := _namespace(pid, "mnt")) in seen:
+                continue
+            try:
+                with Path(f"/proc/{pid}/mountinfo").open(encoding="utf-8", errors="replace") as mountinfo:
+                    found.update(line.split()[4] for line in mountinfo)
+            except OSError:
+                continue  # ended, or hidden from this user
+            seen.add(namespace)
+        return frozenset(found)
+
+
+def look(target: Target, run_directory: Path, now: datetime, sight: Sight | None = None) -> DeathProof:
+    """What of this run still lives; `sight` was begun at that moment or later."""
+    sight, below = sight or Sight(), f"{run_directory}/"
     return DeathProof(
         identity=target.identity,
         at=now,
-        processes=tuple(sorted(processes(target))),
-        mounts=tuple(sorted(_mounts(run_directory))),
+        processes=tuple(sorted(processes(target, sight))),
+        mounts=tuple(sorted(point for point in sight.mount_points if point.startswith(below))),
         answers=_answers(run_directory, target.uid),
     )
 
@@ -102,16 +138,16 @@ def _pids() -> Iterator[int]:
             yield int(path.name)
 
 
-def processes(target: Target) -> set[int]:
+def processes(target: Target, sight: Sight | None = None) -> set[int]:
     """Living processes of a run, by its user, its process namespace and what it noted."""
-    found = {pid for pid in _pids() if _is_of(target, pid)}
+    found = {one.pid for one in (sight or Sight()).processes if _is_of(target, one)}
     found |= {handle.pid for handle in target.noted if handle.alive()}
     return {pid for pid in found if process_state(pid) not in {"Z", "X", None}}
 
 
-def _is_of(target: Target, pid: int) -> bool:
+def _is_of(target: Target, one: Seen) -> bool:
     own_user = target.uid not in {0, os.geteuid()}
-    return (own_user and _uid(pid) == target.uid) or _in_namespace(target, pid)
+    return (own_user and one.uid == target.uid) or (target.namespace is not None and one.namespace == target.namespace)
 
 
 def _uid(pid: int) -> int | None:
@@ -124,32 +160,11 @@ def _uid(pid: int) -> int | None:
     return int(line.split()[1]) if line else None
 
 
-def _in_namespace(target: Target, pid: int) -> bool:
-    if target.namespace is None:
-        return False
+def _namespace(pid: int, kind: str) -> int | None:
     try:
-        return Path(f"/proc/{pid}/ns/pid").stat().st_ino == target.namespace
+        return os.stat(f"/proc/{pid}/ns/{kind}").st_ino  # noqa: PTH116 - of each process, again and again
     except OSError:
-        return False  # ended, or hidden from this user
-
-
-def _mounts(run_directory: Path) -> set[str]:
-    """Mount points below the run's directory, in every mount namespace that can be read, ours included."""
-    prefix = str(run_directory) + "/"
-    found: set[str] = set()
-    seen: set[int] = set()
-    for pid in _pids():
-        try:
-            namespace = Path(f"/proc/{pid}/ns/mnt").stat().st_ino
-            if namespace in seen:
-                continue
-            seen.add(namespace)
-            with Path(f"/proc/{pid}/mountinfo").open(encoding="utf-8", errors="replace") as mountinfo:
-                points = [line.split()[4] for line in mountinfo]
-        except OSError:
-            continue  # ended, or hidden from this user
-        found |= {point for point in points if point.startswith(prefix)}
-    return found
+        return None  # ended, or hidden from this user
 
 
 def _answers(run_directory: Path, uid: int) -> bool:
