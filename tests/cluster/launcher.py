@@ -11,8 +11,6 @@ import json
 import os
 import signal
 import ssl
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -24,6 +22,7 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typer.testing import CliRunner
 
 from tests.cluster.front import Front, free_port
 from tests.cluster.harness.basics import CHECKOUT, wait_until
@@ -32,6 +31,7 @@ from tests.cluster.harness.running import Running
 from tests.cluster.installed import BASE, NAMESPACE, Images, Installation
 from tests.cluster.productimages import ImageBuilder
 from tests.cluster.reach import Reach
+from tre.cli.main import app
 from tre.cli.trial.browser import Browser, Page, sign_in
 from tre.cli.trial.desk import Desk
 from tre.cli.trial.lab import Lab, open_workspace
@@ -54,6 +54,12 @@ LEFT_TO_THE_LOOP = pytest.mark.filterwarnings(
 def took(what: str, seconds: float) -> None:
     """A figure for whoever reads the run's output."""
     print(f"{what}: {seconds:.2f} s, load {os.getloadavg()[0]:.1f}")  # noqa: T201
+
+
+def outside(*words: str) -> None:
+    """A command that somebody types who has nothing of the cluster; fails with what it says where it fails."""
+    done = CliRunner().invoke(app, list(words))
+    assert done.exit_code == 0, done.output
 
 
 @contextmanager
@@ -167,8 +173,7 @@ class Launcher:
             )
         )
         key.chmod(0o600)
-        sign = [sys.executable, "-m", "tre", "grant", "sign", str(file), "--key", str(key)]
-        subprocess.run(sign, cwd=CHECKOUT, check=True, capture_output=True)
+        outside("grant", "sign", str(file), "--key", str(key))
         found: Object = yaml.safe_load(file.read_text())
         return found
 
@@ -227,14 +232,18 @@ class Launcher:
         file, key = self.site.volumes / "release.zip", self.site.volumes / "log.pub"
         file.write_bytes(data)
         key.write_bytes(base64.b64decode(self.site.secret("tre-audit-signing")["data"]["audit-signing.pub"]))
-        command = [sys.executable, "-m", "tre", "bundle", "verify", str(file), "--key", str(key)]
-        done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        outside("bundle", "verify", str(file), "--key", str(key))
 
     def state(self, grant: str, name: str = "alice") -> Object:
         """What the record says of somebody's workspace; empty where there is none."""
         found: list[Object] = self.json("workspace", "list", "--grant", grant)
         return next((one for one in found if one["subject"]["id"] == name), {})
+
+    def shown(self, grant: str, name: str = "alice") -> Object:
+        """What `kubectl get workspace` shows of it, a moment later: for looks again and again, which start nothing."""
+        found = self.site.client.find(f"{RESOURCES}/workspaces/{self.workspace(grant, name)}") or {}
+        status: Object = found.get("status", {})
+        return status
 
     def leader(self) -> Object:
         """The pod of the controller that leads."""

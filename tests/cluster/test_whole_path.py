@@ -271,7 +271,7 @@ def test_a_revoked_kernel_is_dead_although_it_ignores_every_signal(launcher: Lau
     cut, dead = asyncio.run(story())
     took("kubectl delete → websocket cut", cut)
     took("kubectl delete → no process of the pod on the node", dead)
-    launcher.await_that(lambda: launcher.state(SECOND)["phase"] == "Stopped", "its death should be in the record")
+    launcher.await_that(lambda: launcher.shown(SECOND)["phase"] == "Stopped", "its death should be in the record")
     proof = [one["event"] for one in launcher.json("audit", "tail", "--lines", "200")]
     stopped = next(one for one in proof if one["kind"] == "workspace.stopped" and one["detail"]["grant"] == SECOND)
     assert DeathProof.model_validate(stopped["detail"]["proof"]).dead

@@ -6,21 +6,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiohttp import ClientConnectionError
 
+from tests.cluster.atwork import at_work, both_at_work
 from tests.cluster.conftest import SECONDS
 from tests.cluster.harness.basics import BUSY
 from tests.cluster.harness.client import MERGE, ApiError
 from tests.cluster.installed import CHART, DEPLOYMENTS, NAMESPACE, RELEASE
 from tests.cluster.launcher import LEFT_TO_THE_LOOP, Launcher, Object, took
 from tests.cluster.pods import STUBBORN
-from tre.cli.trial.lab import Kernel
 from tre.domain import names
 from tre.domain.errors import TREError
 
@@ -29,46 +28,10 @@ DEPLOYMENT = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
 GUARDS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
 
 
-@dataclass
-class Work:
-    """Somebody at work: a kernel that remembers, and the pod it lives in."""
-
-    launcher: Launcher
-    grant: str
-    kernel: Kernel
-    uid: str
-
-    async def answers(self) -> bool:
-        """Whether the very same kernel still answers."""
-        async with asyncio.timeout(20 * BUSY):
-            return await self.kernel.execute("print(kept + 1)") == "42\n"
-
-    def is_alive(self) -> bool:
-        """Whether anything of the pod lives on the node."""
-        return bool(self.launcher.node.processes_of(self.uid))
-
-    async def until_dead(self, seconds: float = 60.0) -> datetime:
-        """When nothing of it lived any more."""
-        async with asyncio.timeout(BUSY * seconds):
-            while self.is_alive():
-                await asyncio.sleep(0.02)
-        return datetime.now(UTC)
-
-
-@asynccontextmanager
-async def at_work(launcher: Launcher, grant: str, name: str = "alice") -> AsyncIterator[Work]:
-    """A person in a workspace of a grant that is in force."""
-    async with launcher.lab_of(grant, name) as lab, lab.kernel() as kernel:
-        await kernel.execute("kept = 41")
-        pod = launcher.pod(grant, name)
-        assert pod is not None
-        yield Work(launcher, grant, kernel, pod["metadata"]["uid"])
-
-
 def ended_as(launcher: Launcher, grant: str, seconds: float = 60.0, name: str = "alice") -> Object:
     """What the record says of a workspace once it is Stopped."""
     launcher.await_that(
-        lambda: launcher.state(grant, name).get("phase") == "Stopped", f"{grant} should be stopped", seconds
+        lambda: launcher.shown(grant, name).get("phase") == "Stopped", f"{grant} should be stopped", seconds
     )
     return launcher.state(grant, name)
 
@@ -115,7 +78,7 @@ def test_a_member_who_is_taken_off_is_out_and_the_others_stay(launcher: Launcher
     grant = launcher.grant("fail-member", "alice", "ben")
 
     async def story() -> None:
-        async with at_work(launcher, grant) as alice, at_work(launcher, grant, "ben") as ben:
+        async with both_at_work(launcher, (grant, "alice"), (grant, "ben")) as (alice, ben):
             began = time.monotonic()
             await asyncio.to_thread(launcher.apply, launcher.approve(grant, "alice"))
             await ben.until_dead()
@@ -218,7 +181,7 @@ def test_runs_outlast_the_api_server_and_end_on_time_without_it(launcher: Launch
     long = launcher.grant("fail-api-long")
 
     async def story() -> None:
-        async with at_work(launcher, short) as ending, at_work(launcher, long) as staying:
+        async with both_at_work(launcher, (short, "alice"), (long, "alice")) as (ending, staying):
             launcher.node.command("stop", "kube-apiserver", 9)
             stopped = time.monotonic()
             try:
@@ -282,7 +245,7 @@ def test_a_controller_killed_in_mid_start_leaves_nothing_behind(launcher: Launch
     uid = asyncio.run(story())
     began = time.monotonic()
     assert launcher.state(grant)["phase"] == "Starting"  # the kill hit in the middle
-    launcher.await_that(lambda: launcher.state(grant)["phase"] != "Starting", "somebody should go on", 120, 0.5)
+    launcher.await_that(lambda: launcher.shown(grant)["phase"] != "Starting", "somebody should go on", 120)
     took("controller killed in mid-start → the other one has brought it to its end", time.monotonic() - began)
     assert launcher.state(grant)["phase"] == "Running"
     assert launcher.uid(grant) == uid

@@ -12,11 +12,11 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy import Connection
 
-from tre.cluster.client import KubernetesClient, Limits, check_skew, check_version, connect
 from tre.cluster.events import Recorder
 from tre.cluster.lease import Elector, FencedClient, LeaseTerms
 from tre.cluster.protocol import ClusterClient, ClusterError, Key
@@ -33,13 +33,14 @@ from tre.sources.signed import load_signers
 from tre.system.layout import Layout
 from tre.system.settings import Settings
 
+if TYPE_CHECKING:
+    from tre.cluster.client import KubernetesClient
+
 COMPONENT = "tre.research/controller"
 OLDEST = (1, 35)
 """The oldest Kubernetes in which everything holds that the guards rest on."""
 
 log = structlog.get_logger()
-
-_ELECTING = Limits(connect=1.0, read=2.0, write=2.0)
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,11 @@ def open_cluster(layout: Layout, settings: Settings) -> Cluster | None:
     """
     if settings.runtime != "kubernetes":
         return None
+    from tre.cluster.client import Limits, check_version, connect  # noqa: PLC0415 - one machine never reads its library
+
     found = load_cluster(layout)
     kubeconfig = None if found.kubeconfig is None else layout.root / found.kubeconfig
-    cluster = Cluster(found, connect(kubeconfig), connect(kubeconfig, _ELECTING))
+    cluster = Cluster(found, connect(kubeconfig), connect(kubeconfig, Limits(connect=1.0, read=2.0, write=2.0)))
     try:
         check_version(cluster.electing, OLDEST)
     except ClusterError as error:
@@ -92,6 +95,8 @@ def open_cluster(layout: Layout, settings: Settings) -> Cluster | None:
 
 def source_of(context: Context, cluster: Cluster, check_leading: Callable[[], None], instance: str) -> KubernetesSource:
     """The cluster's resources as door and window; `instance` names this controller in its Events."""
+    from tre.cluster.client import check_skew  # noqa: PLC0415 - as above
+
     client, signers = cluster.fenced(check_leading), context.layout.keys / "grant-signers"
 
     def check_clock() -> None:

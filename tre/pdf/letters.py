@@ -16,8 +16,6 @@ import unicodedata
 from functools import cache, lru_cache
 from pathlib import Path
 
-from fontTools.ttLib import TTFont
-
 FONTS = Path(__file__).parent / "fonts"
 _NO_SHAPE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
@@ -28,6 +26,9 @@ class Face:
     """One font: its letters, their widths in thousandths of the size, and its bytes."""
 
     def __init__(self, path: Path) -> None:
+        # Imported late, as below: it takes a tenth of what a service takes to start, and few of them write papers.
+        from fontTools.ttLib import TTFont  # noqa: PLC0415
+
         self.name = path.stem
         self._data = path.read_bytes()
         font = TTFont(io.BytesIO(self._data), lazy=True)
@@ -67,8 +68,8 @@ class Face:
 
     def part(self, glyphs: set[int]) -> bytes:
         """The font with these shapes only, each under its number."""
-        # Imported late: it takes a tenth of what a service takes to start, and few of them write papers.
         from fontTools import subset  # noqa: PLC0415
+        from fontTools.ttLib import TTFont  # noqa: PLC0415
 
         options = subset.Options(retain_gids=True, hinting=False, layout_features=[], notdef_outline=True)
         options.drop_tables += _TABLES

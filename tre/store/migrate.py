@@ -9,16 +9,18 @@ Does not guarantee: a way back. Make a backup first (`tre backup`).
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from tre.domain.errors import Reason, TREError
 from tre.store import roles
 from tre.store.database import Database
 from tre.store.schema import refuse_newer
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
 _SCRIPTS = Path(__file__).parent / "migrations"
 
@@ -30,6 +32,8 @@ def migrate(database: Database, role_prefix: str = "") -> str:
     where a newer program made the database, where it keeps text in another encoding than UTF-8, and where a role is
     missing.
     """
+    from alembic import command  # noqa: PLC0415 - as below
+
     config = _config()
     with database.migrating() as connection:
         refuse_newer(connection)
@@ -54,15 +58,23 @@ def _refuse_encoding(connection: Connection) -> None:
 
 def head_revision() -> str:
     """The revision that this program needs."""
-    return str(ScriptDirectory.from_config(_config()).get_current_head())
+    return str(_scripts().get_current_head())
 
 
 def known_revisions() -> list[str]:
     """Every revision that there is, the oldest first."""
-    return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
+    return [script.revision for script in _scripts().walk_revisions()][::-1]
+
+
+def _scripts() -> ScriptDirectory:
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - as below
+
+    return ScriptDirectory.from_config(_config())
 
 
 def _config() -> Config:
+    from alembic.config import Config  # noqa: PLC0415 - a service that finds its record up to date never reads it
+
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")

@@ -11,11 +11,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import aiohttp
+from typing import TYPE_CHECKING, Any
 
 from tre.domain.errors import Reason, TREError
+
+if TYPE_CHECKING:
+    import aiohttp
 
 MAX_ANSWER = 2**20
 
@@ -32,6 +33,8 @@ async def ask(
     socket: Path, method: str, path: str, *, body: dict[str, Any] | None = None, timeout: float = 5.0
 ) -> Answer:
     """One request to the service that listens at a socket; `timeout` in seconds bounds all of it."""
+    import aiohttp  # noqa: PLC0415 - takes longer to read than most commands run, and most of them ask nobody
+
     try:
         async with (
             aiohttp.ClientSession(
