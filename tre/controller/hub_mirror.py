@@ -160,6 +160,8 @@ class _Server:
         self.report.problems.append(f"{self.user}/{self.name}: {words}")
 
     async def bring_to(self, ready: bool | None, shown: HubServer | None) -> None:
+        if shown is not None and shown.pending is None and shown.ready is ready:
+            return  # as it should be, by what this pass has read
         if ready is None:
             await self._tell("DELETE", {"remove": True}, {202, 204, 404})
         elif ready and (shown is None or not (shown.ready or shown.pending)):
