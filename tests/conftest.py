@@ -13,6 +13,7 @@ from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.support.again import write_failed
+from tests.support.alternating import Case, for_long_runs
 from tests.support.databases import KINDS, Backend, Postgres, Sqlite, backend_of, server_or_skip
 from tests.support.postgres import PostgresServer
 from tests.support.shared_work import share_work
@@ -72,9 +73,23 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     return Together(config, log)
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest."""
+    """Leave half of what could use either database to long runs; begin with what takes longest."""
+    left = for_long_runs(case for item in items if (case := _case_of(item)) is not None)
+    for item in items:
+        if item.nodeid in left:
+            item.add_marker(pytest.mark.soak)
     items.sort(key=lambda item: next((n for n, place in enumerate(FIRST) if item.nodeid.startswith(place)), len(FIRST)))
+
+
+def _case_of(item: pytest.Item) -> Case | None:
+    params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    if (kind := params.get("module_backend")) in KINDS:
+        return Case(item.nodeid, kind, item.nodeid.partition("::")[0])
+    if (kind := params.get("backend")) in KINDS:
+        return Case(item.nodeid, kind, item.nodeid.replace(kind, ""))
+    return None
 
 
 def pytest_collection_finish() -> None:
