@@ -43,7 +43,7 @@ TO_A_BROWSER = 6
 
 PAUSE = 0.5
 SOON = 3.0
-DEEDS = {"work": 60, "stop": 12, "export": 6, "revoke": 10, "expire": 6, "remove": 6}
+DEEDS = {"work": 70, "stop": 9, "export": 6, "revoke": 7, "expire": 4, "remove": 4}
 """What is done, and how often of a hundred times."""
 
 ENDS = {"stop": "Requested", "revoke": "GrantRevoked", "expire": "GrantExpired", "remove": "NotAMember"}
@@ -55,6 +55,8 @@ WRITE = "pathlib.Path('/home/researcher/notes.txt').write_text('seen ' * {size})
 
 class BusyWorld(RoomyWorld, FaultWorld):
     """An installation with users for many, whose releases do not wait. Nothing stops its services."""
+
+    ranges = World.ranges | {"workspaceUids": (100_000_000, 5000)}
 
     def start(self) -> None:
         """As they are, without any steps."""
