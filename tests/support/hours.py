@@ -56,7 +56,7 @@ WRITE = "pathlib.Path('/home/researcher/notes.txt').write_text('seen ' * {size})
 class BusyWorld(RoomyWorld, FaultWorld):
     """An installation with users for many, whose releases do not wait. Nothing stops its services."""
 
-    ranges = World.ranges | {"workspaceUids": (100_000_000, 5000)}
+    ranges = {**World.ranges, "workspaceUids": (100_000_000, 5000)}
 
     def start(self) -> None:
         """As they are, without any steps."""
