@@ -75,7 +75,7 @@ def test_the_first_runs_to_its_end(tmp_path: Path) -> None:
     try:
         command = made(MAKE[0], tmp_path)[-1].split()
         done = subprocess.run(
-            command,
+            ["timeout", "--kill-after=60", "1000", *command],  # asked to end, it takes its services with it
             cwd=place,
             env=os.environ | {"ONCE": "1"},
             capture_output=True,
