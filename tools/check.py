@@ -36,7 +36,11 @@ CHECKS: dict[str, list[str]] = {
     "leaks": [sys.executable, str(CHECKOUT / "tools" / "check_leaks.py")],
     "texts of the public pages": [str(BIN / "python"), str(CHECKOUT / "tools" / "words.py"), "--check"],
     "generated pages of docs/": [sys.executable, str(CHECKOUT / "tools" / "generate_docs.py"), "--check"],
-    "dashboards of monitoring/": [sys.executable, str(CHECKOUT / "tools" / "dashboards.py"), "--check"],
+    "dashboards of monitoring/, copies for the chart": [
+        sys.executable,
+        str(CHECKOUT / "tools" / "dashboards.py"),
+        "--check",
+    ],
     "definitions of helm/tre/crds/": [sys.executable, str(CHECKOUT / "tools" / "generate_crds.py"), "--check"],
     "guards of policies/kubernetes/": [sys.executable, str(CHECKOUT / "tools" / "render_guards.py"), "--check"],
 }

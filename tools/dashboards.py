@@ -1,5 +1,7 @@
 """Writes the Grafana dashboards of monitoring/dashboards/ from the tables below; run by `make docs`.
 
+A chart reads no file outside itself, so they and monitoring/alerts.yaml are written into helm/tre/files/, too.
+
 Guarantees: the same tables give the same bytes; `--check` writes nothing and names what is out of date. Every figure is
 one that the launcher makes (`tests/docs/test_monitoring.py`), and none names anybody.
 
@@ -14,7 +16,8 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-PLACE = Path(__file__).resolve().parents[1] / "monitoring" / "dashboards"
+CHECKOUT = Path(__file__).resolve().parents[1]
+MONITORING, CHART = CHECKOUT / "monitoring", CHECKOUT / "helm" / "tre" / "files"
 _SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 _WIDTH, _HEIGHT, _ACROSS = 8, 7, 3
 
@@ -158,25 +161,33 @@ def dashboard(name: str) -> str:
     return json.dumps(made, indent=1, ensure_ascii=False) + "\n"
 
 
-def stale(name: str) -> bool:
-    """Whether a file is missing or says something else than the tables."""
-    path = PLACE / f"{name}.json"
-    return not path.is_file() or path.read_text(encoding="utf-8") != dashboard(name)
+def written() -> dict[Path, str]:
+    """Every file that follows from something else, and what belongs into it."""
+    made = {f"dashboards/{name}.json": dashboard(name) for name in DASHBOARDS}
+    found = {place / name: text for place in (MONITORING, CHART) for name, text in made.items()}
+    return found | {CHART / "alerts.yaml": (MONITORING / "alerts.yaml").read_text(encoding="utf-8")}
+
+
+def stale() -> dict[Path, str]:
+    """Those that are missing or say something else."""
+    return {
+        path: text for path, text in written().items() if not path.is_file() or path.read_text(encoding="utf-8") != text
+    }
 
 
 def main() -> int:
     """Writes or compares; returns the exit code."""
     parser = argparse.ArgumentParser(description="Writes the Grafana dashboards.")
     parser.add_argument("--check", action="store_true", help="write nothing; name what is out of date")
-    found = [name for name in DASHBOARDS if stale(name)]
+    found = stale()
     if parser.parse_args().check:
-        for name in found:
-            print(f"monitoring/dashboards/{name}.json is out of date; `make docs` writes it anew")
+        for path in found:
+            print(f"{path.relative_to(CHECKOUT)} is out of date; `make docs` writes it anew")
         return 1 if found else 0
-    PLACE.mkdir(parents=True, exist_ok=True)
-    for name in found:
-        (PLACE / f"{name}.json").write_text(dashboard(name), encoding="utf-8")
-        print(f"wrote monitoring/dashboards/{name}.json")
+    for path, text in found.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        print(f"wrote {path.relative_to(CHECKOUT)}")
     return 0
 
 

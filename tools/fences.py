@@ -1,8 +1,8 @@
 """The command blocks of the pages: which test runs each, and which nobody runs, with the reason.
 
 Guarantees: every fenced block that a person would type is found; it is run by the test that `RUN_BY` names for its
-page, or a line `<!-- not run: reason -->` before it says why not; `faults` names each that is neither, and each that
-looks like commands without saying so.
+page (`ON_A_CLUSTER` for a block of a cluster's commands), or a line `<!-- not run: reason -->` before it says why not;
+`faults` names each that is neither, and each that looks like commands without saying so.
 
 Does not guarantee: that the test is a good one; `tests/docs` compares what is shown with what is printed.
 """
@@ -21,6 +21,7 @@ SHELL = frozenset({"console", "sh"})
 TUTORIALS = "docs/tutorials/"
 _WALK = "tests/docs/test_tutorials.py"
 RUN_BY = {
+    "README.md": "tests/docs/test_readme.py",
     "docs/auditing.md": "tests/docs/test_auditing.py",
     "docs/backup.md": _WALK,
     "docs/committee.md": _WALK,
@@ -33,9 +34,16 @@ RUN_BY = {
 }
 """Pages beside the tutorials whose commands are run, and by which test."""
 
+ON_A_CLUSTER = {
+    "README.md": "tests/cluster/test_chart.py",
+    "docs/kubernetes.md": "tests/cluster/test_chart.py",
+}
+"""Pages whose blocks that begin with a cluster's program are run on a real one."""
+
 _FENCE = re.compile(r"^(```+)(\w*)\s*$")
 _MARK = re.compile(r"^<!-- not run: (.*?) -->$")
 _TYPED = re.compile(r"^(\$ )?(tre|make|kubectl|helm|apt-get|buildah|curl|pip|git|prometheus) \S")
+_OF_A_CLUSTER = re.compile(r"^(helm|kubectl) \S")
 _LEAST_WORDS = 3
 
 
@@ -74,8 +82,10 @@ def pages() -> list[Path]:
     return [*top, *written]
 
 
-def run_by(name: str) -> str | None:
-    """The test that runs a page's commands."""
+def run_by(name: str, block: Block) -> str | None:
+    """The test that runs a block of a page."""
+    if name in ON_A_CLUSTER and _OF_A_CLUSTER.match(block.lines[0]):
+        return ON_A_CLUSTER[name]
     return _WALK if name.startswith(TUTORIALS) else RUN_BY.get(name)
 
 
@@ -84,7 +94,7 @@ def faults(name: str, text: str) -> Iterator[str]:
     found = list(blocks(text))
     for block in found:
         where = f"{name}:{block.line}"
-        if block.language in SHELL and block.not_run is None and run_by(name) is None:
+        if block.language in SHELL and block.not_run is None and run_by(name, block) is None:
             yield f"{where}: no test runs this. Name one in RUN_BY, or write '<!-- not run: reason -->' before it."
         elif block.not_run is not None and len(block.not_run.split()) < _LEAST_WORDS:
             yield f"{where}: say in words why no test runs this."

@@ -1,12 +1,15 @@
-"""The launcher on a cluster as a site installs it: images built, imported on the node, `helm install`.
+"""The launcher on a cluster as a site installs it: images built, imported on the node, then the commands of the guide.
 
-Guarantees: everything goes through helm and the API server, nothing of the services is started by hand. Directories
+Guarantees: everything goes through helm and the API server, nothing of the services is started by hand; namespace,
+installation and trial are typed as docs/kubernetes.md and README.md have them. Directories
 of the volumes lie in a folder of their own, removed at the end.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -21,6 +24,12 @@ from tests.cluster.productimages import Built, ImageBuilder
 from tests.cluster.reach import Reach
 
 Object = dict[str, Any]
+GUIDE = (CHECKOUT / "docs" / "kubernetes.md").read_text(encoding="utf-8")
+(_BLOCK,) = re.findall(r"^```sh\n(kubectl create namespace .*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
+TYPED = tuple(_BLOCK.splitlines())
+MAKE_NAMESPACE, NAME_PROFILE, INSTALL, TRY = TYPED
+"""What the guide has typed, and README.md its last two lines of (`tests/docs/test_command_blocks.py`)."""
+
 CHART = CHECKOUT / "helm" / "tre"
 NAMESPACE, RELEASE, BASE = "tre-system", "tre", "tre.example.org"
 DEPLOYMENTS = ("gateway", "hub", "portal", "public", "controller", "storekeeper", "checker")
@@ -84,8 +93,8 @@ class Installation:
         self.volumes.chmod(0o755)
         for name in ("data", "work", "vault"):
             (self.volumes / name).mkdir(exist_ok=True)
-        labels = {"pod-security.kubernetes.io/enforce": "baseline"}
-        self.client.create("/api/v1/namespaces", {"metadata": {"name": NAMESPACE, "labels": labels}})
+        self.typed(MAKE_NAMESPACE)
+        self.typed(NAME_PROFILE)
         account = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/default"
         wait_until(lambda: self.client.find(account), "the namespace's account should be made")
 
@@ -101,9 +110,28 @@ class Installation:
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{self.troubles()}"
         return done.stdout
 
-    def install(self, **more: Any) -> str:
+    def typed(self, line: str) -> str:
+        """Type a line of a page where a site would: in a checkout, with values.yaml; returns what was printed."""
+        with tempfile.TemporaryDirectory() as folder:
+            place = Path(folder)
+            (place / "helm").symlink_to(CHECKOUT / "helm")
+            (place / "values.yaml").write_text(json.dumps(self.values()), encoding="utf-8")
+            programs = [str(Path(program).parent) for program in (self.helm, self.reach.kubectl)]
+            done = subprocess.run(
+                ["bash", "-c", line],
+                cwd=place,
+                env=os.environ | {"PATH": ":".join([*programs, os.defpath]), "KUBECONFIG": str(self.reach.kubeconfig)},
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=600,
+            )
+        assert done.returncode == 0, f"{line}: {done.stdout}\n{done.stderr}\n{self.troubles()}"
+        return done.stdout
+
+    def install(self) -> str:
         """`helm install`; returns its notes."""
-        return self.run("install", RELEASE, str(CHART), **more)
+        return self.typed(INSTALL)
 
     def await_ready(self, seconds: float = PATIENCE) -> None:
         """Wait until every service answers; tell what is in the way where it does not in time."""

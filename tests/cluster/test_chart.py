@@ -9,7 +9,7 @@ import pytest
 
 from tests.cluster.harness.basics import wait_until
 from tests.cluster.harness.client import ApiError
-from tests.cluster.installed import BASE, DEPLOYMENTS, NAMESPACE, RELEASE, Installation
+from tests.cluster.installed import BASE, DEPLOYMENTS, NAMESPACE, TRY, Installation
 from tests.cluster.launcher import Launcher
 from tre.controller.sign import LEADS
 from tre.system.settings import ServiceUids
@@ -24,7 +24,7 @@ def site(launcher: Launcher) -> Installation:
 
 
 def test_the_pages_are_reached_through_every_service_on_the_way(site: Installation) -> None:
-    assert "Succeeded" in site.run("test", RELEASE)
+    assert "Succeeded" in site.typed(TRY)
     said = site.kubectl("logs", "tre-test")
     assert f"{BASE}: 200" in said
     assert f"hub.{BASE}: " in said

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jupyterhub.crypto import CryptKeeper  # before any thread asks the record: it brings in sqlalchemy.orm
+import sqlalchemy.orm  # noqa: F401 - whole before a thread asks the record: half there, it breaks others' queries
+from jupyterhub.crypto import CryptKeeper
 
 from tests.contract.hub_world import World, a_world, until
 from tests.contract.oidc_world import (

@@ -33,8 +33,9 @@ TURN_TIMEOUT_MS = 10_000
 STATEMENT_TIMEOUT_MS = 60_000
 """The longest statement is the sequencer's look at every event when it starts."""
 
-SLEEPER_TIMEOUT_MS = 15_000
-"""A program that holds the turn and does nothing for so long has lost it: others wait behind it."""
+SLEEPER_TIMEOUT_MS = 7_000
+"""A program that holds the turn and does nothing for so long has lost it: others wait behind it, and get theirs before
+they give up."""
 
 READER_TIMEOUT_MS = 120_000
 """The same for a reader, behind whom nobody waits; what it read is kept from being cleared away."""

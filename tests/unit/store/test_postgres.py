@@ -146,6 +146,23 @@ def test_a_program_that_falls_asleep_in_its_turn_loses_it(
     assert kept(database) == ["next"]
 
 
+def test_who_waits_behind_one_that_fell_asleep_gets_the_turn(
+    postgres: Postgres, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with the real times, at a tenth of them; with the sleeper's time longer, whoever waits would give up."""
+    assert postgres_module.SLEEPER_TIMEOUT_MS < postgres_module.TURN_TIMEOUT_MS
+    real, other = postgres_module.TAKE_TURN, postgres.again(database)
+    asleep = real.replace(str(postgres_module.SLEEPER_TIMEOUT_MS), str(postgres_module.SLEEPER_TIMEOUT_MS // 10))
+    monkeypatch.setattr(postgres_module, "TAKE_TURN", asleep)
+    with pytest.raises(TREError) as caught, database.change(an_event()) as change:  # noqa: PT012
+        waits = f"SET LOCAL lock_timeout = {postgres_module.TURN_TIMEOUT_MS // 10}; {real}"
+        monkeypatch.setattr(postgres_module, "TAKE_TURN", waits)
+        keep(other, "meanwhile")
+        change.connection.execute(insert(settings).values(key="awake", value=1))
+    assert caught.value.reason is Reason.ServiceUnavailable
+    assert kept(other) == ["meanwhile"]
+
+
 # Lost connections
 
 
