@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tests.faults.cells import run_cell
+from tests.faults.cells import kind_of, run_cell
 from tests.faults.invariants import Acknowledged, faults
 from tests.faults.matrix import Cell, cells, selection
 from tests.faults.opened import until
@@ -74,10 +74,12 @@ async def run_some(world: FaultWorld, todo: list[Cell], results: dict[str, Any],
 def main(path: Path, texts: list[str]) -> None:
     """Run them all; where one failed the next installation takes over."""
     results: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    todo = wanted(results, texts)
-    while todo:
-        with running_fault_world() as world:
-            asyncio.run(run_some(world, todo, results, path))
+    every = wanted(results, texts)
+    for kind in dict.fromkeys(map(kind_of, every)):
+        todo = [cell for cell in every if kind_of(cell) is kind]
+        while todo:
+            with running_fault_world(kind) as world:
+                asyncio.run(run_some(world, todo, results, path))
 
 
 if __name__ == "__main__":
