@@ -69,7 +69,9 @@ class Opened:
         assert mounts_left(self.run) == []
 
         async def refused() -> None:
-            page = await self.lab.call("GET", "/api/contents/")
+            lab = Lab(await self.world.browser_of("alice"), self.world.shell_of(self.workspace))
+            lab.origin = self.lab.origin
+            page = await lab.call("GET", "/api/contents/")
             assert page.status in {401, 403, 502, 503}, page.status
             if page.status in {502, 503}:
                 raise aiohttp.ClientError
