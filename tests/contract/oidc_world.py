@@ -63,10 +63,10 @@ def a_provider(people: dict[str, dict[str, Any]]) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def a_running_provider(people: dict[str, dict[str, Any]]) -> Iterator[Provider]:
+def a_running_provider(people: dict[str, dict[str, Any]], client: dict[str, str] = CLIENT) -> Iterator[Provider]:
     """Run the provider."""
     need_provider()
-    order = json.dumps({"client": CLIENT, "people": people})
+    order = json.dumps({"client": client, "people": people})
     process = subprocess.Popen(
         ["node", "oidc-provider.mjs", order], cwd=NODE_TESTS, stdout=subprocess.PIPE, text=True
     )  # fmt: skip

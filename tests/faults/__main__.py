@@ -14,11 +14,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tests.faults.cells import run_cell
+from sqlalchemy import select
+
+from tests.faults.cells import kind_of, run_cell
 from tests.faults.invariants import Acknowledged, faults
 from tests.faults.matrix import Cell, cells, selection
 from tests.faults.opened import until
 from tests.faults.site import FaultWorld, running_fault_world
+from tre.store.tables.audit import audit_events
 
 LONGEST = 240.0
 
@@ -45,7 +48,16 @@ async def survived(world: FaultWorld) -> bool:
 def keep_logs(world: FaultWorld, target: Path) -> None:
     """What the services said last, for whoever looks for the reason."""
     files = [*sorted(world.here.layout.logs.glob("*.log")), world.steps.place / "up.log"]
-    target.write_text("".join(f"== {file.name}\n{file.read_text(errors='replace')[-8000:]}\n" for file in files))
+    parts = [f"== {file.name}\n{file.read_text(errors='replace')[-8000:]}\n" for file in files]
+    target.write_text("".join([*parts, "== events\n", *last_events(world)]))
+
+
+def last_events(world: FaultWorld, count: int = 80) -> list[str]:
+    """What the record says happened last."""
+    query = select(audit_events).order_by(audit_events.c.number.desc()).limit(count)
+    with world.here.database.read() as connection:
+        rows = connection.execute(query).all()
+    return [f"{row.number} {row.at} {row.kind} {row.object} {row.detail}\n" for row in reversed(rows)]
 
 
 async def run_some(world: FaultWorld, todo: list[Cell], results: dict[str, Any], path: Path) -> None:
@@ -74,10 +86,12 @@ async def run_some(world: FaultWorld, todo: list[Cell], results: dict[str, Any],
 def main(path: Path, texts: list[str]) -> None:
     """Run them all; where one failed the next installation takes over."""
     results: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    todo = wanted(results, texts)
-    while todo:
-        with running_fault_world() as world:
-            asyncio.run(run_some(world, todo, results, path))
+    every = wanted(results, texts)
+    for kind in dict.fromkeys(map(kind_of, every)):
+        todo = [cell for cell in every if kind_of(cell) is kind]
+        while todo:
+            with running_fault_world(kind) as world:
+                asyncio.run(run_some(world, todo, results, path))
 
 
 if __name__ == "__main__":

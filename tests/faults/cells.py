@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from tests.faults import invariants
 from tests.faults.harms import HARMS
-from tests.faults.matrix import BY_DESIGN, STEPS, Cell
+from tests.faults.matrix import BY_DESIGN, FAULTS, STEPS, Cell
+from tests.faults.network import NetworkWorld
 from tests.faults.opened import until
 from tests.faults.operations import KINDS
 from tests.faults.site import FaultWorld
@@ -25,6 +26,11 @@ class Outcome:
     at: float
     back: float
     asked: int
+
+
+def kind_of(cell: Cell) -> type[FaultWorld]:
+    """What an installation a cell needs."""
+    return NetworkWorld if FAULTS[cell.fault] == "network" else FaultWorld
 
 
 async def run_cell(world: FaultWorld, cell: Cell) -> Outcome:
@@ -57,3 +63,16 @@ async def settled(world: FaultWorld, before: invariants.Acknowledged) -> None:
     while found := await asyncio.to_thread(invariants.faults, world, before):
         assert time.monotonic() < end, found
         await asyncio.sleep(0.2)
+
+
+async def tried(world: FaultWorld, cell: Cell) -> None:
+    """Run a cell as a test: nothing of it stays for the next where it failed."""
+    try:
+        outcome = await run_cell(world, cell)
+    except BaseException:
+        world.kept.clear()
+        raise
+    finally:
+        await world.leave_desks()
+    assert outcome.pid > 1
+    assert outcome.at > 0

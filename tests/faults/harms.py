@@ -5,20 +5,25 @@ Guarantees: a fault that could not be brought about is an error, never a cell th
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import resource
 import signal
+import socket
 import sqlite3
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.faults.line import Line
 from tests.faults.matrix import SERVICES
+from tests.faults.network import NetworkWorld
 from tests.faults.site import FaultWorld
 from tests.faults.steps import Hit
 from tests.support.machine import wait_for
+from tre.cli.trial.browser import Browser, origin_of
 from tre.system.process import ProcessHandle
 
 MOMENT = 2.0
@@ -26,6 +31,13 @@ MOMENT = 2.0
 
 BUSY_SECONDS = 10.5
 """A record that is locked for longer than a writer waits for its turn."""
+
+UNREACHABLE_SECONDS = 6.5
+"""A record that is away for longer than a transaction is tried to be begun."""
+
+SILENT_SECONDS = 12.0
+"""A line that says nothing for longer than an idle connection is kept (11 s), and not as long as one is kept that waits
+for an answer (15 s): both kinds are there when it is mended."""
 
 FORWARD, BACK = 100.0, -200.0
 """Seconds by which a clock is put: within what time servers correct in a step, and beyond it."""
@@ -192,6 +204,47 @@ def clock(seconds: float) -> Harm:
     return harm
 
 
+def line_to_the_record(fail: Callable[[Line], None], seconds: float, seen: type[OSError]) -> Harm:
+    """The line to the server that has the record fails, and is mended."""
+
+    def harm(world: FaultWorld, _hit: Hit, let_go: LetGo) -> None:
+        assert isinstance(world, NetworkWorld)
+        assert world.record_line.ends, "nobody was connected"
+        fail(world.record_line)
+        try:
+            with contextlib.suppress(seen):
+                socket.create_connection(("127.0.0.1", world.record_line.port), timeout=0.3).close()
+                raise AssertionError("the line did not fail")
+            let_go()
+            time.sleep(seconds)
+        finally:
+            world.record_line.mend()
+
+    return harm
+
+
+def line_to_the_provider(world: FaultWorld, _hit: Hit, let_go: LetGo) -> None:
+    """The services do not reach the provider: who is signed in works on, who comes is told, and comes in later."""
+    assert isinstance(world, NetworkWorld)
+    asyncio.run(_signing_in(world, let_go))
+
+
+async def _signing_in(world: NetworkWorld, let_go: LetGo) -> None:
+    async with Browser() as inside, Browser() as outside:
+        await world.sign_in_as(inside, "olga")
+        world.provider_line.cut()
+        try:
+            let_go()
+            page = await inside.get(world.desk + "/")
+            assert (page.status, origin_of(page.url)) == (200, world.desk), page.url
+            page = await world.way_in(outside, "ben")
+            assert "Sign-in is not available at the moment." in page.text, (page.status, page.url)
+            await asyncio.sleep(MOMENT)
+        finally:
+            world.provider_line.mend()
+        await world.sign_in_as(outside, "ben")
+
+
 LIMIT = (
     "import resource, sys; pid, kind, most = map(int, sys.argv[1:]); soft, hard = resource.prlimit(pid, kind);"
     " resource.prlimit(pid, kind, (hard if most == -2 else most, hard)); print(soft)"
@@ -244,5 +297,8 @@ HARMS: dict[str, Harm] = {
     "clock back": clock(BACK),
     "no descriptors": exhausted(resource.RLIMIT_NOFILE, 3),
     "no processes": exhausted(resource.RLIMIT_NPROC, 1),
+    "network to the record cut": line_to_the_record(Line.cut, UNREACHABLE_SECONDS, ConnectionRefusedError),
+    "network to the record silent": line_to_the_record(Line.fall_silent, SILENT_SECONDS, TimeoutError),
+    "network to the provider cut": line_to_the_provider,
 }
 """Every fault that has cells, by its name."""

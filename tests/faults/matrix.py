@@ -33,12 +33,13 @@ FAULTS: dict[str, str] = {
     "half-written files": "disk",
     "record locked": "record",
     "record torn": "record",
-    "network to the record cut": "record",
     "clock forward": "clock",
     "clock back": "clock",
     "no descriptors": "exhaustion",
     "no processes": "exhaustion",
     "network to the provider cut": "network",
+    "network to the record cut": "network",
+    "network to the record silent": "network",
 }
 """What goes wrong, and of which class it is."""
 
@@ -59,17 +60,8 @@ STEPS: dict[str, tuple[str, str]] = {
 NO_CELLS: dict[tuple[str, str], str] = {}
 """Pairs that make no sense, or are not tried, and why."""
 
-for _name in OPERATIONS:
-    NO_CELLS["network to the record cut", _name] = (
-        "not tried on the whole: a record on a server that is lost is in tests/unit/store/test_postgres.py"
-    )
-    NO_CELLS["network to the provider cut", _name] = (
-        "not tried on the whole: a source that does not answer is in tests/unit/sources/test_rems.py"
-    )
-for _name in ("disk full", "disk read-only"):
-    NO_CELLS[_name, "slice build"] = (
-        "what failed for the disk is built again by itself after 15 minutes; no cell waits so long"
-    )
+for _name in ("slice build", "withdrawal", "backup"):
+    NO_CELLS["network to the provider cut", _name] = "nobody signs in for it, and no program asks the provider"
 for _name, (_who, _) in STEPS.items():
     if _who in SERVICES:
         NO_CELLS["kill who works", _name] = f"kill {_who} is the same"

@@ -20,7 +20,7 @@ __all__ = ["Opened", "broken", "numbers", "open_in", "running", "until"]
 numbers = itertools.count(1)
 
 
-async def until(condition: Callable[[], Any], otherwise: str, seconds: float = PATIENCE) -> None:
+async def until(condition: Callable[[], Any], otherwise: str | Callable[[], str], seconds: float = PATIENCE) -> None:
     """Wait for something real; what cannot be read for the moment is not so yet."""
     end = asyncio.get_running_loop().time() + seconds
     while True:
@@ -30,7 +30,8 @@ async def until(condition: Callable[[], Any], otherwise: str, seconds: float = P
         except Exception as error:
             if not broken(error):
                 raise
-        assert asyncio.get_running_loop().time() < end, otherwise
+        if asyncio.get_running_loop().time() > end:
+            raise AssertionError(otherwise if isinstance(otherwise, str) else otherwise())
         await asyncio.sleep(0.05)
 
 
@@ -63,12 +64,14 @@ class Opened:
     async def gone(self, reason: str) -> None:
         """By the record, by the kernel and by what the gateway answers."""
         ends = {("Stopped", reason), ("Stopped", self.world.by_design)}
-        await until(lambda: self.state() in ends, f"{self.grant} is not {reason}")
+        await until(lambda: self.state() in ends, lambda: f"{self.grant} is {self.state()}, not {reason}")
         assert processes_of(self.run["plan"]["uid"]) == []
         assert mounts_left(self.run) == []
 
         async def refused() -> None:
-            page = await self.lab.call("GET", "/api/contents/")
+            lab = Lab(await self.world.browser_of("alice"), self.world.shell_of(self.workspace))
+            lab.origin = self.lab.origin
+            page = await lab.call("GET", "/api/contents/")
             assert page.status in {401, 403, 502, 503}, page.status
             if page.status in {502, 503}:
                 raise aiohttp.ClientError

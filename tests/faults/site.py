@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from tests.faults.matrix import SERVICES
 from tests.faults.steps import Steps
 from tre.cli.services import listens
-from tre.cli.trial.browser import Browser, sign_in
+from tre.cli.trial.browser import Browser, Page, sign_in
 from tre.cli.trial.desk import Desk
 from tre.cli.trial.world import World
 from tre.domain.errors import TREError
@@ -103,12 +103,16 @@ class FaultWorld(World):
         if name not in self._browsers:
             browser = await Browser().__aenter__()
             try:
-                await sign_in(browser, self.desk + "/", name, self.password)
+                await self.sign_in_as(browser, name)
             except BaseException:
                 await browser.__aexit__(None, None, None)
                 raise
             self._browsers[name] = browser
         return self._browsers[name]
+
+    async def sign_in_as(self, browser: Browser, name: str) -> Page:
+        """Sign somebody in. Raises `TREError(LoginFailed)`."""
+        return await sign_in(browser, self.desk + "/", name, self.password)
 
     async def leave_desks(self) -> None:
         """Close every browser."""
@@ -145,10 +149,13 @@ class FaultWorld(World):
         return all(self.answers(name) for name in SERVICES)
 
 
+Kind = TypeVar("Kind", bound=FaultWorld)
+
+
 @contextlib.contextmanager
-def running_fault_world() -> Iterator[FaultWorld]:
+def running_fault_world(kind: type[Kind]) -> Iterator[Kind]:
     """Such an installation, gone afterwards."""
-    world = FaultWorld(Path(tempfile.mkdtemp(prefix="tre-trial-", dir="/var/tmp")))
+    world = kind(Path(tempfile.mkdtemp(prefix="tre-trial-", dir="/var/tmp")))
     try:
         world.mount_disk()
         world.make()

@@ -16,10 +16,10 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
 _CLASS = "| fault | " + " | ".join(OPERATIONS) + " |"
 _HEAD = """# Faults, counted
 
-Programs are killed, disks fill up, clocks jump. Each cell of the table below is one fault in the middle of one
-operation, on a real launcher: services, sandboxes, people's requests and a disk of its own. A cell counts only if the
-fault found the operation in its middle: the program had come to the step that is named, its process number and the time
-are kept, and it went on only after the fault had come.
+Programs are killed, disks fill up, clocks jump, lines are cut. Each cell of the table below is one fault in the middle
+of one operation, on a real launcher: services, sandboxes, people's requests and a disk of its own. A cell counts only
+if the fault found the operation in its middle: the program had come to the step that is named, its process number and
+the time are kept, and it went on only after the fault had come.
 
 After each cell these must hold, looked at from outside of the services:
 
@@ -114,6 +114,12 @@ _TAIL = """
 * **record torn**: the power goes, and the last transaction's pages are there by half and garbled.
 * **clock**: the services' wall clock is put forward by 100 s, or back by 200 s, for two seconds. What runs inside of a
   sandbox reads a clock of its own, which is not put.
+* **network to the record cut**, **silent**: the record is on a PostgreSQL server, at the other end of a line. It is cut
+  for six and a half seconds, longer than a transaction is tried to be begun: every connection is reset, and nobody can
+  connect. Or it is silent for twelve: no packet is answered, so idle connections are lost and others go on where they
+  stood.
+* **network to the provider cut**: people sign in at an OpenID provider. The services do not reach it for two seconds.
+  Whoever is signed in works on; whoever comes meanwhile is told in words, and comes in later.
 * **no descriptors**, **no processes**: no service gets another one for two seconds. The launcher is root, whom the
   kernel refuses no process.
 

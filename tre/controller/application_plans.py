@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tre.controller.context import Context
-from tre.controller.receipts import AGAIN, PROGRAM, worth_asking_again
+from tre.controller.receipts import PROGRAM, pause_after, worth_asking_again
 from tre.domain.applications.models import Application, AskedSlice, PlannedSlice
 from tre.domain.errors import Reason, TREError
 from tre.domain.slices.plan import check_buildable
@@ -74,8 +74,9 @@ class ApplicationPlans:
         now = self._context.clock.now()
         with self._context.database.read() as connection:
             job = jobs.latest(connection, PROGRAM, PLAN, subject)
+            pause = timedelta(0) if job is None else pause_after(connection, job)
         stale = job is not None and since is not None and (job.created_at < since or job.payload.get("signed") != seen)
-        if job is not None and not stale and not self._may_ask_again(job, now):
+        if job is not None and not stale and not self._may_ask_again(job, now, pause):
             return job
         payload = {"spec": item.spec.as_plain()} | ({} if since is None else {"signed": seen})
         request = jobs.JobRequest(
@@ -85,9 +86,9 @@ class ApplicationPlans:
             jobs.replace(change, request, now)
         return None
 
-    def _may_ask_again(self, job: jobs.Job, now: datetime) -> bool:
+    def _may_ask_again(self, job: jobs.Job, now: datetime, pause: timedelta) -> bool:
         for_good = job.error is not None and job.error.get("reason") in FOR_GOOD
-        return not for_good and worth_asking_again(job, now, AGAIN)
+        return not for_good and worth_asking_again(job, now, pause)
 
     def _summed(self, found: Sequence[tuple[AskedSlice, jobs.Job | None]]) -> Planned:
         plans: list[PlannedSlice] = []

@@ -128,8 +128,11 @@ class ExportReconciler:
             job = jobs.latest(connection, PROGRAM, RELEASE, subject)
         if event is None or proof is None:
             return now + timedelta(milliseconds=50)
-        if job is not None and job.payload["about"]["event"] == event.id:
+        asked = job if job is not None and job.payload["about"]["event"] == event.id else None
+        if asked is not None and (asked.state is not jobs.JobState.failed or asked.finished_at is None):
             return request.deadline
+        if asked is not None and asked.finished_at is not None and now < (again := asked.finished_at + _REST):
+            return again  # its answer was refused, as by a clock that was off for a moment
         with self._context.database.read() as connection:
             situation = situation_of(self._context, connection, request)
         try:
@@ -139,7 +142,7 @@ class ExportReconciler:
             with self._context.database.change(failed) as change:
                 store.release_failed(change, request, error, situation)
             return now
-        payload = {"document": document.as_plain(), "about": {"event": event.id}}
+        payload = {"document": document.as_plain(), "about": {"event": event.id}} if asked is None else asked.payload
         self._ask(RELEASE, subject, payload, now)
         return request.deadline
 

@@ -6,15 +6,27 @@ asked for once, and again if the attempt was lost or failed a while ago; a failu
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
 from tre.controller.conditions import Finding
 from tre.controller.context import Context
-from tre.controller.receipts import AGAIN, BUILD, PROGRAM, REMOVE, building, removal, worth_asking_again
+from tre.controller.receipts import BUILD, PROGRAM, REMOVE, building, removal, rested_at
 from tre.domain.errors import Reason
 from tre.domain.grants.models import GrantRecord
 from tre.store import datasets, jobs
 from tre.store import grant_slices as store
 from tre.store.grant_slices import SliceState, StoredSlice
 from tre.store.overview import Overview
+
+
+@dataclass(frozen=True)
+class Looked:
+    """How far the slices are: the conditions `PlanCovered` and `SlicesReady`, and when to try again what failed."""
+
+    findings: list[Finding]
+    again: datetime | None
 
 
 class GrantSlices:
@@ -31,37 +43,37 @@ class GrantSlices:
         wanted = {item.name for item in seen.grant.spec.slices}
         return all(item.state is (SliceState.Ready if item.name in wanted else SliceState.Gone) for item in seen.slices)
 
-    def findings(self, grant: GrantRecord) -> list[Finding]:
-        """Conditions `PlanCovered` and `SlicesReady`, after asking for what is missing."""
+    def look(self, grant: GrantRecord) -> Looked:
+        """How far they are, after asking for what is missing."""
         with self._context.database.read() as connection:
             slices = store.of_grant(connection, grant.name)
         wanted = {item.name for item in grant.spec.slices}
-        for item in slices:
-            if item.name not in wanted:
-                self._remove(item)
-        slices = [item for item in slices if item.name in wanted]
-        states = [self._state(grant, item) for item in slices]
+        removed = [self._remove(item) for item in slices if item.name not in wanted]
+        looked = [self._state(grant, item) for item in slices if item.name in wanted]
+        states = [item for item, _ in looked]
         uncovered = [item for item in states if item.reason is Reason.PlanNotCovered]
         unready = [item for item in states if item.state is not SliceState.Ready]
-        return [
-            _finding("PlanCovered", uncovered),
-            _finding("SlicesReady", unready),
-        ]
+        findings = [_finding("PlanCovered", uncovered), _finding("SlicesReady", unready)]
+        return Looked(findings, _earliest([*removed, *(again for _, again in looked)]))
 
-    def _state(self, grant: GrantRecord, item: StoredSlice) -> StoredSlice:
+    def _state(self, grant: GrantRecord, item: StoredSlice) -> tuple[StoredSlice, datetime | None]:
+        """The slice as it is now, and when to try again if its building failed."""
         if item.state is SliceState.Ready:
-            return self._followed(item)
+            return self._followed(item), None
         with self._context.database.read() as connection:
             job = building(connection, item.slice_id)
+            again = None if job is None else rested_at(connection, job)
         current = job is not None and job.payload == _payload(grant, item)
         if job is not None and current and job.state is jobs.JobState.done and job.result is not None:
-            return self._built(item, job.result)
+            return self._built(item, job.result), None
         if job is not None and current and job.state is jobs.JobState.failed and job.error is not None:
             item = self._failed(grant, item, job)
-            current = not worth_asking_again(job, self._context.clock.now(), AGAIN)
+            if again is not None and self._context.clock.now() < again:
+                return item, again
+            current = False
         if not current:  # never asked, asked before the grant was changed, or failed a while ago
             self._ask(grant, item)
-        return item
+        return item, None
 
     def _followed(self, item: StoredSlice) -> StoredSlice:
         """A slice that people have left in place is of another content and version, and still as it should be."""
@@ -81,22 +93,29 @@ class GrantSlices:
             store.set_state(change, item.grant, item.name, SliceState.Ready, Reason.Entitled, **values)
         return item.model_copy(update=values)
 
-    def _remove(self, item: StoredSlice) -> None:
-        """A slice that the grant no longer names goes; what mounts it has lost its entitlement already."""
+    def _remove(self, item: StoredSlice) -> datetime | None:
+        """A slice that the grant no longer names goes; what mounts it has lost its entitlement already.
+
+        Says when to try again if its removal failed.
+        """
         if item.state is SliceState.Gone:
-            return
+            return None
         subject, now = f"slice/{item.slice_id}", self._context.clock.now()
         with self._context.database.read() as connection:
             job = removal(connection, item.slice_id)
+            again = None if job is None else rested_at(connection, job)
         if job is not None and job.state is jobs.JobState.done:
             event = self._context.event("slice.removed", f"grant/{item.grant}", slice=item.name, receipt=job.result)
             with self._context.database.change(event) as change:
                 store.set_state(change, item.grant, item.name, SliceState.Gone, Reason.GrantClosed)
-        elif job is None or worth_asking_again(job, now, AGAIN):
+        elif again is not None and now < again:
+            return again
+        elif job is None or again is not None:
             request = jobs.JobRequest(program=PROGRAM, kind=REMOVE, subject=subject, payload={"sliceId": item.slice_id})
             event = self._context.event("job.asked", subject, job=REMOVE)
             with self._context.database.change(event) as change:
                 jobs.ask(change, request, now)
+        return None
 
     def _ask(self, grant: GrantRecord, item: StoredSlice) -> None:
         request = jobs.JobRequest(
@@ -129,6 +148,10 @@ class GrantSlices:
             with self._context.database.change(event) as change:
                 store.set_state(change, item.grant, item.name, SliceState.Failed, reason, message=message)
         return item.model_copy(update={"state": SliceState.Failed, "reason": reason, "message": message})
+
+
+def _earliest(moments: Iterable[datetime | None]) -> datetime | None:
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def _payload(grant: GrantRecord, item: StoredSlice) -> dict[str, object]:

@@ -74,11 +74,11 @@ class GrantReconciler:
         if now >= end.at:
             self._move(grant, GrantPhase.Expired, end.reason, now)
             return now
-        findings = self._findings(grant)
+        findings, again = self._findings(grant)
         self._keep_conditions(grant, [*findings, self._members(grant)], now)
         self._advance(grant, findings, now)
         self._warn(grant, now)
-        return _next_look(grant, now)
+        return min([_next_look(grant, now), *([] if again is None else [again])])
 
     def common(self, met: frozenset[tuple[str, str]], *, verify: bool) -> Common:
         """What `at_rest` needs to know of this moment. Raises `TREError(SetupIncomplete)` where no key can be read."""
@@ -114,11 +114,13 @@ class GrantReconciler:
             return False
         return True
 
-    def _findings(self, grant: GrantRecord) -> list[Finding]:
+    def _findings(self, grant: GrantRecord) -> tuple[list[Finding], datetime | None]:
+        """What is found, and when to try again what failed."""
         evidence = self._evidence(grant)
         if not evidence.holds:
-            return [evidence]
-        return [evidence, *self._slices.findings(grant), *self._granting(grant)]
+            return [evidence], None
+        slices = self._slices.look(grant)
+        return [evidence, *slices.findings, *self._granting(grant)], slices.again
 
     def _evidence(self, grant: GrantRecord) -> Finding:
         try:

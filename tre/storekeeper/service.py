@@ -2,8 +2,9 @@
 
 Guarantees: a job begins within 50 ms of its commitment when its lane is free; additions of data, which take long, have
 a lane of their own, so that building, provisioning and destroying never wait for them; whatever a job does can be
-done again, so a crash in its midst costs time only; each end of a job is an event. Told to stop, it interrupts work
-at its next step, leaves the job open, and goes.
+done again, so a crash in its midst costs time only; each end of a job is an event. A record that is away for a while
+interrupts no work and loses no result: lanes wait for it. Told to stop, it interrupts work at its next step, leaves the
+job open, and goes.
 
 Does not guarantee: more than one build at a time: the directory of slices has one lock.
 
@@ -26,6 +27,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import Counter, Gauge, Histogram
 from pydantic import Field
+from sqlalchemy.exc import OperationalError
 
 from tre.domain.datasets import SliceId
 from tre.domain.errors import Reason, TREError
@@ -56,6 +58,10 @@ PROGRAM = "storekeeper"
 PATIENCE_SECONDS = 30
 """After so long a job may be taken again. A lane does one job at a time, so only a crash leaves one to be taken."""
 
+AGAIN_SECONDS = 1.0
+"""How long a record that is away is left alone before the end of a job is put into it again."""
+
+_AWAY = frozenset({Reason.ServiceUnavailable, Reason.Conflict})
 _IDLE_SECONDS = 2.0
 log = structlog.get_logger()
 
@@ -229,18 +235,28 @@ class Service:
         try:
             while not self._watcher.stopped:
                 self._beats[lane] = time.monotonic()
-                if (job := self._next(lane)) is None:
+                if not await self._at_work(lane):
                     await feed.wait_async(_IDLE_SECONDS)
-                    continue
-                _busy.labels(lane).set(1)
-                work = asyncio.create_task(asyncio.to_thread(self.do, job, LANES[lane][job.kind]))
-                while not work.done():
-                    self._beats[lane] = time.monotonic()
-                    await asyncio.wait([work], timeout=_IDLE_SECONDS)
-                _busy.labels(lane).set(0)
-                work.result()
         finally:
             feed.close()
+
+    async def _at_work(self, lane: str) -> bool:
+        """Do the next job, if there is one; while the record is away there is none."""
+        try:
+            if (job := self._next(lane)) is None:
+                return False
+            _busy.labels(lane).set(1)
+            work = asyncio.create_task(asyncio.to_thread(self.do, job, LANES[lane][job.kind]))
+            while not work.done():
+                self._beats[lane] = time.monotonic()
+                await asyncio.wait([work], timeout=_IDLE_SECONDS)
+            work.result()
+        except (TREError, OperationalError) as error:
+            log.error("record-away", lane=lane, reason=_said(error))
+            return False
+        finally:
+            _busy.labels(lane).set(0)
+        return True
 
     async def _opt_outs(self, lane: str, worker: withdrawals.Worker) -> None:
         """Take steps of opt-outs as they come due."""
@@ -272,21 +288,48 @@ class Service:
         return next((job for job in found if job.kind in LANES[lane]), None)
 
     def do(self, job: jobs.Job, handler: Handler) -> None:
-        """Do one job and keep its end. Only an error of the record itself is raised."""
+        """Do one job and keep its end. Only an error of the record itself is raised.
+
+        While the record is away the end waits for it: hours of work shall not be done twice for a line that was cut.
+        """
         if not self._taken(job):
             return
         begun = time.monotonic()
         try:
             result = handler(self._office, job.payload, self._watcher)
         except TREError as error:
-            self._failed(job, error)
+            self._kept(job, functools.partial(self._failed, job, error))
         except Exception as error:  # a job must end in the record, whatever went wrong
             log.error("job failed", job=job.id, kind=job.kind, exc_info=error)
             what = f"The storekeeper could not finish {job.kind}."
-            self._failed(job, TREError(Reason.RuntimeFailed, what, why=f"{type(error).__name__}."))
+            accident = TREError(Reason.RuntimeFailed, what, why=f"{type(error).__name__}.")
+            self._kept(job, functools.partial(self._failed, job, accident))
         else:
-            self._finished(job, result)
+            self._kept(job, functools.partial(self._finished, job, result))
         _seconds.labels(job.kind).observe(time.monotonic() - begun)
+
+    def _kept(self, job: jobs.Job, keep: Callable[[], None]) -> None:
+        """Put a job's end into the record, at a later try where it is away."""
+        while True:
+            try:
+                keep()
+            except (TREError, OperationalError) as error:
+                if self._watcher.stopped or (isinstance(error, TREError) and error.reason not in _AWAY):
+                    raise
+                log.warning("end-not-kept", job=job.id, kind=job.kind, reason=_said(error))
+            else:
+                return
+            time.sleep(AGAIN_SECONDS)
+            if self._has_ended(job):  # it was kept, and only the word of that was lost
+                return
+
+    def _has_ended(self, job: jobs.Job) -> bool:
+        try:
+            with self._office.database.read() as connection:
+                found = jobs.get(connection, job.id)
+        except (TREError, OperationalError):
+            return False
+        return found is not None and found.state is not jobs.JobState.taken
 
     def _taken(self, job: jobs.Job) -> bool:
         event = self._office.event("job.taken", f"job/{job.id}", job=job.kind, subject=job.subject)
@@ -305,6 +348,11 @@ class Service:
             jobs.fail(change, job.id, error, self._office.clock.now())
         _done.labels(job.kind, error.reason.value).inc()
         log.warning("job failed", **said)  # the words, which can name files, stand with the job
+
+
+def _said(error: TREError | OperationalError) -> str:
+    """A word for the log: a database's own sentence may hold what was to be written."""
+    return error.reason.value if isinstance(error, TREError) else type(error).__name__
 
 
 def probes(service: Service, database: Database, layout: Layout) -> Probes:

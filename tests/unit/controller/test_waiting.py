@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.factories import ALICE, BOB, END, NOON, access_grant, slice_plain, spec_plain
 from tests.unit.controller.conftest import DIGEST, World
-from tre.controller.receipts import AGAIN
+from tre.controller.receipts import AGAIN, SOONER
 from tre.domain.canonical import digest
 from tre.domain.errors import Reason, TREError
 from tre.domain.people import Person, Subject
@@ -40,10 +40,10 @@ def asked(world: World, kind: str) -> list[jobs.Job]:
         return [job for job in jobs.waiting(connection, "storekeeper", world.clock.now()) if job.kind == kind]
 
 
-def fail(world: World, job: jobs.Job) -> None:
+def fail(world: World, job: jobs.Job, error: TREError = FULL) -> None:
     with world.database.change(world.event("job.failed", f"job/{job.id}")) as change:
         jobs.take(change, job.id, world.clock.now())
-        jobs.fail(change, job.id, FULL, world.clock.now())
+        jobs.fail(change, job.id, error, world.clock.now())
 
 
 def test_whom_nobody_has_met_is_told_and_nothing_waits_for_it(world: World) -> None:
@@ -81,16 +81,52 @@ def test_a_failed_build_is_told_at_once_and_tried_again_after_a_while(world: Wor
     found = conditions(world)["SlicesReady"]
     assert (found["status"], found["reason"]) == ("False", Reason.StorageFull)
     assert "No space left" in found["message"]
-    assert asked(world, "slice.build") == []
-    world.clock.advance(AGAIN.total_seconds() - 60)
-    world.settle()
-    assert asked(world, "slice.build") == []
-    world.clock.advance(120)
-    world.settle()
-    assert len(asked(world, "slice.build")) == 1
+    for pause in (*SOONER, AGAIN, AGAIN):  # a disk that has room again keeps nobody waiting, one that stays full rests
+        assert asked(world, "slice.build") == []
+        world.clock.advance(pause.total_seconds() - 1)
+        world.settle(3)
+        assert asked(world, "slice.build") == []
+        world.clock.advance(1)
+        world.settle(3)
+        again = asked(world, "slice.build")
+        assert len(again) == 1
+        fail(world, again[0])
+        world.settle(3)
+    world.clock.advance(AGAIN.total_seconds())
+    world.settle(3)
     world.do_jobs()
     world.settle()
     assert world.grant().phase == "Active"
+
+
+def test_a_build_that_the_plan_forbids_is_tried_again_only_after_a_long_while(world: World) -> None:
+    world.storekeeper_answers = False
+    world.apply()
+    world.settle()
+    fail(world, asked(world, "slice.build")[0], TREError(Reason.PlanNotCovered, "Two files too many."))
+    world.settle()
+    world.clock.advance(AGAIN.total_seconds() - 1)
+    world.settle()
+    assert asked(world, "slice.build") == []
+    world.clock.advance(1)
+    world.settle()
+    assert len(asked(world, "slice.build")) == 1
+
+
+def test_a_removal_that_failed_is_tried_again_soon(world: World) -> None:
+    both = digest({"cxr": DIGEST, "ct": OTHER})
+    two = [slice_plain("cxr", planDigest=DIGEST), slice_plain("ct", planDigest=OTHER)]
+    world.apply(access_grant(slices=two, approval=spec_plain()["approval"] | {"planDigest": both}))
+    world.advance(1)
+    world.storekeeper_answers = False
+    world.apply(access_grant())
+    world.advance(1)
+    fail(world, asked(world, "slice.remove")[0])
+    world.settle()
+    assert asked(world, "slice.remove") == []
+    world.clock.advance(SOONER[0].total_seconds())
+    world.settle()
+    assert len(asked(world, "slice.remove")) == 1
 
 
 def test_a_slice_that_came_back_has_to_be_removed_again(world: World) -> None:

@@ -6,9 +6,11 @@ import pytest
 
 from tests.unit.portal.exports_world import CLEAN, TABLE, Airlock, finding, member, sha
 from tests.unit.portal.world import World, title_of
+from tre.domain.errors import Reason, TREError
 from tre.domain.exports.severity import Severity
 from tre.domain.exports.states import ExportState
 from tre.portal.export_views import file_key
+from tre.store import jobs
 
 MESSAGE = {"message": "The totals give the small counts away."}
 
@@ -243,6 +245,24 @@ class TestDeciding:
         airlock.release_due()
         assert airlock.request(export).state is ExportState.Returned
         assert MESSAGE["message"] in (await airlock.world.browser("alice").get(f"/exports/{export}")).text
+
+    async def test_an_answer_that_a_clock_out_of_step_refused_is_asked_for_again(self, airlock: Airlock) -> None:
+        export = await airlock.approved()
+        airlock.world.clock.advance(6)
+        while not (waiting := airlock._waiting()):
+            airlock.control()
+        now = airlock.world.clock.now()
+        refused = TREError(Reason.NotYetValid, "The time in which the release can be stopped is not over.")
+        with airlock.world.database.change(airlock.world.event("job.failed", waiting[0].subject)) as change:
+            jobs.take(change, waiting[0].id, now)
+            jobs.fail(change, waiting[0].id, refused, now)
+        airlock.release_due()
+        assert airlock.request(export).state is ExportState.Releasing, "not at once"
+        airlock.world.clock.advance(60)
+        airlock.control()
+        assert airlock._waiting()[0].payload == waiting[0].payload, "the same words, signed once"
+        airlock.release_due()
+        assert airlock.request(export).state is ExportState.Released
 
     async def test_released_after_the_delay_then_recalled(self, airlock: Airlock) -> None:
         export = await airlock.approved()

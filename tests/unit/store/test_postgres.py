@@ -327,6 +327,8 @@ def test_every_wait_has_an_end(database: Database) -> None:
         for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
             assert connection.exec_driver_sql(f"SHOW {name}").scalar_one() not in {"0", ""}
         assert connection.exec_driver_sql("SHOW transaction_isolation").scalar_one() == "repeatable read"
+        noticed = "SELECT sum(reset_val::int) FROM pg_settings WHERE starts_with(name, 'tcp_keepalives_')"
+        assert connection.exec_driver_sql(noticed).scalar_one() == 30 + 10 + 3  # of a socket in a file nothing is shown
         assert connection.exec_driver_sql("SHOW application_name").scalar_one() == "tre_owner"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +13,10 @@ from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
+from sqlalchemy.exc import OperationalError
 
 from tests.unit.storekeeper.conftest import SLICE, House
-from tre.domain.errors import Reason
+from tre.domain.errors import Reason, TREError
 from tre.slices.watch import Watcher
 from tre.store import jobs
 from tre.store.jobs import Job, JobRequest, JobState
@@ -22,6 +24,7 @@ from tre.storekeeper import service as module
 from tre.storekeeper.service import LANES, PATIENCE_SECONDS, Service
 
 HOME = "w-aaaaaaaaaaaa"
+AWAY = TREError(Reason.ServiceUnavailable, "The record cannot be reached.")
 
 
 def ask(house: House, kind: str, payload: dict[str, Any], subject: str = "thing") -> str:
@@ -121,6 +124,58 @@ def test_a_job_begins_soon_after_it_was_asked(house: House) -> None:
     finally:
         LANES["workspaces"]["workspace.destroy"] = original
     assert min(waits) < 0.25, "the bound is 50 ms after the commit; two busy cores get some slack"
+
+
+def test_a_record_that_is_away_for_a_moment_ends_no_lane(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([AWAY, OperationalError("SELECT", {}, sqlite3.OperationalError("database is locked"))])
+    real = Service._next
+
+    def away(self: Service, lane: str) -> Job | None:
+        if (error := next(answers, None)) is not None:
+            raise error
+        return real(self, lane)
+
+    monkeypatch.setattr(Service, "_next", away)
+    monkeypatch.setattr(module, "_IDLE_SECONDS", 0.01)
+    with running(house):
+        failed = await_end(house, ask(house, "slice.plan", {"spec": house.spec().as_plain()}))
+        assert failed.state is JobState.failed
+    assert next(answers, None) is None
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_what_was_done_while_the_record_was_away_is_not_done_again(
+    house: House, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    """The record is away at the end of a job: nothing was kept yet, or only the word of it was lost."""
+    done: list[int] = []
+    real, away = Service._finished, [AWAY, AWAY]
+
+    def finished(self: Service, job: Job, result: dict[str, Any]) -> None:
+        if kept:
+            real(self, job, result)
+        if away:
+            raise away.pop()
+        real(self, job, result)
+
+    def work(*_args: object) -> dict[str, Any]:
+        done.append(1)
+        return {"files": 3}
+
+    monkeypatch.setattr(Service, "_finished", finished)
+    monkeypatch.setattr(module, "AGAIN_SECONDS", 0.0)
+    found = do_now(house, ask(house, "slice.plan", {}), work)
+    assert (found.state, found.result, done) == (JobState.done, {"files": 3}, [1])
+    assert house.kinds().count("job.done") == 1
+
+
+def test_an_end_that_the_record_refuses_is_not_tried_for_ever(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_args: object) -> None:
+        raise TREError(Reason.BadInput, "This has no canonical form.")
+
+    monkeypatch.setattr(Service, "_finished", refused)
+    with pytest.raises(TREError, match="canonical"):
+        do_now(house, ask(house, "slice.plan", {}), lambda *_: {})
 
 
 def test_a_refused_job_says_why_and_stays_failed(house: House) -> None:

@@ -69,7 +69,7 @@ class World:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        self._tre("init", "--port", str(port))
+        self._init(port)
         self._set_apart(port)
         self._tre("demo-data", "nccid", str(self.home / "nccid"), "--patients", "60", home_only=True)
         self._tre("dataset", "add", "nccid", str(self.home / "nccid"), "--release", "2026-10-01")
@@ -77,6 +77,9 @@ class World:
         self.here = Installation.open(self.root)
         self._add_accounts()
         self.template = self._planned()
+
+    def _init(self, port: int) -> None:
+        self._tre("init", "--port", str(port))
 
     def _add_accounts(self) -> None:
         hashed, now = hash_password(self.password), self.here.clock.now()
