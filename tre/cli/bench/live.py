@@ -19,7 +19,7 @@ PERSON = "alice"
 class RoomyWorld(World):
     """An installation with users for a thousand workspaces."""
 
-    ranges = World.ranges | {"workspaceUids": (100_000_000, 1000)}
+    ranges = {**World.ranges, "workspaceUids": (100_000_000, 1000)}
 
 
 async def open_one(world: World, browser: Browser, grant: str) -> None:
