@@ -13,7 +13,7 @@ from aiohttp import web
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, Error, Frame, FrameLocator, Page, expect
 
-from tests.unit.gateway.chromium import CHROMIUM_MISSING, launched
+from tests.support.chromium import CHROMIUM_MISSING, launched
 from tests.unit.gateway.portal import add_portal
 from tests.unit.gateway.real_lab import LAB_MISSING, real_lab
 from tests.unit.gateway.world import (

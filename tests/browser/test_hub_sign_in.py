@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -14,11 +13,12 @@ import aiohttp
 import pytest
 from aiohttp import web
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.contract import oidc_world
 from tests.contract.hub_world import World, a_world
 from tests.contract.oidc_world import a_provider
+from tests.support.chromium import engine
 
 pytestmark = pytest.mark.browser
 HOP = {"host", "connection", "transfer-encoding", "content-length", "content-encoding"}
@@ -94,12 +94,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    if (program := shutil.which("chromium")) is None:
-        pytest.skip("chromium is not installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+    with engine() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Frame, FrameLocator, Page, expect
 
-from tests.unit.gateway.chromium import CHROMIUM_MISSING, launched
+from tests.support.chromium import CHROMIUM_MISSING, launched
 from tests.unit.gateway.portal import add_portal
 from tests.unit.gateway.real_lab import LAB_MISSING, real_lab
 from tests.unit.gateway.world import CHECKOUT, WORKSPACE, World, make_world, until

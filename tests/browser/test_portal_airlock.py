@@ -7,7 +7,6 @@ Gateway, Hub and portal run as programs; the controller's own relay, reconciler 
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -16,10 +15,11 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.portal_world import REPOSITORY, Installed, an_installation
 from tests.browser.test_portal_pages import WIDTHS, context_of, overflow, shoot, sign_in, unreachable, watch
+from tests.support.chromium import engine
 from tests.support.indexes import keep_indexes
 from tests.unit.portal.exports_world import CLEAN, PROJECT, TABLE, Airlock, sha
 from tre.airlock.bundle import verify_bundle
@@ -97,12 +97,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    if (program := shutil.which("chromium")) is None:
-        pytest.skip("chromium is not installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+    with engine() as browser:
         yield browser
-        browser.close()
 
 
 def look(page: Page, name: str) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -17,9 +16,10 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from fastapi.routing import APIRoute
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.portal_world import Installed, an_installation
+from tests.support.chromium import engine
 from tests.support.factories import suspension
 from tests.unit.portal.register_world import furnish as furnish_register
 from tests.unit.portal.test_costs import used as furnish_costs
@@ -97,12 +97,8 @@ def furnish(world: Installed) -> None:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    if (program := shutil.which("chromium")) is None:
-        pytest.skip("chromium is not installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+    with engine() as browser:
         yield browser
-        browser.close()
 
 
 def context_of(chromium: Browser, *, scripts: bool = True) -> BrowserContext:

@@ -19,7 +19,7 @@ from tests.cluster.harness.basics import BUSY, CHECKOUT
 from tests.cluster.installed import BASE
 from tests.cluster.launcher import LEFT_TO_THE_LOOP, PASSWORD, RESOURCES, Launcher, took
 from tests.cluster.pods import STUBBORN
-from tests.unit.gateway.chromium import CHROMIUM_MISSING, PROGRAM
+from tests.support.chromium import CHROMIUM_MISSING, PROGRAM
 from tre.cli.demonstration.airlock import Airlock
 from tre.cli.trial.desk import Desk
 from tre.cli.trial.lab import Kernel

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
 
 from tests.docs.documents import CHECKOUT
 from tests.docs.test_alerts import RULES
+from tests.support.chromium import engine
 from tools import navigation, state_drawing
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 BUILDER = CHECKOUT / ".venv-docs" / "bin" / "python"
 needs_builder = pytest.mark.skipif(not BUILDER.exists(), reason="the site's builder is missing: make setup")
 TARGET = re.compile(r'(?:href|src)="([^"]+)"')
@@ -133,11 +131,9 @@ SEEN = [
 @needs_builder
 @pytest.mark.browser
 @pytest.mark.timeout(300)
-@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium")
 def test_it_is_read_without_a_network_by_everybody(site: Path) -> None:
     """From a folder: nothing is fetched from elsewhere, the search finds, axe finds nothing, nothing is too wide."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with engine() as browser:
         for name, width in SEEN:
             page = browser.new_page(viewport={"width": width, "height": 900})
             asked: list[str] = []
@@ -151,7 +147,6 @@ def test_it_is_read_without_a_network_by_everybody(site: Path) -> None:
             assert found.violations_count == 0, f"{name} at {width}: {found.generate_report()}"
             assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
             page.close()
-        browser.close()
 
 
 MAP = """# Map

@@ -19,7 +19,7 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Error, Frame, Page
 
-from tests.unit.gateway.chromium import CHROMIUM_MISSING, plain_chromium
+from tests.support.chromium import CHROMIUM_MISSING, plain_chromium
 from tests.unit.gateway.portal import add_portal
 from tests.unit.gateway.world import WORKSPACE, World, free_port, make_world
 

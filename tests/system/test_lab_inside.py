@@ -17,7 +17,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import FrameLocator, Page, expect
 
-from tests.unit.gateway.chromium import CHROMIUM_MISSING, launched
+from tests.support.chromium import CHROMIUM_MISSING, launched
 from tre.cli.trial.lab import Lab, open_workspace
 from tre.cli.trial.world import World
 from tre.domain.people import Subject
