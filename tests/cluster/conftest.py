@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from tests.cluster.controllers import make_site
-from tests.cluster.harness.basics import CannotRunError, HarnessError, wait_until
+from tests.cluster.harness.basics import STEPPING_BACK, CannotRunError, HarnessError, wait_until
 from tests.cluster.harness.images import TOOLS
 from tests.cluster.harness.layout import (
     STATE_VARIABLE,
@@ -46,16 +46,19 @@ IS_MINE = os.environ.get("CLUSTER", "") == "mine"
 PUBLIC_IMAGE = "docker.io/library/python:3.13-slim"
 SECONDS = 900
 
-if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # each of them has a cluster of its own
-    os.environ[STATE_VARIABLE] = str(worker_state(worker))
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+if WORKER:  # each of them has a cluster of its own
+    os.environ[STATE_VARIABLE] = str(worker_state(WORKER))
+    os.nice(0 if WORKER == "gw0" else STEPPING_BACK)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Every test here needs a cluster, and real things take their time.
 
-    Those that share the chart's installation come last: its guards are the whole cluster's.
+    In one cluster those that share the chart's installation come last: its guards are the whole cluster's. Side by side
+    they come first, since they take longest, and the others' processes let theirs go first.
     """
-    items.sort(key=lambda item: "launcher" in getattr(item, "fixturenames", ()))
+    items.sort(key=lambda item: ("launcher" in getattr(item, "fixturenames", ())) is not bool(WORKER))
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.cluster)

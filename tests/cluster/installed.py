@@ -140,7 +140,7 @@ class Installation:
             return [name for name in DEPLOYMENTS if not self.is_ready(name)]
 
         try:
-            wait_until(lambda: not unready(), "every service should be ready", seconds, 0.5)
+            wait_until(lambda: not unready(), "every service should be ready", seconds, 1.0)
         except Exception as error:
             raise AssertionError(f"not ready: {unready()}\n{self.troubles()}") from error
 
@@ -159,6 +159,11 @@ class Installation:
         items: list[Object] = self.client.get(f"/api/v1/namespaces/{NAMESPACE}/pods")["items"]
         label = "app.kubernetes.io/component"
         return [one for one in items if not service or one["metadata"]["labels"].get(label) == service]
+
+    def pods_of_services(self) -> list[Object]:
+        """Those of every service."""
+        label = "app.kubernetes.io/component"
+        return [one for one in self.pods() if one["metadata"]["labels"].get(label) in DEPLOYMENTS]
 
     def uids(self) -> set[str]:
         """The uids of all of our pods."""

@@ -90,12 +90,12 @@ class Place:
 
     def await_ready(self, name: str) -> Object:
         """Wait until a pod is ready; tell its state where it is not in time."""
-        wait_until(lambda: is_ready(self.find(name)), f"pod {name} should be ready", 60, 0.05)
+        wait_until(lambda: is_ready(self.find(name)), f"pod {name} should be ready", 60)
         return self.find(name)
 
     def await_phase(self, name: str, *phases: str, seconds: float = 60) -> Object:
         """Wait until a pod is in one of the phases."""
-        wait_until(lambda: self.find(name)["status"].get("phase") in phases, f"{name}: {phases}", seconds, 0.05)
+        wait_until(lambda: self.find(name)["status"].get("phase") in phases, f"{name}: {phases}", seconds)
         return self.find(name)
 
     def logs(self, name: str) -> str:
@@ -137,12 +137,12 @@ class Place:
 
     def await_refusal(self, kind: str, content: Object) -> str:
         """Guards come into force a moment after they are created: wait for it, and return the words."""
-        wait_until(lambda: self.refusal(kind, content), f"this {kind} should be refused", 30, 0.05)
+        wait_until(lambda: self.refusal(kind, content), f"this {kind} should be refused", 30)
         return self.refusal(kind, content)
 
     def await_admission(self, kind: str, content: Object) -> None:
         """Wait until a guard has lost its force."""
-        wait_until(lambda: not self.refusal(kind, content), f"this {kind} should be admitted", 30, 0.05)
+        wait_until(lambda: not self.refusal(kind, content), f"this {kind} should be admitted", 30)
 
 
 def is_ready(pod: Object) -> bool:

@@ -217,7 +217,7 @@ class Pods:
             return run.phase is phase
 
         try:
-            wait_until(is_there, f"{plan.identity} should be {phase}", SECONDS, 0.05)
+            wait_until(is_there, f"{plan.identity} should be {phase}", SECONDS)
         except HarnessError as error:
             raise HarnessError(f"{error}: {self.why(plan)}") from error
         found = self.observation(plan)
@@ -252,7 +252,7 @@ class Pods:
                 self.kept_log = self.log(plan) or self.kept_log
             return run.phase is RunPhase.Ended
 
-        wait_until(has_ended, f"{plan.identity} should end", 60, 0.05)
+        wait_until(has_ended, f"{plan.identity} should end", 60)
         return self.await_phase(plan, RunPhase.Ended)
 
     def now(self) -> datetime:

@@ -44,9 +44,7 @@ def nothing_of_ours_runs(launcher: Launcher) -> Iterator[None]:
         path = f"{DEPLOYMENT}/tre-{name}"
         before[path] = launcher.site.client.get(path)["spec"]["replicas"]
         launcher.site.client.request("PATCH", path, {"spec": {"replicas": 0}}, MERGE)
-    launcher.await_that(
-        lambda: not [pod for name in DEPLOYMENTS for pod in launcher.site.pods(name)], "services should go"
-    )
+    launcher.await_that(lambda: not launcher.site.pods_of_services(), "services should go", every=0.25)
     try:
         yield
     finally:
@@ -137,7 +135,7 @@ def every_pod_is_new(launcher: Launcher) -> Iterator[None]:
     """What is done replaces every pod of the services; comes back when the last old one is gone and all are ready."""
 
     def there() -> set[str]:
-        return {pod["metadata"]["uid"] for name in DEPLOYMENTS for pod in launcher.site.pods(name)}
+        return {pod["metadata"]["uid"] for pod in launcher.site.pods_of_services()}
 
     before = there()
     yield

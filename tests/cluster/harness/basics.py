@@ -15,6 +15,9 @@ from pathlib import Path
 
 BUSY = 4.0
 """How much slower than alone a thing may be on a machine of two processors with three clusters on it."""
+STEPPING_BACK = 5
+"""By how much the processes of every cluster but the first are nicer to others."""
+
 CHECKOUT = Path(__file__).resolve().parents[3]
 
 
@@ -32,10 +35,11 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def wait_until(condition: Callable[[], object], what: str, seconds: float = 30.0, pause: float = 0.02) -> None:
+def wait_until(condition: Callable[[], object], what: str, seconds: float = 30.0, pause: float = 0.1) -> None:
     """Look at a condition again and again until it holds; HarnessError with `what` when it does not in time.
 
-    `seconds` are those of a machine that does nothing else.
+    `seconds` are those of a machine that does nothing else. Looking costs: a look at an API server each 20 ms takes a
+    tenth of a processor, of which a small machine has few.
     """
     deadline = time.monotonic() + BUSY * seconds
     while not condition():

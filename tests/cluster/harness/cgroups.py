@@ -19,6 +19,9 @@ from tests.cluster.harness.basics import wait_until
 from tests.cluster.harness.identity import send
 
 MOUNT = Path("/sys/fs/cgroup")
+SHARES = {"cpu.shares": "8192", "cpu.weight": "800"}
+"""Most of what works on a node are its pods; by default all of them together get as much as one process beside them."""
+
 WANTED = ("cpu", "cpuset", "memory", "pids", "hugetlb", "io")
 
 
@@ -47,6 +50,9 @@ def make(token: str) -> None:
         for name in ("cpuset.cpus", "cpuset.mems"):
             if (branch / name).exists() and not is_unified():
                 (branch / name).write_text((root / name).read_text())
+        for name, share in SHARES.items():
+            if (branch / name).exists():
+                (branch / name).write_text(share)
 
 
 def groups(token: str) -> Iterator[Path]:
