@@ -111,6 +111,11 @@ def test_fonts_of_this_machine_are_not_asked_for() -> None:
     assert "Results" in parse("pdf", data, Bounds()).passages[0].text
 
 
+@pytest.mark.parametrize("contents", [b"/Contents 4 4 4", b"/Contents [7 7]", b"/Contents (a)  "])
+def test_a_page_that_draws_no_stream_is_broken(contents: bytes) -> None:
+    assert judged("pdf", pdf().replace(b"/Contents 4 0 R", contents)) == "F02"
+
+
 def test_unused_streams_are_found_and_used_ones_are_not() -> None:
     extra = (stream(b"", b"words"),)
     assert [said.check for said in look("pdf", pdf(more=extra))] == ["F07"]

@@ -131,9 +131,12 @@ def _visit(document: pikepdf.Pdf, layout: Layout, bounds: Bounds) -> Structure:
     result = Structure()
     for page in document.pages:
         drawn = page.obj.get("/Contents")
-        result.contents |= {
-            one.objgen for one in (drawn.as_list() if isinstance(drawn, pikepdf.Array) else [drawn]) if one
-        }
+        for one in drawn.as_list() if isinstance(drawn, pikepdf.Array) else [drawn]:
+            if one is None:
+                continue
+            if not isinstance(one, pikepdf.Stream):
+                raise _refused("F02", "The document is broken.")
+            result.contents.add(one.objgen)
     budget = iter(range(_MOST_VALUES))
     known = set()
     for one in document.objects:
