@@ -125,18 +125,20 @@ def read(data: bytes, layout: Layout, bounds: Bounds) -> Structure:
         raise _refused("F02", "The document is broken.") from error
 
 
+def _drawn_by(page: pikepdf.Page) -> list[pikepdf.Stream]:
+    drawn = page.obj.get("/Contents")
+    found = [one for one in (drawn.as_list() if isinstance(drawn, pikepdf.Array) else [drawn]) if one is not None]
+    if not all(isinstance(one, pikepdf.Stream) for one in found):
+        raise _refused("F02", "The document is broken.")
+    return found
+
+
 def _visit(document: pikepdf.Pdf, layout: Layout, bounds: Bounds) -> Structure:
     if document.is_encrypted:
         raise _refused("F04", "The document is encrypted.")
     result = Structure()
     for page in document.pages:
-        drawn = page.obj.get("/Contents")
-        for one in drawn.as_list() if isinstance(drawn, pikepdf.Array) else [drawn]:
-            if one is None:
-                continue
-            if not isinstance(one, pikepdf.Stream):
-                raise _refused("F02", "The document is broken.")
-            result.contents.add(one.objgen)
+        result.contents |= {one.objgen for one in _drawn_by(page)}
     budget = iter(range(_MOST_VALUES))
     known = set()
     for one in document.objects:
