@@ -72,9 +72,10 @@ class Sight:
     def mount_points(self) -> frozenset[str]:
         """Those of every mount namespace that can be read, ours included."""
         found: set[str] = set()
-        seen: set[int | None] = set()
+        seen: set[int] = set()
         for pid in _pids():
-            if (namespace := _namespace(pid, "mnt")) in seen:
+            namespace = _namespace(pid, "mnt")
+            if namespace is None or namespace in seen:
                 continue
             try:
                 with Path(f"/proc/{pid}/mountinfo").open(encoding="utf-8", errors="replace") as mountinfo:
