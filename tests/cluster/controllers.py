@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from tests.cluster.harness.basics import BUSY
 from tests.support.databases import Postgres, name_of
 from tre.cli.trial.controller_site import ControllerSite, SiteTerms
 from tre.store.tables.audit import audit_events
@@ -14,7 +15,9 @@ from tre.store.tables.audit import audit_events
 def make_site(postgres: Postgres, kubeconfig: Path, namespace: str, path: Path, *settings: str) -> ControllerSite:
     """A record on the tests' own server, and a namespace of a cluster."""
     url = postgres.server.setting(name_of(postgres.empty(path)))
-    return ControllerSite(SiteTerms(url, kubeconfig, namespace), path, *settings)
+    site = ControllerSite(SiteTerms(url, kubeconfig, namespace), path, *settings)
+    site.patience = BUSY
+    return site
 
 
 def events(site: ControllerSite, kind: str) -> list[str]:

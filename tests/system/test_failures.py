@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import signal
+import sqlite3
 import sys
 import time
 from asyncio.subprocess import PIPE
@@ -125,6 +126,26 @@ async def test_the_kill_switch_needs_no_service(world: World, grant: str, lab: L
         for pid in frozen:
             os.kill(pid, signal.SIGCONT)
     assert "1 workspace: nothing lives any more" in said
+    await until(lambda: phase_of(world, grant) == ("Stopped", "Requested"), 30)
+
+
+async def test_the_kill_switch_does_not_wait_for_a_record_that_somebody_holds(
+    world: World, grant: str, lab: Lab
+) -> None:
+    assert lab.origin
+    uid = state_of(world, grant)["plan"]["uid"]
+    assert processes_of(uid)
+    holder = sqlite3.connect(world.here.layout.database, isolation_level=None)
+    try:
+        holder.execute("BEGIN IMMEDIATE")
+        words = ("halt", grant, "--root", str(world.root))
+        command = await asyncio.create_subprocess_exec(sys.executable, "-m", "tre", *words, stdout=PIPE, stderr=PIPE)
+        await until(lambda: not processes_of(uid), 9)  # the record is still held
+    finally:
+        holder.close()
+    said, complaint = (text.decode() for text in await command.communicate())
+    assert command.returncode == 0, complaint
+    assert said.startswith("1 workspace: nothing lives any more"), said
     await until(lambda: phase_of(world, grant) == ("Stopped", "Requested"), 30)
 
 

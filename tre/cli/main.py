@@ -26,7 +26,7 @@ COMMANDS = {
     "committee": "tre.cli.committee:app",
     "grant": "tre.cli.grant:app",
     "workspace": "tre.cli.workspace:app",
-    "halt": "tre.cli.workspace:halt",
+    "halt": "tre.cli.halt:halt",
     "cost": "tre.cli.cost:app",
     "check": "tre.cli.check:check",
     "export": "tre.cli.export:app",

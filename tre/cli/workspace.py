@@ -1,13 +1,8 @@
-"""`tre workspace` and `tre halt`: starting, stopping, and proving that nothing lives that should not."""
+"""`tre workspace`: starting, stopping, and proving that nothing lives that should not."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import time
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -25,9 +20,7 @@ from tre.domain.workspaces.admission import Place, places
 from tre.domain.workspaces.models import Workspace
 from tre.domain.workspaces.states import ALIVE_PHASES, Wanted
 from tre.runtimes.bubblewrap.evidence import LivingRun, living_runs
-from tre.runtimes.bubblewrap.runtime import BubblewrapRuntime
 from tre.store import events, grants, queue, workspaces
-from tre.system.local_http import ask
 from tre.system.room import needs_of, room_of
 
 app = typer.Typer(help="Workspaces: list, start, stop, verify.", no_args_is_help=True)
@@ -43,7 +36,7 @@ NameArgument = Annotated[str, typer.Argument(help="The workspace's name, w-…."
 def list_workspaces(grant: GrantOption = None, root: RootOption = None, as_json: JsonOption = False) -> None:
     """Every workspace: whose, in which phase and why, until when."""
     here = Installation.open(root)
-    found, waiting = _chosen(here, grant), places_now(here)
+    found, waiting = chosen(here, grant), places_now(here)
     if as_json:
         common.print_json([_with_place(item, waiting.get(item.name)) for item in found])
         return
@@ -76,7 +69,8 @@ def _with_place(workspace: Workspace, place: Place | None) -> dict[str, Any]:
     return workspace.as_plain() | {"queue": shown | known}
 
 
-def _chosen(here: Installation, grant: str | None) -> list[Workspace]:
+def chosen(here: Installation, grant: str | None) -> list[Workspace]:
+    """The workspaces of a grant, or all. Raises `TREError(GrantNotFound)`."""
     with here.database.read() as connection:
         if grant is None:
             return workspaces.everything(connection)
@@ -102,7 +96,7 @@ def start(
     with here.database.change(here.event("workspace.wanted", f"workspace/{name}", grant=grant)) as change:
         workspaces.ensure(change, grant, subject, here.clock.now())
         workspaces.want(change, name, Wanted.Running)
-    _await(here, name, {"Running"}, wait)
+    await_phase(here, name, {"Running"}, wait)
 
 
 def _check_entitled(here: Installation, grant: GrantRecord, subject: Subject) -> None:
@@ -139,10 +133,11 @@ def stop(
     with here.database.change(here.event("workspace.unwanted", f"workspace/{name}")) as change:
         workspaces.require(change.connection, name)
         workspaces.want(change, name, Wanted.Stopped)
-    _await(here, name, {"Stopped", "Refused"}, wait)
+    await_phase(here, name, {"Stopped", "Refused"}, wait)
 
 
-def _await(here: Installation, name: str, phases: set[str], seconds: float) -> None:
+def await_phase(here: Installation, name: str, phases: set[str], seconds: float) -> None:
+    """Come back when it is in one of these phases. Raises `TREError` where it was refused, or is late (seconds)."""
     deadline = time.monotonic() + seconds
     current = _get(here, name)
     while seconds and time.monotonic() < deadline:
@@ -253,7 +248,7 @@ def verify(grant: GrantOption = None, root: RootOption = None, as_json: JsonOpti
     """What still lives: processes, mounts, answering servers. Exit 1 if anything lives that should not."""
     here = Installation.open(root)
     _refuse_cluster(here)
-    found = _chosen(here, grant)
+    found = chosen(here, grant)
     allowed = {w.plan.identity for w in found if w.plan is not None and w.phase in ALIVE_PHASES}
     living = living_runs(here.layout, here.clock, {w.name for w in found} if grant else None)
     wrong = [run for run in living if run.identity not in allowed]
@@ -285,88 +280,3 @@ def _print_living(living: list[LivingRun], wrong: set[str]) -> None:
         for run in living
     ]
     common.print_table("", ("run", "processes", "mounts", "answers", "should live"), rows)
-
-
-@command
-def halt(
-    grant: Annotated[str | None, typer.Argument(help="The grant to halt.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Halt every workspace.")] = False,
-    reason: Annotated[str, typer.Option("--reason", help="Why; it stands in the log.")] = "kill switch",
-    root: RootOption = None,
-    wait: Seconds = 30.0,
-) -> None:
-    """The kill switch: end workspaces now, and come back when their death is proven."""
-    if (grant is None) != everything:
-        raise TREError(
-            Reason.BadInput,
-            "It is not clear what is to be halted.",
-            why="Both a grant and --all were given." if everything else "Neither a grant nor --all was given.",
-            remedy="Name a grant, or say --all.",
-        )
-    here, said, began = Installation.open(root), check_reason(reason), time.monotonic()
-    chosen = _chosen(here, grant)
-    events_of = [here.event("workspace.halted", f"workspace/{one.name}", reason=said) for one in chosen]
-    if events_of:
-        with here.database.change(*events_of) as change:  # all at once: the last one waits for no other's disk
-            for workspace in chosen:
-                workspaces.want(change, workspace.name, Wanted.Stopped)
-    names = {w.name for w in chosen}
-    _tell_supervisors(here, names)
-    _await_death(here, names, wait)
-    dead = time.monotonic() - began
-    many = f"{len(chosen)} workspace" + "s" * (len(chosen) != 1)
-    common.out.print(f"{many}: nothing lives any more, proven after {dead:.2f} s.", highlight=False)
-    common.out.print(_doors_shut(here, names, began, wait), highlight=False)
-
-
-def _tell_supervisors(here: Installation, names: set[str]) -> None:
-    """Say it to the runs of this machine, all at once: the kill switch waits for no service, and works without any."""
-    runtime = BubblewrapRuntime(here.layout)
-    found = [run.plan.identity for run in runtime.observe() if run.plan.workspace in names]
-
-    def tell(identity: str) -> None:
-        with contextlib.suppress(TREError, OSError):  # the controller says it again; what lives is looked for anyway
-            runtime.end(identity, Reason.Requested)
-
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        deque(pool.map(tell, found), maxlen=0)
-
-
-def _doors_shut(here: Installation, names: set[str], began: float, seconds: float) -> str:
-    """Ask the gateway until it leads to none of them. Raises `TREError(RuntimeFailed)` where it still does."""
-    socket = here.layout.socket("gateway")
-    if here.settings.runtime == "kubernetes" or not listens(socket):
-        return "The gateway is not on this machine, or does not run: no door of it was asked."
-    left = set(names)
-    while left := {name for name in left if _is_open(socket, name)}:
-        if time.monotonic() - began > seconds:
-            raise TREError(
-                Reason.RuntimeFailed,
-                f"Nothing lives, but the gateway still leads to {', '.join(sorted(left))}.",
-                why="It has not heard from the controller; there is nobody behind these doors.",
-                remedy="See `tre status`; end the gateway if the controller does not come back.",
-            )
-        time.sleep(0.02)
-    return f"The gateway leads to none of them, asked after {time.monotonic() - began:.2f} s."
-
-
-def _is_open(socket: Path, name: str) -> bool:
-    value = asyncio.run(ask(socket, "GET", f"/door?workspace={name}")).value
-    return not isinstance(value, dict) or value.get("open") is not False
-
-
-def _await_death(here: Installation, names: set[str], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    if here.settings.runtime == "kubernetes":  # the record says Stopped only with the proof that the nodes gave
-        for name in sorted(names):
-            _await(here, name, {"Stopped", "Refused"}, max(0.1, deadline - time.monotonic()))
-        return
-    while living := living_runs(here.layout, here.clock, names):
-        if time.monotonic() > deadline:
-            raise TREError(
-                Reason.RuntimeFailed,
-                f"Still alive after {seconds:.0f} s: {', '.join(run.identity for run in living)}.",
-                why="The services do not run, or the kernel has not ended a process yet.",
-                remedy="Stop the machine's `tre-supervisor` processes: the kernel ends their workspaces with them.",
-            )
-        time.sleep(0.05)

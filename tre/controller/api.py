@@ -27,7 +27,12 @@ from tre.system.sockets import peer_uid
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _MOST_EVENTS = 1000
-_STATUS = {Reason.NotPermitted: 403, Reason.LeadershipLost: 503}
+_STATUS = {
+    Reason.NotPermitted: 403,
+    Reason.Conflict: 409,
+    Reason.LeadershipLost: 503,
+    Reason.ServiceUnavailable: 503,
+}
 
 
 class ControllerApi:

@@ -79,6 +79,7 @@ def back(gateway: Gateway) -> web.Application:
         return gateway.metrics.text()
 
     async def door(request: web.Request) -> web.Response:
+        """Whether this gateway leads to a workspace."""
         return web.json_response({"open": gateway.leads_to(request.query.get("workspace", ""))})
 
     app = web.Application()

@@ -26,6 +26,7 @@ def sends_to_tls(settings: Settings) -> Callable[[web.BaseRequest], Awaitable[we
     port = settings.origin().removeprefix(f"{settings.scheme}://{settings.base}")
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        """One request, whatever it asks for."""
         try:
             response: web.Response = _sent_on(request, settings, port)
         except RefusedError as refusal:

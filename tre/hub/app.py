@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from jupyterhub.handlers.static import CacheControlStaticFilesHandler
 from tre.hub.logs import JsonFormatter, without_identifiers
 from tre.hub.pages import hub_handlers, root_handlers
 from tre.hub.reconciliation import Reconciliation
+from tre.system.logs import libraries_write
 
 HERE = Path(__file__).parent
 MAX_BODY = 64 * 1024
@@ -36,6 +38,7 @@ class TreHub(JupyterHub):  # type: ignore[misc]  # JupyterHub carries no types
     def init_logging(self) -> None:
         """JupyterHub's logging, less what it writes of people's sessions."""
         super().init_logging()
+        libraries_write("hub", sys.stderr)
         logging.getLogger("tornado.application").addFilter(without_identifiers)
 
     def init_handlers(self) -> None:

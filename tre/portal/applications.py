@@ -23,6 +23,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from tre.domain.errors import TREError
 from tre.portal import enter, intake, internal
 from tre.portal.api import applying as applying_api
 from tre.portal.api import conditions as conditions_api
@@ -225,7 +226,7 @@ def _measures(portal: Portal) -> APIRouter:
         try:
             with portal.database.read() as connection:
                 connection.execute(text("SELECT 1 FROM grants LIMIT 1"))
-        except SQLAlchemyError as error:
+        except (TREError, SQLAlchemyError) as error:
             return type(error).__name__
         return None
 

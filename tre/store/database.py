@@ -20,8 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, make_url, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, Connection, Engine, RootTransaction, create_engine, event, insert, make_url, select
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from tre.domain.canonical import check_canonical
@@ -157,7 +157,7 @@ class Database:
         if not self.is_postgres:
             with self.engine.connect() as plain:
                 connection = plain.execution_options(tre_writes=True)
-                with connection.begin():
+                with _begun_in_turn(connection):
                     yield connection
             return
         done = False
@@ -217,6 +217,16 @@ class Database:
         self.engine.dispose()
 
 
+def _begun_in_turn(connection: Connection) -> RootTransaction:
+    """A SQLite writer's transaction. Raises `TREError(Conflict)` where its turn did not come."""
+    try:
+        return connection.begin()
+    except OperationalError as error:
+        if "locked" not in str(error.orig):
+            raise
+        raise postgres.turn_never_came(str(error.orig)) from error
+
+
 @contextmanager
 def _in_words() -> Iterator[None]:
     """Let a lost connection and a lost race come out as what a person can act on."""
@@ -231,7 +241,9 @@ def _in_words() -> Iterator[None]:
 def _make_engine(url: URL, *, read_only: bool) -> Engine:
     if url.get_backend_name() == "postgresql":
         return postgres.make_engine(url, read_only=read_only)
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
+    engine = create_engine(
+        url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False}, hide_parameters=True
+    )
     event.listen(engine, "connect", _sqlite_connect(read_only=read_only))
     event.listen(engine, "begin", _sqlite_begin)
     return engine

@@ -115,6 +115,7 @@ def make_engine(url: URL, *, read_only: bool) -> Engine:
     arguments = _CONNECTING | {"application_name": named, "options": f"{given} {said}".strip()}
     return create_engine(
         url.difference_update_query(["options"]),
+        hide_parameters=True,
         pool_pre_ping=True,
         pool_timeout=TURN_TIMEOUT_MS / 1000,
         isolation_level="REPEATABLE READ",
@@ -158,12 +159,7 @@ def in_words(error: DBAPIError) -> TREError | None:
     state = sqlstate(error)
     said = str(error.orig).strip().partition("\n")[0]
     if state == _TURN_NEVER_CAME:
-        return TREError(
-            Reason.Conflict,
-            "Another program has held the record for too long.",
-            why=f"The database says: {said}.",
-            remedy="Try again; `tre status` shows who runs.",
-        )
+        return turn_never_came(said)
     if state in _CONFLICTS:
         return TREError(
             Reason.Conflict,
@@ -179,6 +175,16 @@ def in_words(error: DBAPIError) -> TREError | None:
             remedy="Is the server of databaseUrl (tre.yaml) up, and may this program sign in there? Then try again.",
         )
     return None
+
+
+def turn_never_came(said: str) -> TREError:
+    """Somebody held the writer's place for longer than writers wait; `said` is the database's word for it."""
+    return TREError(
+        Reason.Conflict,
+        "Another program has held the record for too long.",
+        why=f"The database says: {said}.",
+        remedy="Try again; `tre status` shows who runs.",
+    )
 
 
 def unsettled(error: DBAPIError) -> TREError:

@@ -100,8 +100,8 @@ def add(office: Office, delivery: Delivery, watcher: Watcher = SILENT, *, genera
             remedy="Name the directory that holds the images and the clinical records.",
         )
     name = check_release_name(delivery.release or f"{office.clock.now():%Y-%m-%d}")
-    _refuse_barren(delivery)
     places = office.dataset(delivery.dataset)
+    _refuse_barren(delivery)
     with office.database.read() as connection:
         check_offered(retirements.of_dataset(connection, delivery.dataset), None)
         if delivery.onto:

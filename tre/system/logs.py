@@ -1,10 +1,11 @@
 """The log of every service: what a machine can read, and nothing that names anybody.
 
 Guarantees: one JSON object a line on standard error, each with `timestamp` (UTC), `level`, `event` and `service`,
-whichever thread writes it; no value of a variable in a traceback (a vote or a key could be one); mail addresses, the
-readable part of the Hub's names of people, and the secrets of a sign-in that stand in an address are taken out of every
-value, whoever wrote the line. A line that the disk does not take is lost and counted, and whoever wrote it goes on:
-work must not end because nobody could write that something went wrong.
+whichever thread writes it, and whichever library: their warnings and errors come out in the same form; no value of a
+variable in a traceback (a vote or a key could be one); mail addresses, the readable part of the Hub's names of people,
+and the secrets of a sign-in that stand in an address are taken out of every value, whoever wrote the line. A line that
+the disk does not take is lost and counted, and whoever wrote it goes on: work must not end because nobody could write
+that something went wrong.
 
 Does not guarantee: that what a line is given names no file. `tests/system/test_logs.py` reads a day's lines for that.
 """
@@ -19,25 +20,34 @@ from typing import Any, TextIO, cast
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
-from structlog.typing import EventDict
+from structlog.typing import EventDict, Processor
 
 
 def configure_log(service: str) -> None:
     """JSON lines on standard error, with the service's name and the time in UTC."""
+    stream = cast("TextIO", Enduring(sys.stderr))
+    libraries_write(service, stream)
     structlog.configure(
         processors=[
             _Named(service),
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
-            scrub,
-            structlog.processors.JSONRenderer(),
+            *_WRITTEN,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(file=cast("TextIO", Enduring(sys.stderr))),
+        logger_factory=structlog.PrintLoggerFactory(file=stream),
         cache_logger_on_first_use=True,
     )
+
+
+def libraries_write(service: str, stream: TextIO) -> None:
+    """Have what libraries warn of by Python's own logging written as lines of this service."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(RecordFormatter(service))
+    root = logging.getLogger()
+    root.handlers = [*(one for one in root.handlers if not isinstance(one.formatter, RecordFormatter)), handler]
+    root.setLevel(logging.WARNING)
 
 
 class Enduring:
@@ -121,3 +131,26 @@ class _Named:
     def __call__(self, _logger: Any, _method: str, line: EventDict) -> EventDict:
         line.setdefault("service", self._service)
         return line
+
+
+_WRITTEN: tuple[Processor, ...] = (
+    structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+    scrub,
+    structlog.processors.JSONRenderer(),
+)
+"""How a line ends, whoever wrote it."""
+
+
+class RecordFormatter(structlog.stdlib.ProcessorFormatter):
+    """Makes a service's lines of what libraries write by Python's own logging."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_WRITTEN],
+            foreign_pre_chain=[
+                _Named(service),
+                structlog.stdlib.add_log_level,
+                structlog.stdlib.add_logger_name,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+            ],
+        )

@@ -5,7 +5,8 @@ differently than it shows (`010`, `1:30`, `1_000`, `0x1F`, `yes`, `off`, bare da
 an explicit tag that changes the kind of a value, anchors and aliases are refused, so no bomb can unfold; so is a file
 larger than 1 MiB or nested deeper than 50 levels. Errors name file, line and column.
 
-Does not guarantee: speed. A file of 1 MiB takes seconds to read.
+Does not guarantee: speed (a file of 1 MiB takes seconds to read), or a key of more than 1,024 characters, which YAML
+does not take before a colon.
 
 Threat: a grant or policy file made to exhaust the reader or to mean something else than it shows.
 """

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import insert, select
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 import tre.store
 from tests.support.databases import Backend, Sqlite
@@ -185,9 +185,10 @@ def test_writers_queue_instead_of_failing(sqlite: Sqlite, path: Path) -> None:
     with other.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA busy_timeout=50")
     started = time.monotonic()
-    with database.change(an_event()), pytest.raises(OperationalError, match="locked"), other.change(an_event()):
+    with database.change(an_event()), pytest.raises(TREError) as caught, other.change(an_event()):
         pass
     assert time.monotonic() - started >= 0.05
+    assert (caught.value.reason, "locked" in caught.value.why) == (Reason.Conflict, True)
     with other.change(an_event()):
         pass
     assert len(numbers(database)) == 2

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import io
 import json
+import logging
 import sys
 import threading
+from datetime import datetime
 
 import pytest
 import structlog
@@ -95,3 +97,23 @@ def test_a_line_that_the_disk_does_not_take_ends_nothing_and_is_counted(monkeypa
     found = [json.loads(line) for line in disk.getvalue().splitlines()]
     assert [line["event"] for line in found] == ["kept", "log-refused", "kept"]
     assert found[1]["times"] > 0
+
+
+def test_what_a_library_warns_of_is_a_line_like_any_other(capsys: pytest.CaptureFixture[str]) -> None:
+    for service in ("hub", "controller"):  # the last one counts, once
+        configure_log(service)
+    try:
+        library = logging.getLogger("a.library")
+        library.info("nobody asked")
+        try:
+            raise ValueError("for a@b.example")
+        except ValueError:
+            library.exception("Error handling request from %s", "c@d.example")
+    finally:
+        structlog.reset_defaults()
+    line = json.loads(capsys.readouterr().err)
+    assert line["event"] == "Error handling request from [address]"
+    assert (line["service"], line["level"], line["logger"]) == ("controller", "error", "a.library")
+    assert datetime.fromisoformat(line["timestamp"]).utcoffset() is not None
+    assert line["exception"][0]["exc_type"] == "ValueError"
+    assert line["exception"][0]["exc_value"] == "for [address]"

@@ -184,11 +184,12 @@ def test_nesting_that_exhausts_the_reader_itself_is_an_error_too(monkeypatch: py
         parse_yaml(b"[" * 20_000, "x")
 
 
+KEYS = st.text(st.characters(exclude_categories=["Cs"])).filter(lambda key: len(json.dumps(key)) <= 1000)
+"""What may stand before a colon on its line: YAML takes 1,024 characters."""
+
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner)
-    ),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner),
     max_leaves=15,
 ).filter(lambda value: value is not None)
 
@@ -197,6 +198,12 @@ PLAIN = st.recursive(
 def test_json_is_read_as_json(value: Any) -> None:
     """JSON is YAML: whatever a program wrote as JSON is the same value here."""
     assert parse_yaml(json.dumps(value).encode(), "x").values == (value,)
+
+
+def test_a_key_longer_than_yaml_takes_is_refused_in_words() -> None:
+    assert parse_yaml(json.dumps({"k" * 1000: 1}).encode(), "x").values == ({"k" * 1000: 1},)
+    with pytest.raises(TREError, match="this is not YAML that can be read here"):
+        parse_yaml(json.dumps({"k" * 1100: 1}).encode(), "x")
 
 
 def outcome(data: bytes) -> str:

@@ -127,10 +127,11 @@ def read(data: bytes, layout: Layout, bounds: Bounds) -> Structure:
 
 def _drawn_by(page: pikepdf.Page) -> list[pikepdf.Stream]:
     drawn = page.obj.get("/Contents")
-    found = [one for one in (drawn.as_list() if isinstance(drawn, pikepdf.Array) else [drawn]) if one is not None]
-    if not all(isinstance(one, pikepdf.Stream) for one in found):
+    listed = [one for one in (drawn.as_list() if isinstance(drawn, pikepdf.Array) else [drawn]) if one is not None]
+    streams = [one for one in listed if isinstance(one, pikepdf.Stream)]
+    if len(streams) < len(listed):
         raise _refused("F02", "The document is broken.")
-    return found
+    return streams
 
 
 def _visit(document: pikepdf.Pdf, layout: Layout, bounds: Bounds) -> Structure:

@@ -72,7 +72,12 @@ class SiteTerms(NamedTuple):
 
 
 class ControllerSite:
-    """One of them; `settings` are more lines for `tre.yaml`."""
+    """One of them; `settings` are more lines for `tre.yaml`.
+
+    `patience` is by how much longer than on a machine that does nothing else everything may take.
+    """
+
+    patience = 1.0
 
     def __init__(self, terms: SiteTerms, path: Path, *settings: str) -> None:
         self.root, self.path, self.namespace = path / "root", path, terms.namespace
@@ -186,7 +191,7 @@ class ControllerSite:
     ) -> None:
         """Wait until something is so. Raises `TREError(StartTimeout)`, with what the controllers wrote down."""
         try:
-            wait_until(condition, what, seconds, pause)
+            wait_until(condition, what, self.patience * seconds, pause)
         except TREError as error:
             raise TREError(error.reason, error.what, why=f"{self.phases()}\n{self.logs()}") from error
 
