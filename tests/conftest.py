@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ settings.register_profile("repeatable", settings.get_profile("any-speed"), deran
 settings.load_profile("any-speed")
 if os.environ.get("CI"):
     settings.load_profile("repeatable")  # a change is judged by the same examples each time; people's own runs look on
+
+gc.set_threshold(50_000, 20, 100)  # most of what tests make is kept: looking through it each 700 takes a twentieth
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job: programs of tests would not hear it
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -55,6 +55,7 @@ WORKSPACE_MODULES = (CHECKOUT / "tre" / "notebook" / "tre_data.py",)
 STAMP = ".built-from"
 PROGRAMS = {
     ("chromium", "chromium", "chromium-browser", "google-chrome"): "browser tests are skipped",
+    ("chromium-headless-shell", "chromium-headless-shell"): "browser tests take half as long again",
     ("tesseract-ocr", "tesseract"): "no image is searched for burned-in text: where a dataset's rules ask, it waits",
     ("prometheus", "promtool"): "alerts are not tried on a real Prometheus",
     ("git", "git"): "workspaces on this machine have no git",

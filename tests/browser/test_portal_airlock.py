@@ -58,7 +58,7 @@ class Running:
 
     def _control(self) -> None:
         try:
-            while not self.stopping.wait(0.05):
+            while not self.stopping.wait(0.2):  # looking costs, too
                 self.airlock.relay.step()
                 self.airlock.control()
         except BaseException as error:

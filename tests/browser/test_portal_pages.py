@@ -269,7 +269,7 @@ def unreachable(page: Page) -> list[str]:
     page.evaluate(LISTEN)
     for _ in range(MOST_TABS // 30):
         for _ in range(30):
-            page.keyboard.press("Tab")
+            page.keyboard.down("Tab")
         if not (left := page.evaluate(LEFT)):
             break
     return [str(one) for one in left]

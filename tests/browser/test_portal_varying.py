@@ -40,6 +40,7 @@ __all__ = ["chromium"]
 
 LACKING = lacking_for_workspaces()
 pytestmark = [
+    pytest.mark.soak,  # an installation of its own; its rules and pages are tried one by one in every run
     pytest.mark.browser,
     pytest.mark.services,
     pytest.mark.timeout(900),

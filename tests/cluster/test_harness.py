@@ -93,7 +93,16 @@ STEPS = {
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("victim", ["starter", "starter and keeper"])
+@pytest.mark.parametrize(
+    ("tier", "victim"),
+    [
+        (Tier.api, "starter"),
+        (Tier.api, "starter and keeper"),
+        pytest.param(Tier.node, "starter", marks=pytest.mark.soak),
+        (Tier.node, "starter and keeper"),
+    ],
+    indirect=["tier"],
+)
 def test_killed_in_mid_start_the_next_run_repairs(own: Trial, tier: Tier, victim: str) -> None:
     before = look_around(own.where.token)
     for step in STEPS[tier]:

@@ -12,5 +12,5 @@ async def until(condition: Callable[[], bool], seconds: float = 15.0) -> float:
     begun = time.monotonic()
     while not condition():
         assert time.monotonic() - begun < seconds, "it did not happen in time"
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.03)  # looking costs, too
     return time.monotonic() - begun

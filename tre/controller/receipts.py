@@ -27,6 +27,7 @@ shall keep nobody waiting for a quarter of an hour, and one that stays full is n
 
 OF_THE_MACHINE = frozenset(
     {
+        Reason.Conflict,
         Reason.DeadlineReached,
         Reason.RuntimeFailed,
         Reason.ServiceUnavailable,

@@ -10,6 +10,7 @@ from tre.cli.bench.portal import Opened, bench, opening
 PARTS = ["of it, building the slice, p50", "beyond building the slice, p50", "beyond building the slice, longest"]
 
 
+@pytest.mark.soak  # it makes two worlds, which is all that takes long
 @pytest.mark.timeout(180)
 def test_every_figure_is_there_and_targets_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_portal, "PAGE_MS", 0.0)

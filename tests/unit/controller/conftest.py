@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from tests.support.databases import Backend
 from tests.support.factories import ALICE, NOON, access_grant
@@ -32,6 +32,7 @@ from tre.system.layout import Layout
 from tre.system.settings import Settings
 
 DIGEST = "sha256:" + "ab" * 32
+QUIET_ROUNDS = 2
 
 
 class World:
@@ -81,11 +82,24 @@ class World:
         return name
 
     def settle(self, rounds: int = 12) -> None:
-        """Let the controller look, and the storekeeper work, until nothing more happens."""
+        """Let the controller look, and the storekeeper work, until nothing more happens in two rounds."""
+        before, quiet = self.happened(), 0
         for _ in range(rounds):
             self.reconciler.step()
             if self.storekeeper_answers:
                 self.do_jobs()
+            now = self.happened()
+            quiet = quiet + 1 if now == before else 0
+            if quiet == QUIET_ROUNDS:
+                return
+            before = now
+
+    def happened(self) -> tuple[int, ...]:
+        """How much: no change of the record is without an event, and the others were told what was told them."""
+        asked = (self.runtime.started, self.runtime.ended, self.runtime.asked_for_readers, self.runtime.runs)
+        with self.database.read() as connection:
+            events = connection.execute(select(func.max(audit_events.c.number))).scalar_one() or 0
+        return (events, *(len(one) for one in (*asked, self.published, self.prepared)))
 
     def do_jobs(self) -> None:
         now = self.clock.now()

@@ -99,6 +99,17 @@ def test_a_failed_build_is_told_at_once_and_tried_again_after_a_while(world: Wor
     assert world.grant().phase == "Active"
 
 
+def test_a_build_whose_turn_at_the_record_never_came_is_tried_again_soon(world: World) -> None:
+    world.storekeeper_answers = False
+    world.apply()
+    world.settle()
+    fail(world, asked(world, "slice.build")[0], TREError(Reason.Conflict, "Another program has held the record."))
+    world.settle()
+    world.clock.advance(SOONER[0].total_seconds())
+    world.settle()
+    assert len(asked(world, "slice.build")) == 1
+
+
 def test_a_build_that_the_plan_forbids_is_tried_again_only_after_a_long_while(world: World) -> None:
     world.storekeeper_answers = False
     world.apply()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from tre.domain.errors import Reason, TREError
 
-LOOK_SECONDS = 0.02
+LOOK_SECONDS = 0.05
 
 
 def wait_until(
