@@ -58,9 +58,11 @@ FIRST = (
     "tests/unit/controller/test_letters.py",
     "tests/unit/portal/test_api.py",
     "tests/unit/portal/test_optouts.py",
-    "tests/unit/cli/test_bench_portal.py",
+    "tests/cluster/test_leader.py",
+    "tests/cluster/test_scale.py",
 )
-"""What takes longest begins first, so that no worker is alone with it at the end."""
+"""What takes longest begins first, so that no worker is alone with it at the end, and what waits much waits beside
+others' work."""
 
 
 class Together(LoadScopeScheduling):

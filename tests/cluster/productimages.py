@@ -149,9 +149,8 @@ class ImageBuilder:
 
     def _pack(self, image: str, archive: Path) -> None:
         partial = archive.with_suffix(".partial")
-        partial.unlink(missing_ok=True)
-        lightly = ["--compression-format", "gzip", "--compression-level", "1"]  # it stays on this machine
-        self._buildah("push", "--quiet", *lightly, image, f"oci-archive:{partial}:{image}")
+        partial.unlink(missing_ok=True)  # not compressed: it stays on this machine, where every cluster unpacks it
+        self._buildah("push", "--quiet", "--disable-compression", image, f"oci-archive:{partial}:{image}")
         partial.replace(archive)
 
     @contextmanager

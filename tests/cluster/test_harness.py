@@ -45,6 +45,12 @@ def tier(request: pytest.FixtureRequest) -> Tier:
     return found
 
 
+NODE_IN_LONG_RUNS = pytest.mark.parametrize(
+    "tier", [Tier.api, pytest.param(Tier.node, marks=pytest.mark.soak)], indirect=True
+)
+"""For what is the same work in both tiers; ordinary runs start and remove several clusters with a node besides."""
+
+
 @pytest.fixture
 def own(tier: Tier) -> Iterator[Trial]:
     """A cluster of the test's own."""
@@ -116,6 +122,7 @@ def test_killed_in_mid_start_the_next_run_repairs(own: Trial, tier: Tier, victim
     assert look_around(own.where.token) == before
 
 
+@NODE_IN_LONG_RUNS
 def test_killed_in_mid_start_a_removal_repairs_too(own: Trial, tier: Tier) -> None:
     before = look_around(own.where.token)
     assert own.kill_at("the API server is ready", "up", "--tier", tier)
@@ -171,6 +178,7 @@ def test_a_directory_with_something_else_is_refused(small: Trial) -> None:
     precious.unlink()
 
 
+@NODE_IN_LONG_RUNS
 def test_what_is_left_behind_is_named(own: Trial, tier: Tier) -> None:
     """The search for leftovers finds what a removal would have missed."""
     assert own.run("up", "--tier", tier).code == 0

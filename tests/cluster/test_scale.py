@@ -40,7 +40,7 @@ def site(client: KubernetesClient, api: Reach, ours: Running, postgres: Postgres
     ours.command("start", "kwok")
     file = tmp_path / "site.yaml"
     url = postgres.server.setting(name_of(postgres.empty(tmp_path)))
-    said = {"kubeconfig": str(api.kubeconfig), "databaseUrl": url, "grants": 40, "live": 10}
+    said = {"kubeconfig": str(api.kubeconfig), "databaseUrl": url, "grants": 24, "live": 6}
     file.write_text(yaml.safe_dump(said))
     yield file
     ours.command("stop", "kwok")
@@ -65,7 +65,7 @@ def test_the_benchmark_measures_and_leaves_nothing(site: Path, client: Kubernete
         f"load {load:.1f} to {os.getloadavg()[0]:.1f}: "
         + ", ".join(f"{o.what} {o.ours} {o.unit}" for o in found.values())
     )
-    assert (found["grants"].ours, found["live workspaces"].ours) == (40, 10)
+    assert (found["grants"].ours, found["live workspaces"].ours) == (24, 6)
     assert (
         0 < found["restart until in step"].ours <= 30.0 * BUSY
     )  # most of it is the start of a program, beside other tests
