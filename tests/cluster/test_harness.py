@@ -50,6 +50,11 @@ NODE_IN_LONG_RUNS = pytest.mark.parametrize(
 )
 """For what is the same work in both tiers; ordinary runs start and remove several clusters with a node besides."""
 
+API_IN_LONG_RUNS = pytest.mark.parametrize(
+    "tier", [pytest.param(Tier.api, marks=pytest.mark.soak), Tier.node], indirect=True
+)
+"""For what a cluster with a node does with all parts, and one without with some."""
+
 
 @pytest.fixture
 def own(tier: Tier) -> Iterator[Trial]:
@@ -66,6 +71,7 @@ def small() -> Iterator[Trial]:
         yield found
 
 
+@API_IN_LONG_RUNS
 def test_up_twice_and_down_twice_leave_the_machine_as_it_was(own: Trial, tier: Tier) -> None:
     before = look_around(own.where.token)
     first = own.run("up", "--tier", tier)
@@ -102,7 +108,7 @@ STEPS = {
 @pytest.mark.parametrize(
     ("tier", "victim"),
     [
-        (Tier.api, "starter"),
+        pytest.param(Tier.api, "starter", marks=pytest.mark.soak),
         (Tier.api, "starter and keeper"),
         pytest.param(Tier.node, "starter", marks=pytest.mark.soak),
         (Tier.node, "starter and keeper"),
@@ -152,6 +158,7 @@ def test_a_part_can_be_stopped_and_started_by_a_test(small: Trial) -> None:
     wait_until(lambda: small.run("status").code == 0, "the API server should be ready again", 60)
 
 
+@API_IN_LONG_RUNS
 def test_the_death_of_the_keeper_is_the_death_of_everything(own: Trial, tier: Tier) -> None:
     """However it comes: nothing lives on that somebody would have to find."""
     before = look_around(own.where.token)

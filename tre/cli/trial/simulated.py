@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tre.cli.trial.controller_site import ControllerSite, SiteTerms
 from tre.cli.trial.crowd import clear, make_node
 from tre.cli.trial.waiting import wait_until
-from tre.cluster.client import KubernetesClient, connect
+from tre.cluster.client import KubernetesClient, Limits, connect
 from tre.cluster.protocol import ClusterError, Key, Selector
 from tre.cluster.resources import ACCESS_GRANT
 from tre.domain.errors import Reason, TREError
@@ -52,10 +52,14 @@ class SimulatedSite(Record):
     live: Annotated[int, Field(ge=1, le=10_000)] = 1_000
 
 
+PATIENT = Limits(write=60.0)
+"""As patient as a person: the server may be busy with what is measured."""
+
+
 @contextmanager
 def simulated(site: SimulatedSite) -> Iterator[tuple[ControllerSite, KubernetesClient]]:
     """A record and a namespace on it, with a node for any number of pods. Raises `TREError` where that cannot be."""
-    with closing(connect(site.kubeconfig)) as client:
+    with closing(connect(site.kubeconfig, PATIENT)) as client:
         refuse_what_cannot_work(site, client)
         name = f"tre-bench-{secrets.token_hex(4)}"
         client.create(NAMESPACE, {"metadata": {"name": name}})
