@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
@@ -66,7 +67,15 @@ others' work."""
 
 
 class Together(LoadScopeScheduling):
-    """Several workers: one of them runs what stays together; besides, a file is one worker's, for its fixtures."""
+    """Several workers: one of them runs what stays together; besides, a file is one worker's, for its fixtures.
+
+    The first part is the first worker's, whoever of them was ready first: on test clusters the others let it go first.
+    """
+
+    def schedule(self) -> None:
+        """Give out the first parts, or what is left."""
+        self.assigned_work = OrderedDict(sorted(self.assigned_work.items(), key=lambda one: str(one[0].gateway.id)))
+        super().schedule()
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
