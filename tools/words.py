@@ -17,6 +17,7 @@ import argparse
 import io
 import sys
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 
@@ -98,6 +99,10 @@ def written(catalog: Catalog) -> bytes:
     return b"".join(line for line in lines if not line.startswith((b"#\n", b"# ", *dated)))
 
 
+_NO_DATE = datetime(1970, 1, 1, tzinfo=UTC)
+"""A compiled catalogue has to name a day; what was compiled from the same texts shall be the same bytes."""
+
+
 def brought_up_to_date(path: Path, template: Catalog) -> tuple[bytes, bytes]:
     """A catalogue with the texts of now, and the same compiled.
 
@@ -114,6 +119,7 @@ def brought_up_to_date(path: Path, template: Catalog) -> tuple[bytes, bytes]:
     for message in catalog:
         if isinstance(message.id, tuple) and not _is_whole(message, catalog):
             message.string = ""  # else its forms would be filled up with the source's
+    catalog.creation_date = catalog.revision_date = _NO_DATE
     write_mo(buffer, catalog)
     read_catalogue(buffer.getvalue())
     return po, buffer.getvalue()

@@ -12,7 +12,9 @@ import os
 import signal
 import ssl
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,9 +136,14 @@ class Launcher:
 
     def furnish(self) -> None:
         """Accounts, a small dataset, and the plan that the committee signs."""
-        for name, role in PEOPLE.items():
-            self.tre("user", "add", name, "--role", role, "--password-stdin", typed=PASSWORD + "\n")
-        self.tre("demo-data", "nccid", DELIVERY, "--patients", "40")
+
+        def account(name: str) -> None:
+            self.tre("user", "add", name, "--role", PEOPLE[name], "--password-stdin", typed=PASSWORD + "\n")
+
+        with ThreadPoolExecutor() as typing:  # several people at once
+            delivery = typing.submit(self.tre, "demo-data", "nccid", DELIVERY, "--patients", "40")
+            deque(typing.map(account, PEOPLE), maxlen=0)
+            delivery.result()
         self.tre("dataset", "add", "nccid", DELIVERY, "--release", "2026-10-01")
         spec = (CHECKOUT / "examples" / "slices" / "chest-xray.yaml").read_text()
         plan = json.loads(self.tre("slice", "plan", "/dev/stdin", "--json", typed=spec))
