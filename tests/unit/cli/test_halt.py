@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 
@@ -13,6 +15,7 @@ from tre.domain.events import Event, program
 from tre.domain.workspaces.states import Wanted
 from tre.store import database, grants, workspaces
 from tre.store.database import new_id
+from tre.system.settings import SETTINGS_FILE
 
 GRANT = "nccid-00123"
 
@@ -56,6 +59,25 @@ def test_a_record_that_was_not_told_is_said_after_the_deaths(
     assert "Nothing lives any more on this machine, but the record was not told" in done.err
     assert "database is locked" in done.err
     assert wish(here, wanted) is Wanted.Running
+
+
+def test_a_record_that_takes_nothing_delays_no_end(here: Here, wanted: str) -> None:
+    words = [sys.executable, "-m", "tre", "halt", "--all", "--root", str(here.root)]
+    done = subprocess.run(["prlimit", "--fsize=0", *words], capture_output=True, text=True, check=False, timeout=50)
+    assert done.returncode == 1, done.stderr
+    assert "nothing lives any more" in done.stdout
+    assert "but the record was not told" in done.stderr
+    assert wish(here, wanted) is Wanted.Running
+
+
+def test_a_record_that_nobody_reaches_delays_no_end(here: Here) -> None:
+    with (here.root / SETTINGS_FILE).open("a", encoding="utf-8") as file:
+        file.write("databaseUrl: postgresql://127.0.0.1:1/tre\n")
+    done = here.tre("halt", "--all")
+    assert done.code == 1
+    assert "nothing lives any more" in done.out
+    assert "ServiceUnavailable" in done.err
+    assert "but the record was not told" in done.err
 
 
 def test_a_mistyped_grant_is_no_grant_without_workspaces(here: Here, wanted: str) -> None:
