@@ -5,6 +5,8 @@ record that is locked, full or away, keep it waiting for less than a second, and
 their sake. What the record could not be told is said afterwards, as an error. In a cluster the record is the only way
 to the pods, and an error of the record ends the command.
 
+Does not guarantee: anything where the settings cannot be read, or where no record was ever made (`tre init`).
+
 Threat: whoever freezes or fills what the order to end would have to pass through.
 """
 
@@ -20,7 +22,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from sqlalchemy.exc import SQLAlchemyError
 
 from tre.cli import common
 from tre.cli.arguments import Seconds, check_reason
@@ -102,7 +103,7 @@ class _Order:
             return
         try:
             late = recorded.result()
-        except (TREError, OSError, SQLAlchemyError) as error:
+        except Exception as error:
             raise _record_not_told(error) from error
         self._tell_supervisors(late)  # another may have begun before the record knew that none is wanted
         self.await_death(late)
@@ -111,12 +112,11 @@ class _Order:
         """Whose end the record knows; `None` where it is too slow or refuses. A mistyped name comes out as an error."""
         try:
             return recorded.result(_RECORD_FIRST_SECONDS)
-        except TREError as error:
-            if error.reason is Reason.GrantNotFound:
+        except Exception as error:
+            unknown = isinstance(error, TREError) and error.reason is Reason.GrantNotFound
+            if unknown and not self._running():
                 raise
-        except (TimeoutError, OSError, SQLAlchemyError):
             return None
-        return None
 
     def _running(self) -> set[str]:
         """The workspaces whose runs stand on this machine, as the supervisors wrote them down."""

@@ -70,6 +70,14 @@ def test_a_record_that_takes_nothing_delays_no_end(here: Here, wanted: str) -> N
     assert wish(here, wanted) is Wanted.Running
 
 
+def test_a_record_that_cannot_be_understood_delays_no_end(here: Here, wanted: str) -> None:
+    with sqlite3.connect(Installation.open(here.root).layout.database) as connection:
+        connection.execute("UPDATE workspaces SET phase = 'Flying' WHERE name = ?", (wanted,))
+    done = here.tre("halt", "--all")
+    assert done.code == 1
+    assert "nothing lives any more" in done.out
+
+
 def test_a_record_that_nobody_reaches_delays_no_end(here: Here) -> None:
     with (here.root / SETTINGS_FILE).open("a", encoding="utf-8") as file:
         file.write("databaseUrl: postgresql://127.0.0.1:1/tre\n")

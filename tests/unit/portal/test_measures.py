@@ -9,6 +9,7 @@ from prometheus_client import REGISTRY
 from tests.unit.portal.test_signing_in import internal, login
 from tests.unit.portal.world import World
 from tre.domain.desk.attempts import BY_NAME_AND_ADDRESS
+from tre.store.database import Database
 
 
 def counted(name: str, **labels: str) -> float:
@@ -53,6 +54,18 @@ async def test_a_program_on_this_machine_reads_health_and_numbers(world: World, 
         answer = await client.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain")
     assert "tre_portal_sign_ins" in answer.text
+
+
+async def test_a_record_that_nobody_reaches_is_told_and_breaks_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = Database("postgresql+psycopg://127.0.0.1:1/tre", pause=lambda _seconds: None)
+    monkeypatch.setattr(Database, "read", lambda _self, read=Database.read: read(away))
+    transport = httpx.ASGITransport(app=world.internal)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        answer = await client.get("/healthz")
+    assert (answer.status_code, answer.json()["checks"]) == (503, {"record": "TREError"})
+    away.close()
 
 
 @pytest.mark.parametrize("prefix", ["", "desk", "enter"])

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 import tre.store
@@ -192,6 +192,12 @@ def test_writers_queue_instead_of_failing(sqlite: Sqlite, path: Path) -> None:
     with other.change(an_event()):
         pass
     assert len(numbers(database)) == 2
+
+
+def test_an_error_repeats_nothing_of_what_was_to_be_written(database: Database) -> None:
+    with pytest.raises(DBAPIError) as caught, database.engine.connect() as connection:
+        connection.execute(text("SELECT 1 FROM nowhere WHERE name = :name"), {"name": "quillfeather"})
+    assert "quillfeather" not in str(caught.value)
 
 
 def test_the_logs_own_growth_is_the_one_writing_transaction_without_an_event(database: Database) -> None:
