@@ -109,7 +109,7 @@ STEPS = {
     ("tier", "victim"),
     [
         pytest.param(Tier.api, "starter", marks=pytest.mark.soak),
-        (Tier.api, "starter and keeper"),
+        pytest.param(Tier.api, "starter and keeper", marks=pytest.mark.soak),
         pytest.param(Tier.node, "starter", marks=pytest.mark.soak),
         (Tier.node, "starter and keeper"),
     ],

@@ -15,7 +15,7 @@ from pathlib import Path
 
 BUSY = 4.0
 """How much slower than alone a thing may be on a machine of two processors with three clusters on it."""
-STEPPING_BACK = 8
+STEPPING_BACK = 3
 """By how much the processes of every cluster but the first are nicer to others."""
 
 CHECKOUT = Path(__file__).resolve().parents[3]

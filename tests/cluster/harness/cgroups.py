@@ -1,7 +1,8 @@
 """The cluster's own branch of the machine's control groups, on version 1, version 2 and both side by side.
 
 Guarantees: the kubelet gets a root of its own, so that two on one machine do not remove each other's pods; on
-version 1 its cpuset is filled as the parent's is. Removal kills what is inside first.
+version 1 its cpuset is filled as the parent's is. Its pods are as nice to others as the process is that makes it.
+Removal kills what is inside first.
 
 Does not guarantee: that controllers which were switched on for children of the version 2 root are switched off
 again; that is how systemd leaves them too.
@@ -19,8 +20,11 @@ from tests.cluster.harness.basics import wait_until
 from tests.cluster.harness.identity import send
 
 MOUNT = Path("/sys/fs/cgroup")
-SHARES = {"cpu.shares": "8192", "cpu.weight": "800"}
+SHARES = {"cpu.shares": 8192, "cpu.weight": 800}
 """Most of what works on a node are its pods; by default all of them together get as much as one process beside them."""
+
+EACH_STEP = 0.8
+"""What is left of a share for each step of niceness: the kernel's weights stand 1 to 1.25 (sched(7))."""
 
 WANTED = ("cpu", "cpuset", "memory", "pids", "hugetlb", "io")
 
@@ -52,7 +56,17 @@ def make(token: str) -> None:
                 (branch / name).write_text((root / name).read_text())
         for name, share in SHARES.items():
             if (branch / name).exists():
-                (branch / name).write_text(share)
+                (branch / name).write_text(str(round(share * EACH_STEP ** os.nice(0))))
+
+
+def be_as_nice(session: int) -> None:
+    """Make a process that began a session as nice to others as this one is.
+
+    Where the kernel shares time out among sessions first, niceness counts within each alone (sched(7), autogroup).
+    """
+    told = Path(f"/proc/{session}/autogroup")
+    if told.exists():
+        told.write_text(str(os.nice(0)))
 
 
 def groups(token: str) -> Iterator[Path]:

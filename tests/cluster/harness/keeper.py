@@ -74,6 +74,8 @@ class Keeper:
                 start_new_session=True,
                 pass_fds=handles,
             )
+        with contextlib.suppress(OSError):  # it may have ended already, which is noticed below
+            cgroups.be_as_nice(self.running[part.name].pid)
 
     def poll(self, name: str) -> bool:
         """Whether a part runs; its end is remembered."""

@@ -141,6 +141,7 @@ class Starter:
             reaper = [sys.executable, "-I", "-S", str(Path(__file__).with_name("reaper.py"))]
             command = [*apart, "--", *reaper, *command]
         environment = {"PATH": machine.SYSTEM_PATH, "LANG": "C.UTF-8", TOKEN_VARIABLE: self.where.token}
+        environment["GOGC"] = "400"  # each part has little in memory, which Go searched for garbage again and again
         try:
             with (self.where.logs / "keeper.log").open("ab") as log:
                 return subprocess.Popen(
