@@ -1,6 +1,6 @@
 """`python -m tre`: the command line."""
 
-from tre.cli.main import main
+from tre.system.interpreter import run
 
 if __name__ == "__main__":
-    main()
+    run("tre.cli.main:main")

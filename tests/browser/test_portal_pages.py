@@ -29,7 +29,8 @@ from tre.domain.errors import Reason
 from tre.domain.grants.models import SuspensionScope
 from tre.domain.workspaces.states import StartStep, Wanted, WorkspacePhase
 from tre.portal.api import docs
-from tre.portal.applications import DESK_GROUPS, PUBLIC_GROUPS
+from tre.portal.applications import DESK_GROUPS
+from tre.portal.public_applications import PUBLIC_GROUPS
 from tre.store import costs, grants
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]

@@ -11,7 +11,7 @@ from tre.cli.trial.controller_site import ControllerSite
 from tre.cli.trial.controllers import ControllerProcess
 from tre.cluster.client import KubernetesClient
 from tre.cluster.resources import ACCESS_GRANT
-from tre.controller.__main__ import LOST
+from tre.controller.program import LOST
 
 MANY = 100
 NAMES = [f"project-{number:03}" for number in range(MANY)]

@@ -37,12 +37,12 @@ from tre.domain.names import hub_user_name
 from tre.domain.people import Role, Subject
 from tre.domain.workspaces.models import Workspace
 from tre.domain.workspaces.states import Wanted, WorkspacePhase
-from tre.portal.__main__ import server_for
 from tre.portal.applications import internal_app
 from tre.portal.context import Desk
 from tre.portal.passwords import PasswordChecker
 from tre.portal.roles import load_roles
 from tre.portal.seals import Sealer
+from tre.portal.serving import server_for
 from tre.portal.signing_in import open_session
 from tre.runtimes.protocol import RunPhase
 from tre.store import people

@@ -16,7 +16,8 @@ from tests.unit.gateway.world import WORKSPACE, make_world
 from tests.unit.gateway.world import World as GatewayWorld
 from tests.unit.portal.world import GRANT, World, populated
 from tre.gateway.hosts import Door
-from tre.portal.applications import desk_app, enter_app, public_app
+from tre.portal.applications import desk_app, enter_app
+from tre.portal.public_applications import public_app
 
 EVERYWHERE = SECURITY_HEADERS | {"Cache-Control"}
 FRAMED_BY_NOBODY = EVERYWHERE | {"X-Frame-Options"}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tests.support.gaps import open_gaps
 from tests.support.stub_server import SERVERS
-from tre.runtimes.bubblewrap.__main__ import machine
 from tre.runtimes.bubblewrap.launcher import Bounds, Launcher, open_socket
+from tre.runtimes.bubblewrap.service import machine
 from tre.system.clock import SystemClock
 from tre.system.layout import Layout
 from tre.system.settings import load_settings

@@ -26,10 +26,10 @@ from typing import Any, BinaryIO
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 READ = {
-    "tre.controller": ("tre.controller.__main__",),
+    "tre.controller": ("tre.controller.program",),
     "tre.gateway": ("tre.gateway.main",),
     "tre.hub": ("tre.hub.__main__", "tre.hub.app", "tre.hub.config"),
-    "tre.portal": ("tre.portal.__main__",),
+    "tre.portal": ("tre.portal.__main__", "tre.portal.desk_program", "tre.portal.public_program"),
 }
 """The services that can be forked, each with the module that has its `main` and with what it reads later. The
 storekeeper cannot: libraries of tables begin threads while they are read."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command
+
+from tre.system.interpreter import loading
 
 COMMANDS = {
     "init": "tre.cli.installing:init",
@@ -91,4 +94,7 @@ def root() -> None:
 
 def main() -> None:
     """Run the command that was typed."""
+    with loading():
+        for name in COMMANDS.keys() & sys.argv[1:2]:
+            import_module(COMMANDS[name].partition(":")[0])
     app()

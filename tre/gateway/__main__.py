@@ -1,7 +1,6 @@
-"""`python -m tre.gateway`."""
+"""`python -m tre.gateway`: see `tre.gateway.main`."""
 
-import sys
+from tre.system.interpreter import run
 
-from tre.gateway.main import main
-
-sys.exit(main())
+if __name__ == "__main__":
+    run("tre.gateway.main:main")

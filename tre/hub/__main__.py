@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tre.domain.errors import TREError
 from tre.system.files import make_private_directory
+from tre.system.interpreter import loading
 from tre.system.layout import Layout
 from tre.system.settings import load_settings, root_from
 
@@ -43,9 +44,10 @@ def scrub_environment() -> None:
 def run(root: Path) -> None:
     """Run the Hub of a root until it is told to end. Raises `TREError` where it cannot start."""
     os.umask(0o077)
-    # Imported late: JupyterHub and oauthenticator read the environment while they are imported.
-    from tre.hub.app import TreHub  # noqa: PLC0415
-    from tre.hub.config import hub_config  # noqa: PLC0415
+    with loading():
+        # Imported late: JupyterHub and oauthenticator read the environment while they are imported.
+        from tre.hub.app import TreHub  # noqa: PLC0415
+        from tre.hub.config import hub_config  # noqa: PLC0415
 
     layout = Layout(root)
     config = hub_config(load_settings(root), layout)

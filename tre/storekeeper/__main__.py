@@ -1,6 +1,6 @@
 """`python -m tre.storekeeper --root R`: see `tre.storekeeper.service`."""
 
-from tre.storekeeper.service import main
+from tre.system.interpreter import run
 
 if __name__ == "__main__":  # processes that read headers import this module, too
-    main()
+    run("tre.storekeeper.service:main")

@@ -11,7 +11,7 @@ from tre.cli.bench import register as bench_register
 from tre.cli.bench.asking import ask
 from tre.cli.bench.register import bench
 from tre.domain.errors import Reason, TREError
-from tre.portal.applications import public_switch
+from tre.portal.public_applications import public_switch
 from tre.store import register
 
 

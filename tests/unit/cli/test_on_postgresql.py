@@ -18,7 +18,7 @@ from tre.audit.checkpoint import SignedCheckpoint
 from tre.audit.keys import PRIVATE_KEY_FILE, PUBLIC_KEY_FILE
 from tre.audit.places import FilePlace, read_notes
 from tre.cli.main import app
-from tre.controller.__main__ import NOT_LEADING, Controller
+from tre.controller.program import NOT_LEADING, Controller
 from tre.domain.errors import TREError
 from tre.store.postgres import password_path
 from tre.system.layout import Layout

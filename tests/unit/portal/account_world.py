@@ -11,8 +11,8 @@ import httpx
 
 from tests.unit.portal.world import Browser, World
 from tre.domain.publicaccount.models import Item
-from tre.portal.__main__ import server_for
 from tre.portal.handing_in import SOCKET
+from tre.portal.serving import server_for
 from tre.store import publicaccount as store
 from tre.system.sockets import listen
 

@@ -21,7 +21,7 @@ from tests.unit.portal.world import BASE_SETTINGS, GRANT, World
 from tre.domain.errors import Reason, TREError
 from tre.domain.languages import CODE as LANGUAGE
 from tre.domain.publicaccount.states import ItemKind
-from tre.portal.applications import PUBLIC_GROUPS, public_switch
+from tre.portal.public_applications import PUBLIC_GROUPS, public_switch
 from tre.portal.register_site import build
 from tre.portal.speaking import TAKEN
 from tre.store import publicaccount as store

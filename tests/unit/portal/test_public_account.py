@@ -22,8 +22,8 @@ from tre.domain.publicaccount.states import ItemKind, ItemState
 from tre.domain.readability import PUBLIC_AGE, reading_age
 from tre.portal import account_words, glossary, handing_in
 from tre.portal import intake as intake_module
-from tre.portal.__main__ import make_public
 from tre.portal.metrics import AccountNumbers
+from tre.portal.public_program import make_public
 from tre.portal.routes import public_account
 from tre.register import account_policy
 from tre.store import people

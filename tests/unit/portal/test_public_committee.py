@@ -19,7 +19,7 @@ from tre.domain.errors import Reason, TREError
 from tre.domain.publicaccount.models import Incident, IncidentType
 from tre.domain.readability import PUBLIC_AGE, reading_age
 from tre.portal import account_words, committee_public
-from tre.portal.applications import public_switch
+from tre.portal.public_applications import public_switch
 from tre.store import committee_told, publicaccount
 from tre.store.database import Database
 

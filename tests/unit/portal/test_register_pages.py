@@ -17,7 +17,7 @@ from tests.unit.portal.register_world import FIRM, NOTE, PLAIN, TITLE, furnish, 
 from tests.unit.portal.world import GRANT, World
 from tre.domain.errors import TREError
 from tre.domain.readability import PUBLIC_AGE, reading_age
-from tre.portal.applications import public_switch
+from tre.portal.public_applications import public_switch
 from tre.portal.register_files import KINDS, RegisterFiles
 from tre.portal.register_views import counted
 from tre.store import register

@@ -29,10 +29,11 @@ from tre.domain.names import hub_user_name
 from tre.domain.people import Role, Subject
 from tre.domain.workspaces.models import Workspace, WorkspacePlan
 from tre.domain.workspaces.states import StartStep, Wanted, WorkspacePhase
-from tre.portal.applications import intake_app, internal_app, portal_switch, public_switch
+from tre.portal.applications import intake_app, internal_app, portal_switch
 from tre.portal.context import Desk
 from tre.portal.live import Live
 from tre.portal.passwords import PasswordChecker
+from tre.portal.public_applications import public_switch
 from tre.portal.roles import load_roles
 from tre.portal.seals import Sealer, fingerprint
 from tre.portal.sessions import DESK_COOKIE

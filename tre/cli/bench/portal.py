@@ -32,9 +32,9 @@ from tre.domain.errors import Reason, TREError
 from tre.domain.events import Event, program
 from tre.domain.names import hub_user_name, slice_id
 from tre.domain.people import LOCAL_ISSUER, Subject
-from tre.portal.__main__ import make_desk
 from tre.portal.applications import portal_switch
 from tre.portal.context import Desk
+from tre.portal.desk_program import make_desk
 from tre.portal.live import Live
 from tre.portal.passwords import hash_password
 from tre.portal.sessions import DESK_COOKIE

@@ -28,8 +28,8 @@ from tre.domain.grants.models import AccessGrantSpec
 from tre.domain.grants.states import GrantPhase
 from tre.domain.names import slice_id
 from tre.domain.register.slices import PublicDimension, PublicShare, PublicSlice
-from tre.portal.applications import public_switch
 from tre.portal.context import Portal
+from tre.portal.public_applications import public_switch
 from tre.portal.register_site import build
 from tre.portal.routes import public
 from tre.register.reading import entries
