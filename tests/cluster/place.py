@@ -145,9 +145,9 @@ class Place:
         wait_until(lambda: not self.refusal(kind, content), f"this {kind} should be admitted", 30)
 
 
-def is_ready(pod: Object) -> bool:
-    """Whether a pod's condition says ready."""
-    conditions = pod["status"].get("conditions") or []
+def is_ready(item: Object) -> bool:
+    """Whether the condition of a pod, or of a node, says ready."""
+    conditions = item["status"].get("conditions") or []
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from tests.cluster.conftest import Reach
+from tests.cluster.harness.basics import wait_until
 from tests.cluster.harness.client import ApiError
 from tests.cluster.harness.running import Running
-from tests.cluster.place import PRIVILEGED, Place
+from tests.cluster.place import PRIVILEGED, Place, is_ready
 
 Object = dict[str, Any]
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
@@ -176,6 +177,8 @@ def test_a_fake_node_runs_pods(api: Reach, ours: Running, place: Place) -> None:
     ours.command("start", "kwok")
     try:
         api.client.create("/api/v1/nodes", node)
+        path = f"/api/v1/nodes/{place.name}"
+        wait_until(lambda: is_ready(api.client.get(path)), "kwok should take the node, and what comes to it later")
         place.start(place.pod("fake", nodeName=place.name))
         pod = place.await_phase("fake", "Running")
         assert pod["spec"]["nodeName"] == place.name

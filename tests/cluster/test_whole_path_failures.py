@@ -19,6 +19,7 @@ from tests.cluster.harness.basics import BUSY
 from tests.cluster.harness.client import MERGE, ApiError
 from tests.cluster.installed import CHART, DEPLOYMENTS, NAMESPACE, RELEASE
 from tests.cluster.launcher import LEFT_TO_THE_LOOP, Launcher, Object, took
+from tests.cluster.place import is_ready
 from tests.cluster.pods import STUBBORN
 from tre.domain import names
 from tre.domain.errors import TREError
@@ -214,10 +215,6 @@ that can be written down counts the node as lost, and its pods are no endpoints 
 
 def all_are_heard(launcher: Launcher) -> bool:
     """Whether the node and every pod of the services count as ready."""
-
-    def is_ready(item: Object) -> bool:
-        return any((one["type"], one["status"]) == ("Ready", "True") for one in item["status"].get("conditions", ()))
-
     nodes = launcher.site.client.get("/api/v1/nodes")["items"]
     return all(is_ready(one) for one in [*nodes, *launcher.site.pods_of_services()])
 
