@@ -31,6 +31,9 @@ from tre.slices.release import connection, put_denied, put_tables
 MOST_SERIES = 2_000_000
 """Series of all releases that are kept loaded together, 700 bytes each. The last one is kept whatever its size."""
 
+MOST_RELEASES = 16
+"""Releases that are kept loaded together: each has threads of its own, of which a service has few."""
+
 SMALL = 250_000
 """Up to so many series a second thread costs more than it brings."""
 
@@ -155,6 +158,7 @@ class Shelf:
     """
 
     most_series: int = MOST_SERIES
+    most_releases: int = MOST_RELEASES
     _kept: _Kept = field(default_factory=OrderedDict)
     _left_behind: list[_Kept] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -188,8 +192,12 @@ class Shelf:
             del self._kept[key]
 
     def _forget_oldest(self) -> None:
-        while len(self._kept) > 1 and sum(one.series for one in self._kept.values()) > self.most_series:
+        while len(self._kept) > 1 and self._are_too_many():
             self._kept.popitem(last=False)
+
+    def _are_too_many(self) -> bool:
+        series = sum(one.series for one in self._kept.values())
+        return series > self.most_series or len(self._kept) > self.most_releases
 
 
 SHELF = Shelf()

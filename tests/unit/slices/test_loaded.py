@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from contextlib import ExitStack
@@ -102,6 +103,18 @@ def test_the_least_used_one_is_forgotten_and_a_plan_in_progress_keeps_it(
             plan(world.order(SPEC, set()))
         assert connection.execute("SELECT count(*) FROM series").fetchone() == (series,)
     assert len(loads) - 1 == 4, "a, b, c; then a again, which b and c had driven out"
+
+
+def test_so_many_are_kept_however_small_and_their_threads_end_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SHELF", Shelf(most_releases=2))
+    threads = []
+    for name in "abcdef":
+        plan(make_world(tmp_path / name, *some_images(4)).order(SPEC, set()))
+        gc.collect()
+        threads.append(sum(1 for _ in Path("/proc/self/task").iterdir()))
+    assert threads[1] == threads[-1]
 
 
 def loaded_series(world: World) -> int:
