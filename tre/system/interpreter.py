@@ -11,6 +11,7 @@ Does not guarantee: that a cycle's memory is free at once; some megabytes of the
 
 from __future__ import annotations
 
+import atexit
 import gc
 import sys
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ def loading() -> Iterator[None]:
     finally:
         gc.collect()
         gc.freeze()
+        atexit.register(gc.unfreeze)  # as the program ends everything is let go, which some libraries look for
         gc.set_threshold(BETWEEN_LOOKS, 20, 20)
         gc.enable()
 

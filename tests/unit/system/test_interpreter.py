@@ -84,3 +84,8 @@ print(*sorted(name for name in sys.modules if name.startswith("tre.")))
     assert not loaded & {"tre.portal.applications", "tre.portal.enter", "tre.portal.internal"}
     pages = {name.rpartition(".")[2] for name in loaded if name.startswith("tre.portal.routes.")}
     assert pages == {"public", "register", "public_account", "public_committee", "plain_words"}
+
+
+def test_libraries_find_nothing_left_behind_as_a_program_ends() -> None:
+    done = subprocess.run([sys.executable, "-m", "tre", "bench", "--help"], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
