@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
 from tre.domain.errors import Reason, TREError
 from tre.domain.grants.models import AccessGrantSpec, GrantRecord, GrantSlice, Suspension, SuspensionScope
@@ -24,6 +24,19 @@ from tre.store.database import Change, new_id
 from tre.store.members import with_members
 from tre.store.spans import Span
 from tre.store.tables.grants import grant_slices, grants, suspensions
+
+_NAMED = select(grants).where(grants.c.name == bindparam("name"))
+_CONCERNED = (
+    select(suspensions)
+    .where(
+        or_(
+            suspensions.c.grant == bindparam("grant"),
+            (suspensions.c.scope == SuspensionScope.organisation) & (suspensions.c.ref == bindparam("organisation")),
+        )
+    )
+    .order_by(suspensions.c.since)
+)
+"""Put together once: the controller asks them of every grant, and making a statement costs as much as its answer."""
 
 
 class StoredSuspension(Suspension):
@@ -40,7 +53,7 @@ class Revocation(Record):
 
 def get(connection: Connection, name: str) -> GrantRecord | None:
     """One grant with every suspension that touches it."""
-    row = connection.execute(select(grants).where(grants.c.name == name)).one_or_none()
+    row = connection.execute(_NAMED, {"name": name}).one_or_none()
     return None if row is None else _record(connection, row._mapping)
 
 
@@ -260,17 +273,8 @@ def resume(change: Change, identifiers: Iterable[str], now: datetime) -> int:
 
 def stored_suspensions(connection: Connection, grant: GrantRecord) -> list[StoredSuspension]:
     """Every recorded suspension of a grant and of its organisation; those written in the grant itself not."""
-    organisation = grant.spec.project.organisation.id
-    rows = connection.execute(
-        select(suspensions)
-        .where(
-            or_(
-                suspensions.c.grant == grant.name,
-                (suspensions.c.scope == SuspensionScope.organisation) & (suspensions.c.ref == organisation),
-            )
-        )
-        .order_by(suspensions.c.since)
-    )
+    concerned = {"grant": grant.name, "organisation": grant.spec.project.organisation.id}
+    rows = connection.execute(_CONCERNED, concerned)
     return [_suspension(row._mapping) for row in rows]
 
 

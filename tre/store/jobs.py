@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from tre.domain.errors import Reason, TREError
 from tre.domain.model import Line, Record, UtcTime
@@ -157,15 +157,29 @@ def is_open(job: Job | None) -> bool:
     return job is not None and job.state in UNDER_WAY
 
 
+_WAITING = (
+    select(jobs)
+    .where(jobs.c.program == bindparam("program"))
+    .where((jobs.c.state == JobState.open) | ((jobs.c.state == JobState.taken) & (jobs.c.deadline < bindparam("now"))))
+    .order_by(jobs.c.created_at)
+    .limit(bindparam("limit"))
+)
+_LATEST = (
+    select(jobs)
+    .where(
+        jobs.c.program == bindparam("program"),
+        jobs.c.kind == bindparam("kind"),
+        jobs.c.subject == bindparam("subject"),
+    )
+    .order_by(jobs.c.created_at.desc())
+    .limit(1)
+)
+"""Put together once: programs ask them again and again."""
+
+
 def waiting(connection: Connection, program: str, now: datetime, limit: int = 100) -> Sequence[Job]:
     """Jobs a program may take now, oldest first."""
-    rows = connection.execute(
-        select(jobs)
-        .where(jobs.c.program == program)
-        .where((jobs.c.state == JobState.open) | ((jobs.c.state == JobState.taken) & (jobs.c.deadline < now)))
-        .order_by(jobs.c.created_at)
-        .limit(limit)
-    )
+    rows = connection.execute(_WAITING, {"program": program, "now": now, "limit": limit})
     return [_job(row._mapping) for row in rows]
 
 
@@ -177,12 +191,7 @@ def get(connection: Connection, job_id: str) -> Job | None:
 
 def latest(connection: Connection, program: str, kind: str, subject: str) -> Job | None:
     """The newest job of a kind about a subject."""
-    row = connection.execute(
-        select(jobs)
-        .where(jobs.c.program == program, jobs.c.kind == kind, jobs.c.subject == subject)
-        .order_by(jobs.c.created_at.desc())
-        .limit(1)
-    ).one_or_none()
+    row = connection.execute(_LATEST, {"program": program, "kind": kind, "subject": subject}).one_or_none()
     return None if row is None else _job(row._mapping)
 
 

@@ -22,6 +22,8 @@ from tre.store.database import Change, new_id
 from tre.store.tables.standing import standing_rules, standings
 
 _ONLY = 1
+_RULES = select(standing_rules.c.rules).where(standing_rules.c.number == _ONLY)
+"""Put together once: it is asked whenever a grant is read."""
 _MOMENT = timedelta(microseconds=1)
 _FEW = 50
 """Holders that are named in a statement; for more, reading every standing costs less."""
@@ -36,7 +38,7 @@ class StoredStanding(Standing):
 
 def rules(connection: Connection) -> StandingRules:
     """What is required; nothing before the controller first read the policy."""
-    found = connection.execute(select(standing_rules.c.rules).where(standing_rules.c.number == _ONLY)).scalar()
+    found = connection.execute(_RULES).scalar()
     return StandingRules() if found is None else StandingRules.model_validate(found)
 
 

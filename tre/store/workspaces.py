@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from tre.domain import names
 from tre.domain.errors import Reason, TREError
@@ -30,10 +30,14 @@ from tre.store.spans import Span
 from tre.store.tables.grants import grants
 from tre.store.tables.workspaces import workspace_uids, workspaces
 
+_NAMED = select(workspaces).where(workspaces.c.name == bindparam("name"))
+_OF_GRANT = select(workspaces).where(workspaces.c.grant == bindparam("grant")).order_by(workspaces.c.name)
+"""Put together once: the controller asks them at every look."""
+
 
 def get(connection: Connection, name: str) -> Workspace | None:
     """One workspace by name."""
-    row = connection.execute(select(workspaces).where(workspaces.c.name == name)).one_or_none()
+    row = connection.execute(_NAMED, {"name": name}).one_or_none()
     return None if row is None else _workspace(row._mapping)
 
 
@@ -60,8 +64,7 @@ def among(connection: Connection, span: Span) -> dict[str, list[Workspace]]:
 
 def of_grant(connection: Connection, grant: str) -> list[Workspace]:
     """Every workspace of a grant."""
-    rows = connection.execute(select(workspaces).where(workspaces.c.grant == grant).order_by(workspaces.c.name))
-    return [_workspace(row._mapping) for row in rows]
+    return [_workspace(row._mapping) for row in connection.execute(_OF_GRANT, {"grant": grant})]
 
 
 def named(connection: Connection, names: Sequence[str]) -> list[Workspace]:
@@ -273,6 +276,8 @@ def grants_of_person(connection: Connection, written: str) -> list[str]:
 def ended_grants_of(connection: Connection, objects: list[str]) -> list[str]:
     """The ended grants (as `grant/NAME`) whose workspaces are among these objects: they wait for receipts."""
     concerned = [item.removeprefix("workspace/") for item in objects if item.startswith("workspace/")]
+    if not concerned:
+        return []
     ended = connection.execute(
         select(grants.c.name)
         .join(workspaces, workspaces.c.grant == grants.c.name)

@@ -9,11 +9,20 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tre.domain.errors import Reason, TREError
-from tre.system.yamlfile import MAX_BYTES, load_yaml, only_document, parse_yaml, read_yaml
+from tre.system.yamlfile import (
+    MAX_BYTES,
+    FastReader,
+    StrictReader,
+    compose,
+    load_yaml,
+    only_document,
+    parse_yaml,
+    read_yaml,
+)
 
 ASSETS = Path(__file__).parents[2] / "assets" / "yaml"
 
@@ -222,6 +231,36 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
 @given(st.text(alphabet=list("ab:-[]{}&*!?|>'\"%@`#,~ \n\t01.<="), max_size=60))
 def test_any_punctuation_is_read_or_refused(text: str) -> None:
     assert outcome(text.encode()) in {"read", Reason.BadInput}
+
+
+def shape(node: Any) -> Any:
+    """What a node says, and where it begins; what is empty begins anywhere."""
+    begin = (node.start_mark.line, node.start_mark.column) if node.value else None
+    if isinstance(node, yaml.MappingNode):
+        return node.tag, [(shape(key), shape(value)) for key, value in node.value], begin
+    return node.tag, [shape(one) for one in node.value] if isinstance(node.value, list) else node.value, begin
+
+
+def shapes(text: str, reader: Any = None) -> Any:
+    try:
+        return [shape(node) for node in (yaml.compose_all(text, Loader=reader) if reader else compose(text))]
+    except yaml.YAMLError as error:
+        return str(error)
+
+
+@given(st.text(alphabet=list("ab:-[]{}&*!?|>'\"%@`#,~\\ \n\t01.<=é\u2028\x85\ufeff"), max_size=40))
+@example("|#")
+@example("a: !")
+@example("a\t: 1\t")
+@example("a: \ufeffb")
+def test_whichever_reader_is_taken_the_strict_one_would_say_the_same(text: str) -> None:
+    assert shapes(text) == shapes(text, StrictReader)
+
+
+def test_the_fast_reader_takes_more() -> None:
+    """Else nothing need be kept from it."""
+    assert shapes("|#", FastReader) == [("tag:yaml.org,2002:str", "", None)]
+    assert "expected chomping or indentation indicators" in shapes("|#", StrictReader)
 
 
 GRANT = """\
