@@ -14,7 +14,7 @@ from tre.airlock.parsed import Bounds, Rules
 from tre.domain.errors import Reason, TREError
 from tre.domain.exports.rules import AirlockPolicy
 from tre.domain.names import is_resource_name
-from tre.system.resources import read_record
+from tre.system.resources import read_settled
 
 SITE_DIRECTORY = Path("policies") / "airlock"
 """Where a site keeps its own policies, under the root directory."""
@@ -72,7 +72,7 @@ def read_policy(path: Path) -> AirlockPolicy:
             why="Nothing is checked or released without a policy.",
             remedy="Name the file of one.",
         )
-    policy = read_record(AirlockPolicy, path)
+    policy = read_settled(AirlockPolicy, path)
     if policy.metadata.name != path.stem:
         raise TREError(Reason.BadInput, f"{path} names itself {policy.metadata.name!r}.", remedy="Give both one name.")
     return policy
