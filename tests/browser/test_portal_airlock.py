@@ -342,6 +342,7 @@ def change_and_submit_again(running: Running, alice: Page, export: str) -> None:
     expect(alice.get_by_text("With the checkers").first).to_be_visible()
 
 
+@pytest.mark.soak
 def test_a_conflict_and_a_second_round(running: Running, people: dict[str, Page], tmp_path: Path) -> None:
     """Votes disagree, one file is changed, the vote on the other is kept and confirmed, and a link hands it out."""
     alice, chris, chloe = people["alice"], people["chris"], people["chloe"]

@@ -168,6 +168,7 @@ def decide(running: Running, chris: Page, name: str) -> None:
     look(chris, "imports-review-placed")
 
 
+@pytest.mark.soak
 def test_files_come_in_and_go_again(running: Running, people: dict[str, Page], folder: Path) -> None:
     alice, chris = people["alice"], people["chris"]
     complaints = [watch(page)[0] for page in people.values()]

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.docs import preloaded
 from tests.docs.documents import CHECKOUT
 from tests.docs.terminal import Terminal
+from tests.support.commands import Commands
 from tests.support.machine import lacking_for_workspaces
 from tre.cli.demonstration.stage import ACCOUNTS, PASSWORD
 from tre.cli.trial.world import World
@@ -48,18 +47,11 @@ class DemoWorld(World):
 
     def _offer_commands(self) -> None:
         """Where a checkout has its environment: the `tre` command."""
-        self._socket = self.place / "tre.sock"
+        self._commands = Commands(self.place, {"COLUMNS": WIDTH})  # the width of tables is read once
         command = self.place / ".venv" / "bin" / "tre"
         command.parent.mkdir(parents=True)
-        call = f'exec "{sys.executable}" -I -S "{preloaded.__file__}" "{self._socket}" "$@"'
-        command.write_text(f"#!/bin/sh\n{call}\n", encoding="ascii")
+        command.write_text(f'#!/bin/sh\nexec {shlex.join(self._commands.line())} "$@"\n', encoding="ascii")
         command.chmod(0o755)
-        self._server = subprocess.Popen(
-            [sys.executable, "-m", preloaded.__name__, str(self._socket)],
-            cwd=CHECKOUT,
-            env=os.environ | {"COLUMNS": WIDTH},  # the width of tables is read once
-        )
-        self.wait_for(self._socket.exists, "the commands were not loaded")
 
     def open_workspace(self) -> None:
         """The first grant's workspace runs, as after its researcher worked in it."""
@@ -76,8 +68,7 @@ class DemoWorld(World):
         """End everything, at once, and remove it."""
         self.kill_services()
         self.stop()
-        self._server.kill()
-        self._server.wait()
+        self._commands.close()
         shutil.rmtree(self.place)
 
 

@@ -303,6 +303,7 @@ async def test_the_control_without_guards_everything_is_seen(tmp_path: Path, mon
     assert {*QUIET, *LOOKED_UP, "rtc-ice"} - seen - UNPROVEN == set()
 
 
+@pytest.mark.soak
 async def test_the_control_without_guards_every_page_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
     async with scene(monkeypatch) as (world, evil):
         assert await try_leaving(world, evil) == set(LEAVING)

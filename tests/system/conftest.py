@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.commands import Commands
 from tests.support.machine import lacking_for_workspaces
 from tre.cli.trial.browser import Browser
 from tre.cli.trial.lab import Lab, open_workspace
@@ -35,6 +36,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def world() -> Iterator[World]:
     with running_world() as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
+    """What anybody types."""
+    found = Commands(tmp_path_factory.mktemp("commands"))
+    yield found
+    found.close()
 
 
 _numbers = iter(range(1000))

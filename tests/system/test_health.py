@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import aiohttp
 
+from tests.support.commands import Commands
 from tests.system.waiting import until
 from tre.cli.trial.browser import Browser
 from tre.cli.trial.lab import Lab
@@ -84,10 +83,9 @@ async def test_an_operator_reads_the_figures_that_a_collector_gets(world: World)
     assert "Checker last heard" in page.text
 
 
-async def test_status_and_doctor_see_a_checker_that_lives(world: World) -> None:
+async def test_status_and_doctor_see_a_checker_that_lives(world: World, commands: Commands) -> None:
     def typed(*words: str) -> tuple[int, str]:
-        command = [sys.executable, "-m", "tre", *words, "--root", str(world.root)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        done = commands.typed(*words, "--root", str(world.root))
         return done.returncode, done.stdout + done.stderr
 
     await until(lambda: typed("status")[0] == 0)

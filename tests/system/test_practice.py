@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 from typing import Any
 
+from tests.support.commands import Commands
 from tre.cli.trial.lab import open_workspace
 from tre.cli.trial.world import World
 from tre.system.paths import CHECKOUT
@@ -20,21 +19,19 @@ print(json.dumps([tre_data.folders(), sorted({name[:13] for name in images.pseud
 """
 
 
-def tre(world: World, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tre", *words, "--root", str(world.root)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=CHECKOUT)
-
-
-async def test_a_person_opens_a_workspace_on_practice_data_without_an_approval(world: World) -> None:
+async def test_a_person_opens_a_workspace_on_practice_data_without_an_approval(
+    world: World, commands: Commands
+) -> None:
+    root = ("--root", str(world.root))
     spec = str(CHECKOUT / "examples" / "slices" / "chest-xray.yaml")
     words = ("slice", "practice", spec, "--for", "alice", "--patients", "20", "--days", "2", "--json")
-    done = await asyncio.to_thread(tre, world, *words)
+    done = await asyncio.to_thread(commands.typed, *words, *root)
     assert done.returncode == 0, done.stderr
     made: dict[str, Any] = json.loads(done.stdout)
     assert made["grant"] == "practice-chest-xray"
 
     def active() -> bool:
-        found = tre(world, "grant", "show", made["grant"], "--json")
+        found = commands.typed("grant", "show", made["grant"], "--json", *root)
         return json.loads(found.stdout)["status"]["phase"] == "Active"
 
     await asyncio.to_thread(world.wait_for, active, "the practice grant did not come into force")

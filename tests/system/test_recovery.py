@@ -6,7 +6,6 @@ import hashlib
 import json
 import shutil
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import select
 
+from tests.support.commands import Commands
 from tests.system.test_failures import phase_of
 from tests.system.waiting import until
 from tre.audit.witness import witness_path
@@ -48,8 +48,8 @@ def lost() -> Iterator[World]:
 class Drill:
     """The commands of the page, and what is compared."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, world: World, commands: Commands) -> None:
+        self.world, self._commands = world, commands
         self.passphrase = world.home / "passphrase"
         self.passphrase.write_text("correct horse battery staple\n")
         self.passphrase.chmod(0o600)
@@ -57,9 +57,7 @@ class Drill:
     def tre(self, *words: str, root: bool = True, fails: bool = False) -> str:
         """Type a command in a process of its own; what it printed."""
         where = ("--root", str(self.world.root)) if root else ()
-        done = subprocess.run(
-            [sys.executable, "-m", "tre", *words, *where], capture_output=True, text=True, check=False
-        )
+        done = self._commands.typed(*words, *where)
         assert (done.returncode != 0) == fails, (words, done.stdout, done.stderr)
         return done.stdout if not fails else done.stderr
 
@@ -143,8 +141,8 @@ def patients_of(directory: Path) -> set[str]:
 
 
 @pytest.mark.timeout(900)
-async def test_a_lost_machine_comes_back_elsewhere(lost: World) -> None:
-    drill = Drill(lost)
+async def test_a_lost_machine_comes_back_elsewhere(lost: World, commands: Commands) -> None:
+    drill = Drill(lost, commands)
     grant = lost.grant("recovery")
     people = sorted(await drill.look(grant, write=True))
     airlock = Airlock(cast("Any", lost), grant)

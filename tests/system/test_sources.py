@@ -6,13 +6,12 @@ import contextlib
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 
 import pytest
 
+from tests.support.commands import Commands
 from tests.support.machine import processes_of
 from tests.system.waiting import until
 from tre.cli.trial.elsewhere import Elsewhere
@@ -29,7 +28,7 @@ def elsewhere(world: World) -> Iterator[Elsewhere]:
         yield found
 
 
-async def test_from_an_approval_to_a_notebook_and_back(world: World, elsewhere: Elsewhere) -> None:
+async def test_from_an_approval_to_a_notebook_and_back(world: World, elsewhere: Elsewhere, commands: Commands) -> None:
     grant = elsewhere.approve(1, "alice")
     assert elsewhere.event("approved", 1) == 200
     await until(lambda: elsewhere.lets_in(grant, "alice"), 90)
@@ -44,7 +43,8 @@ async def test_from_an_approval_to_a_notebook_and_back(world: World, elsewhere: 
             assert elsewhere.event("revoked", 1) == 200
             await until(lambda: not processes_of(uid), 10)
     assert not elsewhere.lets_in(grant, "alice")
-    await until(lambda: _phase(world, grant) == "Revoked", 30)
+    shown = ("grant", "show", grant, "--json", "--root", str(world.root))
+    await until(lambda: '"phase": "Revoked"' in commands.typed(*shown).stdout, 30)
 
 
 async def test_rems_is_answered_whatever_the_controller_does(world: World, elsewhere: Elsewhere) -> None:
@@ -64,11 +64,11 @@ async def test_rems_is_answered_whatever_the_controller_does(world: World, elsew
     await until(lambda: elsewhere.lets_in(grant, "alice"), 30)  # REMS states it still: what was told was not so
 
 
-def test_what_is_pushed_is_asked_for_and_not_believed(world: World, elsewhere: Elsewhere) -> None:
+def test_what_is_pushed_is_asked_for_and_not_believed(world: World, elsewhere: Elsewhere, commands: Commands) -> None:
     asked = len(elsewhere.rems.asked)
     assert elsewhere.added(99, "ben") == 200
     world.wait_for(lambda: len(elsewhere.rems.asked) > asked, "REMS was not asked")
-    shown = _tre(world, "source", "show", "rems", "--json")
+    shown = commands.typed("source", "show", "rems", "--json", "--root", str(world.root)).stdout
     assert '"kind": "added"' in shown
     assert '"99 ' not in shown
 
@@ -87,12 +87,3 @@ def _stop_between_writes(world: World, controller: int) -> None:
         return True
 
     world.wait_for(stopped, "the controller never let go of the record")
-
-
-def _phase(world: World, grant: str) -> str:
-    return "Revoked" if '"phase": "Revoked"' in _tre(world, "grant", "show", grant, "--json") else ""
-
-
-def _tre(world: World, *words: str) -> str:
-    command = [sys.executable, "-m", "tre", *words, "--root", str(world.root)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout

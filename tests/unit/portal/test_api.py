@@ -98,7 +98,7 @@ async def test_the_documentation_reads_out_the_schema(world: World) -> None:
 
 
 ATTACK = settings(
-    max_examples=12,
+    max_examples=6,
     deadline=None,
     derandomize=True,
     phases=(Phase.generate,),
@@ -130,6 +130,18 @@ def _send(world: World, case: schemathesis.Case) -> httpx.Response:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("who", ["olga", "alice"])
 def test_its_own_schema_finds_no_crash(world: World, who: str) -> None:
+    strike_everywhere(world, who, ATTACK)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("who", ["olga", "alice", "dana", "chris"])
+def test_its_own_schema_finds_no_crash_for_long(world: World, who: str) -> None:
+    strike_everywhere(world, who, settings(ATTACK, max_examples=100))
+
+
+def strike_everywhere(world: World, who: str, attack: settings) -> None:
+    """Every operation, called with what its schema allows and with what it does not."""
     app = desk_app(world.desk, world.live)
     schema = schemathesis.openapi.from_dict(app.openapi())
     schema.config.generation.update(modes=list(schemathesis.GenerationMode))
@@ -139,7 +151,7 @@ def test_its_own_schema_finds_no_crash(world: World, who: str) -> None:
     for found in schema.get_all_operations():
         operation = found.ok()
 
-        @ATTACK
+        @attack
         @given(case=operation.as_strategy())
         def strike(case: schemathesis.Case) -> None:
             answer = _send(world, case)

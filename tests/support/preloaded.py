@@ -1,6 +1,6 @@
 """The `tre` command, loaded once: each call is a fork of a process that has read the program already.
 
-    python -m tests.docs.preloaded SOCKET       serves calls
+    python -m tests.support.preloaded SOCKET       serves calls
     python -I -S preloaded.py SOCKET ARGUMENTS  is a call: the same arguments, directory, environment and descriptors
 
 The tutorials type some fifty commands, and most of a command's time is reading the program.
