@@ -12,13 +12,12 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 from aiohttp import web
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.contract import oidc_world
 from tests.contract.hub_world import World, a_world
 from tests.contract.oidc_world import a_provider
-from tests.support.chromium import engine
+from tests.support.chromium import accessibility_faults, engine
 
 pytestmark = pytest.mark.browser
 HOP = {"host", "connection", "transfer-encoding", "content-length", "content-encoding"}
@@ -162,8 +161,7 @@ def test_accessibility(world: World, chromium: Browser, state: str) -> None:
         page.get_by_role("button", name="Sign in").click()
     elif state != "form":
         page.goto(f"{world.settings.origin('hub')}/hub/{ {'desk': 'home'}.get(state, state) }")
-    found = Axe().run(page).response["violations"]
-    assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found] == []
+    assert accessibility_faults(page) == []
     context.close()
 
 

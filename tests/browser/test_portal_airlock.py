@@ -14,12 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.portal_world import REPOSITORY, Installed, an_installation
 from tests.browser.test_portal_pages import WIDTHS, context_of, overflow, shoot, sign_in, unreachable, watch
-from tests.support.chromium import engine
+from tests.support.chromium import accessibility_faults, engine
 from tests.support.indexes import keep_indexes
 from tests.unit.portal.exports_world import CLEAN, PROJECT, TABLE, Airlock, sha
 from tre.airlock.bundle import verify_bundle
@@ -107,8 +106,7 @@ def look(page: Page, name: str) -> None:
         page.set_viewport_size({"width": width, "height": 900})
         shoot(page, f"airlock-{name}-{width}")
         assert overflow(page) <= 0, f"{name} is wider than {width} pixels"
-    violations = Axe().run(page).response["violations"]  # where it is narrow: everything is nearer together
-    assert [(item["id"], [node["html"][:200] for node in item["nodes"]]) for item in violations] == [], name
+    assert accessibility_faults(page) == [], name  # where it is narrow: everything is nearer together
     assert unreachable(page) == [], name
     page.set_viewport_size({"width": WIDTHS[0], "height": 900})
 

@@ -10,12 +10,12 @@ from datetime import timedelta
 
 import pytest
 import yaml
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.portal_world import Installed, an_installation
 from tests.browser.test_portal_airlock import chromium
 from tests.browser.test_portal_pages import WIDTHS, context_of, overflow, shoot, sign_in, unreachable
+from tests.support.chromium import accessibility_faults
 from tests.support.factories import access_grant
 from tests.unit.portal.world import subject
 from tre.domain.errors import Reason
@@ -64,8 +64,7 @@ def look(page: Page, name: str) -> None:
         page.set_viewport_size({"width": width, "height": 900})
         shoot(page, f"letters-{name}-{width}")
         assert overflow(page) <= 0, f"wider than {width} pixels"
-    found = Axe().run(page).response["violations"]
-    assert [(item["id"], [node["html"][:200] for node in item["nodes"]]) for item in found] == []
+    assert accessibility_faults(page) == []
     assert unreachable(page) == []
 
 

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from fastapi.routing import APIRoute
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.portal_world import Installed, an_installation
-from tests.support.chromium import engine
+from tests.support.chromium import accessibility_faults, engine
 from tests.support.factories import suspension
 from tests.unit.portal.register_world import furnish as furnish_register
 from tests.unit.portal.test_costs import used as furnish_costs
@@ -188,8 +187,7 @@ def test_every_page(
         page.goto(world.settings.origin("desk" if who else "") + path)
         shoot(page, f"portal-{name}-{width}")
         assert overflow(page) <= 0, f"wider than {width} pixels"
-    violations = Axe().run(page).response["violations"]  # where it is narrow: everything is nearer together
-    assert [(item["id"], [node["html"][:200] for node in item["nodes"]]) for item in violations] == []
+    assert accessibility_faults(page) == []  # where it is narrow: everything is nearer together
     assert unreachable(page) == []
     assert complaints == []
     assert {url.split("/")[2] for url in asked} == {page.url.split("/")[2]}
@@ -323,7 +321,7 @@ def test_a_start_is_shown_live_and_leads_to_the_notebook(
         expect(page.get_by_role("button", name="Leave the queue")).to_be_visible()
         assert overflow(page) <= 0
         shoot(page, f"portal-workspace-queued-{width}")
-    assert Axe().run(page).response["violations"] == []
+    assert accessibility_faults(page) == []
     signed_in["olga"].goto(world.settings.origin("desk") + "/operate/workspaces?phase=Queued")
     expect(signed_in["olga"].get_by_text("1 waits for room")).to_be_visible()
     shoot(signed_in["olga"], "portal-operator-queue")
@@ -334,7 +332,7 @@ def test_a_start_is_shown_live_and_leads_to_the_notebook(
     world.reach("alice", StartStep.SlicesMounted)
     expect(page.locator('[data-step="SlicesMounted"]')).to_contain_text("Done")
     expect(page.locator("[data-live-status]")).to_have_text("Data mounted, read-only: done")
-    assert Axe().run(page).response["violations"] == []
+    assert accessibility_faults(page) == []
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         shoot(page, f"portal-workspace-starting-{width}")
@@ -375,7 +373,7 @@ def test_an_operator_suspends_and_lifts_and_sees_errors_beside_the_form(
     suspend.get_by_role("button", name="Suspend").click()
     expect(page).to_have_title(re.compile("^Error: "))
     expect(page.locator(".nhsuk-error-summary")).to_be_focused()
-    assert Axe().run(page).response["violations"] == []
+    assert accessibility_faults(page) == []
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         shoot(page, f"portal-grant-error-{width}")
