@@ -28,6 +28,8 @@ from tre.controller.survey import Survey
 from tre.controller.workspaces import WorkspaceReconciler
 from tre.domain.errors import Reason, TREError
 from tre.domain.exports import states as export_states
+from tre.domain.grants.models import GrantRecord
+from tre.domain.workspaces.models import Workspace
 from tre.domain.workspaces.states import ALIVE_PHASES
 from tre.runtimes.protocol import Observation, RunPhase
 from tre.store import applications, conditions, exports, grant_slices, grants, imports, jobs, papers, people, workspaces
@@ -287,6 +289,7 @@ class Reconciler:
 
     def _grant(self, name: str) -> datetime | None:
         """Tell the gateways first, then end what must end, then see to the grant itself."""
+        changes = self._context.database.changes
         self._publish_grant(name)
         with self._context.database.read() as connection:
             present = workspaces.of_grant(connection, name)
@@ -295,7 +298,8 @@ class Reconciler:
             if again is not None:
                 self._due.put(again, f"workspace/{workspace.name}")
         again = self._grants.reconcile(name)
-        self._publish_grant(name)
+        if self._context.database.changes != changes:
+            self._publish_grant(name)
         return again
 
     def _publish_grant(self, name: str) -> None:
@@ -314,18 +318,26 @@ class Reconciler:
     def _workspace(self, name: str) -> datetime | None:
         if self._unseen is not None:  # what was not seen is not gone: nothing is ended for want of a trace
             return self._context.clock.now() + RUN_LOOK
-        again = self._workspaces.reconcile(name, self._runs)
+        if (found := self._with_grant(name)) is None:
+            return None
+        changes = self._context.database.changes
+        again = self._workspaces.reconcile(*found, self._runs)
+        if self._context.database.changes != changes and (found := self._with_grant(name)) is None:
+            return again
+        workspace, grant = found
+        run = self._runs.get(workspace.plan.identity) if workspace.plan else None
+        idling = self._workspaces.idling
+        route = route_of(workspace, grant, run, Idle(idling.minutes(workspace), idling.ends_at(workspace)))
+        self._context.publish({"type": "route", "record": route.as_plain()})
+        if workspace.phase not in ALIVE_PHASES and again is None and run is not None:
+            self._tapped.set()  # its traces are gone now: look at the runs again
+        return again
+
+    def _with_grant(self, name: str) -> tuple[Workspace, GrantRecord] | None:
         with self._context.database.read() as connection:
             workspace = workspaces.get(connection, name)
             grant = None if workspace is None else grants.get(connection, workspace.grant)
-        if workspace is not None and grant is not None:
-            run = self._runs.get(workspace.plan.identity) if workspace.plan else None
-            idling = self._workspaces.idling
-            route = route_of(workspace, grant, run, Idle(idling.minutes(workspace), idling.ends_at(workspace)))
-            self._context.publish({"type": "route", "record": route.as_plain()})
-            if workspace.phase not in ALIVE_PHASES and again is None and run is not None:
-                self._tapped.set()  # its traces are gone now: look at the runs again
-        return again
+        return None if workspace is None or grant is None else (workspace, grant)
 
     def _next_of_queue(self, _name: str) -> datetime | None:
         """Whoever waits and can start now is looked at at once."""

@@ -39,7 +39,6 @@ from tre.domain.workspaces.models import Workspace, WorkspacePlan
 from tre.domain.workspaces.states import ALIVE_PHASES, StartStep, Wanted, WorkspacePhase
 from tre.runtimes.protocol import DeathProof, Observation, RunPhase
 from tre.store import costs
-from tre.store import grants as grant_store
 from tre.store import workspaces as store
 from tre.store.grant_slices import SliceState
 from tre.store.overview import Overview
@@ -88,13 +87,8 @@ class WorkspaceReconciler:
             WorkspacePhase.Stopping: self._stopping,
         }
 
-    def reconcile(self, name: str, runs: dict[str, Observation]) -> datetime | None:
-        """Do what is due, given what the runtime reports; return when to look again."""
-        with self._context.database.read() as connection:
-            workspace = store.get(connection, name)
-            grant = None if workspace is None else grant_store.get(connection, workspace.grant)
-        if workspace is None or grant is None:
-            return None
+    def reconcile(self, workspace: Workspace, grant: GrantRecord, runs: dict[str, Observation]) -> datetime | None:
+        """Do what is due, given what the record and the runtime say now; return when to look again."""
         now = self._context.clock.now()
         run = None if workspace.plan is None else runs.get(workspace.plan.identity)
         mounted = workspace.plan.slices if workspace.plan and workspace.phase in ALIVE_PHASES else None

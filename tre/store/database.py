@@ -91,6 +91,8 @@ class Database:
         self.engine = _make_engine(known, read_only=read_only)
         self._pause = pause
         self._fence: Callable[[Connection], None] | None = None
+        self.changes = 0
+        """How many changes this program has begun: whoever read before and finds no more need not read again."""
 
     @classmethod
     def sqlite(cls, path: Path, *, read_only: bool = False) -> Database:
@@ -120,6 +122,7 @@ class Database:
     @contextmanager
     def change(self, first: Event, *more: Event) -> Iterator[Change]:
         """A transaction that commits the events together with whatever is done in it, or nothing at all."""
+        self.changes += 1
         with self._writing(first.id) as connection:
             if self._fence is not None:
                 self._fence(connection)
