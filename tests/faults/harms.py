@@ -252,12 +252,17 @@ LIMIT = (
 
 
 def limited(pid: int, kind: int, most: int) -> int:
-    """Set a limit of a process, as its own user; what it was. A container's root may change only what is its own."""
+    """Set a limit of a process, as its own user; what it was. A container's root may change only what is its own.
+
+    Raises `ProcessLookupError` of one that has ended, whether or not somebody has heard of its end.
+    """
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     uid, gid = (next(line.split()[1] for line in lines if line.startswith(name)) for name in ("Uid:", "Gid:"))
     who = ["setpriv", "--reuid", uid, "--regid", gid, "--clear-groups"]
     words = [*who, "/usr/bin/python3", "-I", "-c", LIMIT, str(pid), str(kind), str(most)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if "ProcessLookupError" in done.stderr:
+        raise ProcessLookupError(pid)
     assert done.returncode == 0, done.stderr
     return int(done.stdout)
 
@@ -276,7 +281,7 @@ def exhausted(kind: int, most: int) -> Harm:
             time.sleep(MOMENT)
         finally:
             for pid, soft in before:
-                if Path(f"/proc/{pid}").exists():  # else it gave up and was started again
+                with contextlib.suppress(ProcessLookupError, FileNotFoundError):  # it gave up and was started again
                     limited(pid, kind, soft)
 
     return harm
