@@ -287,6 +287,7 @@ async def test_a_page_in_the_lab_reaches_nobody(tmp_path: Path) -> None:
     assert seen - RESIDUE == set()
 
 
+@pytest.mark.soak
 async def test_with_webrtc_closed_in_the_browser_nothing_is_left(tmp_path: Path) -> None:
     async with scene() as (world, evil):
         assert await try_quietly(world, evil, tmp_path / "log.json", **WEBRTC_CLOSED) == set()

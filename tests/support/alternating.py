@@ -1,8 +1,8 @@
 """Which of both databases a test uses in an ordinary run, where what it asks about is not the database.
 
-Guarantees: tests of the record and of the log (`ON_BOTH`) use both in every run. Of any other test that could use
-either, each run uses one and the long runs (`make soak`) the other: half of them one, half the other, the same ones
-every time. A right that a program's role lacks on the server is found by its half, and by tests of the roles.
+Guarantees: tests of the record and of what writes the log (`ON_BOTH`) use both in every run. Of any other test that
+could use either, each run uses one and the long runs (`make soak`) the other: half of them one, half the other, the
+same ones every time. A right that a program's role lacks on the server is found by its half, and by tests of the roles.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from zlib import crc32
 
 from tests.support.databases import KINDS
 
-ON_BOTH = ("tests/unit/store/", "tests/unit/audit/")
+ON_BOTH = (
+    "tests/unit/store/",
+    *(f"tests/unit/audit/test_{name}.py" for name in ("lease", "sequencer", "spool")),
+)
 
 
 class Case(NamedTuple):

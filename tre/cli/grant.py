@@ -13,7 +13,6 @@ from tre.cli import common
 from tre.cli.arguments import check_reason, coming, subject_of
 from tre.cli.common import Installation, JsonOption, RootOption, command
 from tre.cli.dossier import show_certificate
-from tre.cli.grant_checks import check_grants
 from tre.cli.keeping import write_kept
 from tre.cli.signing import KeyOption, OutputOption, load_key
 from tre.domain.canonical import digest
@@ -60,6 +59,8 @@ def apply_grants(
     as_json: JsonOption = False,
 ) -> None:
     """Put grants into the record: all of them, or none."""
+    from tre.cli.grant_checks import check_grants  # noqa: PLC0415 - what plans slices takes as long to read as the rest
+
     here = Installation.open(root)
     found = locate_grants(files)
     check_grants(here, found)

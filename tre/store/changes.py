@@ -15,7 +15,6 @@ import asyncio
 import time
 from typing import Any, Protocol
 
-import psycopg
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -66,6 +65,7 @@ class _Notices:
 
     def __init__(self, database: Database) -> None:
         self._engine = database.engine
+        self._lost: Any = database.engine.dialect.loaded_dbapi.OperationalError
         self._connection: Connection | None = None
         self._raw: Any = None
         self._next_try = 0.0
@@ -90,7 +90,7 @@ class _Notices:
             self._raw.pgconn.consume_input()
             while self._raw.pgconn.notifies() is not None:
                 heard = True
-        except psycopg.OperationalError:
+        except self._lost:
             self._lose()
         return heard
 

@@ -7,6 +7,8 @@ for a connection, for the turn, for a statement, and for a program that fell asl
 the server ends. Each program has a role of its own (`tre.store.roles`); its password is a file of `keys/`, or
 whatever libpq finds (a password file, a service, a certificate), and is never a setting.
 
+The driver is read by whoever connects: one machine's programs, which have a file, never wait for it.
+
 Does not guarantee: encryption. Say `sslmode=verify-full` in `databaseUrl` where the server is another machine.
 
 Threat: the public process, taken over, that stops all writing by taking their lock: it has no right to it, which a
@@ -18,9 +20,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from sqlalchemy import URL, Connection, Engine, RootTransaction, create_engine, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from tre.domain.errors import Reason, TREError
 from tre.system.layout import Layout
@@ -145,12 +146,13 @@ def transaction_of(connection: Connection) -> RootTransaction:
 def sqlstate(error: BaseException) -> str:
     """The five characters by which PostgreSQL names an error; empty where it named none."""
     found = error.orig if isinstance(error, DBAPIError) else error
-    return (found.sqlstate or "") if isinstance(found, psycopg.Error) else ""
+    return getattr(found, "sqlstate", None) or ""  # the driver's errors have it, and no others
 
 
 def may_begin_again(error: DBAPIError) -> bool:
     """Whether a transaction in which nothing was done yet may simply be begun again."""
-    unreachable = isinstance(error.orig, psycopg.OperationalError) and error.orig.sqlstate is None
+    is_the_servers = hasattr(error.orig, "sqlstate")
+    unreachable = is_the_servers and isinstance(error, OperationalError) and not sqlstate(error)
     return error.connection_invalidated or unreachable or sqlstate(error) in (_NOT_NOW | _CONFLICTS.keys())
 
 

@@ -25,14 +25,14 @@ from structlog.typing import EventDict, Processor
 
 def configure_log(service: str) -> None:
     """JSON lines on standard error, with the service's name and the time in UTC."""
-    stream = cast("TextIO", Enduring(sys.stderr))
+    stream = cast("TextIO", Enduring(sys.stderr, service))
     libraries_write(service, stream)
     structlog.configure(
         processors=[
             _Named(service),
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _TIMED,
             *_WRITTEN,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -53,8 +53,8 @@ def libraries_write(service: str, stream: TextIO) -> None:
 class Enduring:
     """A stream whose disk may be full or read-only: what it does not take is lost, and told once it takes more."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO, service: str) -> None:
+        self._stream, self._service = stream, service
         self._refused = 0
 
     def write(self, text: str) -> int:
@@ -70,9 +70,8 @@ class Enduring:
         try:
             self._stream.flush()
             if self._refused:
-                self._stream.write(
-                    json.dumps({"event": "log-refused", "level": "error", "times": self._refused}) + "\n"
-                )
+                line = {"event": "log-refused", "level": "error", "service": self._service, "times": self._refused}
+                self._stream.write(json.dumps(_TIMED(None, "error", line)) + "\n")
                 self._stream.flush()
         except OSError:
             self._refused += 1
@@ -80,6 +79,7 @@ class Enduring:
             self._refused = 0
 
 
+_TIMED = structlog.processors.TimeStamper(fmt="iso", utc=True)
 _MAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
 _HYPHENED = re.compile(r"\b[a-z][a-z0-9]*(?:-[a-z0-9]+)*-[a-z2-7]{12}\b(?!-)")
 _HASH = re.compile(r"[a-z2-7]{12}")
@@ -151,6 +151,6 @@ class RecordFormatter(structlog.stdlib.ProcessorFormatter):
                 _Named(service),
                 structlog.stdlib.add_log_level,
                 structlog.stdlib.add_logger_name,
-                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                _TIMED,
             ],
         )

@@ -252,7 +252,7 @@ def make_world(root: Path, everything: list[Instance], known: list[Patient]) -> 
     return World(places, built.digest)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(images(), people(), SPECS, st.sets(st.sampled_from(["P1", "P2", "P3"]), max_size=2), maybe(LISTS))
 def test_the_query_takes_what_the_rules_take(
     tmp_path: Path,

@@ -241,7 +241,7 @@ class Story:
         assert inside or not there
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=16, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(things, min_size=1, max_size=8))
 def test_nothing_that_an_operator_does_gives_longer_access(empty_record: Path, steps: list[tuple[str, int]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

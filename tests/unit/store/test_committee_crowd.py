@@ -22,8 +22,8 @@ from tre.store import applications as store
 from tre.store import committee
 from tre.store.database import Change, Database
 
-APPLICATIONS, PEOPLE = 500, 20
-QUICK = 0.3
+APPLICATIONS, PEOPLE = 250, 20
+QUICK = 0.2
 """Seconds in which a list of everything is read."""
 
 

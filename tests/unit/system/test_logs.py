@@ -97,6 +97,7 @@ def test_a_line_that_the_disk_does_not_take_ends_nothing_and_is_counted(monkeypa
     found = [json.loads(line) for line in disk.getvalue().splitlines()]
     assert [line["event"] for line in found] == ["kept", "log-refused", "kept"]
     assert found[1]["times"] > 0
+    assert found[1].keys() >= {"timestamp", "level", "event", "service"}
 
 
 def test_what_a_library_warns_of_is_a_line_like_any_other(capsys: pytest.CaptureFixture[str]) -> None:

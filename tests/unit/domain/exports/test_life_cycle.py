@@ -396,7 +396,7 @@ class Life(RuleBasedStateMachine):
                 assert seen.claims == ()
 
 
-Life.TestCase.settings = settings(max_examples=220, stateful_step_count=30, deadline=None)
+Life.TestCase.settings = settings(max_examples=120, stateful_step_count=30, deadline=None)
 TestLife = pytest.mark.timeout(240)(Life.TestCase)  # under coverage, on a busy machine
 
 

@@ -194,7 +194,7 @@ def empty_record() -> Iterator[Path]:
         yield path
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(steps, min_size=1, max_size=14))
 def test_no_order_of_events_gives_more_access(empty_record: Path, story: list[Step]) -> None:
     with tempfile.TemporaryDirectory() as folder:
