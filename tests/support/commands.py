@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support import preloaded
+from tests.support.machine import wait_for
+from tre.system.paths import CHECKOUT
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 _PATIENCE = 60.0
 
 
@@ -25,10 +25,11 @@ class Commands:
             cwd=CHECKOUT,
             env=dict(os.environ) | dict(environment or {}),
         )
-        deadline = time.monotonic() + _PATIENCE
-        while not self._socket.exists():
-            assert self._server.poll() is None and time.monotonic() < deadline, "the commands were not loaded"  # noqa: PT018
-            time.sleep(0.05)
+        wait_for(self._loaded, _PATIENCE)
+
+    def _loaded(self) -> bool:
+        assert self._server.poll() is None, "the commands were not loaded"
+        return self._socket.exists()
 
     def line(self, *words: str) -> list[str]:
         """What has to be executed for `tre WORDS`."""
