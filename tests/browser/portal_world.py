@@ -14,8 +14,12 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from playwright.sync_api import Page
+
 from tests.support import loaded
 from tests.unit.portal.world import World
+from tre.portal.seals import Sealer, read_key
+from tre.portal.sessions import DESK_COOKIE
 from tre.system import hub_keys, installation
 from tre.system.clock import SystemClock
 from tre.system.files import make_directory
@@ -31,8 +35,11 @@ PROGRAMS = {
 CONTROLLER = {"controller": ("tre.controller",)}
 """Apart from the others: most tests play its part themselves."""
 
-WAY_IN = ("portal", "public", "hub", "gateway")
-"""What a browser needs. Whoever wants the storekeeper at work, too, names all."""
+DESK = ("portal", "gateway")
+"""What a browser needs that comes in with a session (`come_in`)."""
+
+WAY_IN = (*DESK, "public", "hub")
+"""What one needs that signs in, or that reads public pages, too."""
 
 
 def free_port() -> int:
@@ -61,10 +68,11 @@ class Installed(World):
             path.mkdir(parents=True)
         for name in ("portal", "public", "portal-internal", "portal-intake", "hub", "gateway", "controller"):
             make_directory(self.layout.socket(name).parent, 0o700)
+        self.sealer = Sealer(read_key(self.layout.keys))
         self.clock.jump(SystemClock().now())
         self.processes: dict[str, subprocess.Popen[bytes] | loaded.Started] = {}
 
-    def start(self, programs: Collection[str] = WAY_IN) -> None:
+    def start(self, programs: Collection[str] = DESK) -> None:
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), "HOME": str(self.layout.root / "hub")}
         if runtime := os.environ.get("XDG_RUNTIME_DIR"):
             environment["XDG_RUNTIME_DIR"] = runtime
@@ -103,6 +111,14 @@ class Installed(World):
         except OSError:
             return False
 
+    def come_in(self, page: Page, name: str, path: str = "/") -> None:
+        """Open a page of the desk as somebody with a session, for tests of what is behind the sign-in."""
+        _, session = self.session(name)
+        desk = self.settings.origin("desk")
+        sealed = self.sealer.seal("desk", {"session": session.id})
+        page.context.add_cookies([{"name": DESK_COOKIE, "value": sealed, "url": desk.replace("http:", "https:")}])
+        page.goto(desk + path)
+
     def ask(self, name: str, path: str) -> tuple[int, str]:
         """Ask a program as others on this machine do; status and text."""
         connection = http.client.HTTPConnection("localhost", timeout=5)
@@ -133,7 +149,7 @@ class Installed(World):
 
 
 @contextlib.contextmanager
-def an_installation(root: Path, programs: Collection[str] = WAY_IN, **settings: Any) -> Iterator[Installed]:
+def an_installation(root: Path, programs: Collection[str] = DESK, **settings: Any) -> Iterator[Installed]:
     """An installation that runs, or some programs of it; everything is gone afterwards."""
     made = Installed(root, **settings)
     try:

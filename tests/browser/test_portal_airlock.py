@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.portal_world import REPOSITORY, Installed, an_installation
-from tests.browser.test_portal_pages import WIDTHS, context_of, overflow, shoot, sign_in, unreachable, watch
+from tests.browser.test_portal_pages import WIDTHS, context_of, overflow, shoot, unreachable, watch
 from tests.support.chromium import accessibility_faults, engine
 from tests.support.indexes import keep_indexes
 from tests.unit.portal.exports_world import CLEAN, PROJECT, TABLE, Airlock, sha
@@ -117,7 +117,7 @@ def people(running: Running, chromium: Browser) -> Iterator[dict[str, Page]]:
     pages = {}
     for name, path in (("alice", "/exports"), ("chris", "/reviews"), ("chloe", "/reviews")):
         pages[name] = context_of(chromium).new_page()
-        sign_in(running.world, pages[name], name, path)
+        running.world.come_in(pages[name], name, path)
     yield pages
     for page in pages.values():
         page.context.close()
@@ -392,7 +392,7 @@ def test_a_conflict_and_a_second_round(running: Running, people: dict[str, Page]
 @pytest.mark.parametrize(("name", "path"), [("olga", "/reviewers"), ("dana", "/consents")])
 def test_pages_of_operators_and_data_managers(running: Running, chromium: Browser, name: str, path: str) -> None:
     page = context_of(chromium).new_page()
-    sign_in(running.world, page, name, path)
+    running.world.come_in(page, name, path)
     expect(page).to_have_url(running.url(path))
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     look(page, path.strip("/"))
@@ -401,7 +401,7 @@ def test_pages_of_operators_and_data_managers(running: Running, chromium: Browse
 
 def test_without_scripts_the_outbox_comes_by_itself(running: Running, chromium: Browser) -> None:
     page = context_of(chromium, scripts=False).new_page()
-    sign_in(running.world, page, "alice", "/exports")
+    running.world.come_in(page, "alice", "/exports")
     page.get_by_role("button", name="Take results out").click()
     page.wait_for_url("**/exports/e-*")
     expect(page.get_by_role("group", name="Files in your outbox")).to_be_visible()

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.portal_world import Installed, an_installation
 from tests.browser.test_portal_airlock import chromium, look
 from tests.browser.test_portal_keyboard import press, write
-from tests.browser.test_portal_pages import context_of, sign_in, watch
+from tests.browser.test_portal_pages import context_of, watch
 from tests.unit.portal.data_world import DATASET, PEOPLE, SECRET, SERIES, SLICE, SORT, STUDY, Data
 from tre.domain.datasets import Release
 from tre.domain.quarantine import QuarantineState
@@ -46,14 +46,14 @@ class Running:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     place = tmp_path_factory.mktemp("data")
-    with an_installation(place / "root", ("portal", "hub", "gateway")) as world:
+    with an_installation(place / "root") as world:
         yield Running(world, Data(world, place / "delivery"))
 
 
 @pytest.fixture(scope="module")
 def dana(running: Running, chromium: Browser) -> Iterator[Page]:
     page = context_of(chromium).new_page()
-    sign_in(running.world, page, "dana")
+    running.world.come_in(page, "dana")
     yield page
     page.context.close()
 
@@ -192,7 +192,7 @@ def test_without_scripts_and_by_nobody_twice(running: Running, dana: Page, chrom
     running.data.wait(1, SORT, first=400)
     place = f"/quarantine/{DATASET}?rule={SORT[0]}&attribute={SORT[1]}"
     without = context_of(chromium, scripts=False).new_page()
-    sign_in(running.world, without, "dana", place)
+    running.world.come_in(without, "dana", place)
     dana.goto(running.url(place))
     for page, label in ((without, "Keep out"), (dana, "Let in")):
         page.get_by_role("checkbox").check()
@@ -209,7 +209,7 @@ def test_without_scripts_and_by_nobody_twice(running: Running, dana: Page, chrom
 
 def test_no_stranger_comes_in(running: Running, chromium: Browser) -> None:
     page = context_of(chromium).new_page()
-    sign_in(running.world, page, "alice")
+    running.world.come_in(page, "alice")
     assert page.get_by_role("link", name="Quarantine").count() == 0
     page.goto(running.url(f"/quarantine/{DATASET}"))
     expect(page.get_by_text("It needs the role data-manager")).to_be_visible()

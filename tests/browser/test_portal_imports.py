@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.portal_world import Installed, an_installation
 from tests.browser.test_portal_airlock import chromium, look
 from tests.browser.test_portal_keyboard import press, reach, write
-from tests.browser.test_portal_pages import context_of, sign_in, watch
+from tests.browser.test_portal_pages import context_of, watch
 from tests.unit.portal.exports_world import PROJECT, sha
 from tests.unit.portal.extracts_world import grid, keep, table_extract
 from tests.unit.portal.imports_world import FILES, PURPOSE, WHEEL, Gate
@@ -99,7 +99,7 @@ def people(running: Running, chromium: Browser) -> Iterator[dict[str, Page]]:
     pages = {}
     for name in ("alice", "chris"):
         pages[name] = context_of(chromium).new_page()
-        sign_in(running.world, pages[name], name, "/imports")
+        running.world.come_in(pages[name], name, "/imports")
     yield pages
     for page in pages.values():
         page.context.close()
@@ -222,7 +222,7 @@ def test_with_the_keyboard_alone(running: Running, people: dict[str, Page], fold
 
 def test_without_scripts(running: Running, chromium: Browser, folder: Path) -> None:
     page = context_of(chromium, scripts=False).new_page()
-    sign_in(running.world, page, "alice", "/imports")
+    running.world.come_in(page, "alice", "/imports")
     page.get_by_role("button", name="Bring files in").click()
     page.get_by_label("Folder in the inbox").fill("mine")
     page.get_by_label("Files to send", exact=True).set_input_files(folder / "lookup.csv")

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.test_portal_airlock import DONE, SHOWN, SOON, Running, chromium, running
-from tests.browser.test_portal_pages import context_of, sign_in
+from tests.browser.test_portal_pages import context_of
 from tests.unit.portal.exports_world import OTHER, PROJECT
 
 __all__ = ["chromium", "running"]
@@ -30,7 +30,7 @@ def pages(running: Running, chromium: Browser) -> Iterator[dict[str, Page]]:
     found = {}
     for name in ("alice", "chris", "chloe", "olga"):
         found[name] = context_of(chromium).new_page()
-        sign_in(running.world, found[name], name)
+        running.world.come_in(found[name], name)
     yield found
     for page in found.values():
         page.context.close()

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.portal_world import Installed, an_installation
 from tests.browser.test_portal_airlock import chromium
-from tests.browser.test_portal_pages import WIDTHS, context_of, overflow, shoot, sign_in, unreachable
+from tests.browser.test_portal_pages import WIDTHS, context_of, overflow, shoot, unreachable
 from tests.support.chromium import accessibility_faults
 from tests.support.factories import access_grant
 from tests.unit.portal.world import subject
@@ -71,7 +71,7 @@ def look(page: Page, name: str) -> None:
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
 def test_choosing_how_often(world: Installed, chromium: Browser, scripts: bool) -> None:
     page = context_of(chromium, scripts=scripts).new_page()
-    sign_in(world, page, "alice", "/account")
+    world.come_in(page, "alice", "/account")
     expect(page.get_by_text(LONG)).to_be_visible()
     if scripts:
         look(page, "account")
@@ -87,7 +87,7 @@ def test_choosing_how_often(world: Installed, chromium: Browser, scripts: bool) 
 
 def test_a_wrong_choice_is_named_beside_the_form(world: Installed, chromium: Browser) -> None:
     page = context_of(chromium).new_page()
-    sign_in(world, page, "alice", "/account")
+    world.come_in(page, "alice", "/account")
     page.evaluate("document.querySelectorAll('[name=pace]').forEach(one => { one.value = 'never'; })")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("There is a problem")).to_be_visible()
@@ -99,7 +99,7 @@ def test_a_wrong_choice_is_named_beside_the_form(world: Installed, chromium: Bro
 
 def test_without_an_address(world: Installed, chromium: Browser) -> None:
     page = context_of(chromium).new_page()
-    sign_in(world, page, "bob", "/account")
+    world.come_in(page, "bob", "/account")
     expect(page.get_by_text("No address of yours is known here")).to_be_visible()
     look(page, "none")
     page.context.close()
@@ -107,7 +107,7 @@ def test_without_an_address(world: Installed, chromium: Browser) -> None:
 
 def test_an_operator_sees_what_does_not_go_out(world: Installed, chromium: Browser) -> None:
     page = context_of(chromium).new_page()
-    sign_in(world, page, "olga", "/operate/health")
+    world.come_in(page, "olga", "/operate/health")
     expect(page.get_by_text("Letters do not all go out.")).to_be_visible()
     expect(page.get_by_text("The mail server refuses the address of a recipient.")).to_be_visible()
     look(page, "health")
@@ -129,7 +129,7 @@ def test_an_operator_sees_how_sources_of_approvals_stand(world: Installed, chrom
         sources.keep(change, bad)
         grants.apply(change, "from-rems-7-x", access_grant("from-rems-7-x").spec, "rems:nccid", now)
     page = context_of(chromium).new_page()
-    sign_in(world, page, "olga", "/operate/health")
+    world.come_in(page, "olga", "/operate/health")
     expect(page.get_by_text("No longer in the policy")).to_be_visible()
     expect(page.get_by_text("Heard", exact=True)).to_be_visible()
     look(page, "sources")

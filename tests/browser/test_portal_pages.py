@@ -17,7 +17,7 @@ import pytest
 from fastapi.routing import APIRoute
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.portal_world import Installed, an_installation
+from tests.browser.portal_world import WAY_IN, Installed, an_installation
 from tests.support.chromium import accessibility_faults, engine
 from tests.support.factories import suspension
 from tests.unit.portal.register_world import furnish as furnish_register
@@ -44,7 +44,7 @@ SUMMARY = (
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
-    with an_installation(tmp_path_factory.mktemp("portal") / "root", capacity={"memory": "4Gi"}) as made:
+    with an_installation(tmp_path_factory.mktemp("portal") / "root", WAY_IN, capacity={"memory": "4Gi"}) as made:
         furnish(made)
         yield made
 
@@ -125,7 +125,7 @@ def signed_in(world: Installed, chromium: Browser) -> Iterator[dict[str, Page]]:
     pages = {}
     for name in ("alice", "bob", "eve", "olga"):
         pages[name] = context_of(chromium).new_page()
-        sign_in(world, pages[name], name)
+        world.come_in(pages[name], name)
     yield pages
     for page in pages.values():
         page.context.close()
@@ -343,7 +343,7 @@ def test_a_start_is_shown_live_and_leads_to_the_notebook(
     page.wait_for_url(f"**//{name}.open.tre.localhost:*/")
     page.unroute_all()
     without = context_of(chromium, scripts=False).new_page()
-    sign_in(world, without, "alice", f"/workspaces/{name}")
+    world.come_in(without, "alice", f"/workspaces/{name}")
     expect(without.get_by_role("link", name="Go to the notebook")).to_be_visible()
     without.get_by_role("button", name="Stop").click()
     without.wait_for_url(f"**/workspaces/{name}")

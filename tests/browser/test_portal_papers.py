@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from tests.browser.portal_world import Installed, an_installation
 from tests.browser.test_portal_airlock import chromium, look
-from tests.browser.test_portal_pages import context_of, sign_in
+from tests.browser.test_portal_pages import context_of
 from tests.unit.portal.applying.test_papers import in_review
 from tests.unit.portal.applying_world import CONTENT, Committee
 from tests.unit.portal.deciding.test_conditions import NAME, TEXT, add, now_of
@@ -53,7 +53,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 def page_of(place: Place, chromium: Browser, name: str, path: str, *, scripts: bool = True) -> Page:
     page = context_of(chromium, scripts=scripts).new_page()
-    sign_in(place.world, page, name, path)
+    place.world.come_in(page, name, path)
     return page
 
 

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.portal_world import WAY_IN, Installed, an_installation
+from tests.browser.portal_world import Installed, an_installation
 from tests.browser.test_portal_airlock import chromium, look
-from tests.browser.test_portal_pages import context_of, sign_in, watch
+from tests.browser.test_portal_pages import context_of, watch
 from tests.support.factories import spec_plain
 from tests.unit.portal.world import GRANT
 from tre.domain.names import hub_user_name
@@ -25,7 +25,7 @@ ORGANISATION = spec_plain()["project"]["organisation"]["id"]
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
-    with an_installation(tmp_path_factory.mktemp("people") / "root", WAY_IN) as made:
+    with an_installation(tmp_path_factory.mktemp("people") / "root") as made:
         made.add_grant(GRANT)
         rules = StandingRules(
             people=(
@@ -42,7 +42,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
 
 def page_of(world: Installed, chromium: Browser, name: str, path: str, *, scripts: bool = True) -> Page:
     page = context_of(chromium, scripts=scripts).new_page()
-    sign_in(world, page, name, path)
+    world.come_in(page, name, path)
     return page
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.portal_world import PROGRAMS, Installed, an_installation
+from tests.browser.portal_world import DESK, Installed, an_installation
 from tests.browser.test_portal_airlock import SOON, chromium, look
 from tests.browser.test_portal_keyboard import press, reach, write
-from tests.browser.test_portal_pages import context_of, shoot, sign_in, watch
+from tests.browser.test_portal_pages import context_of, shoot, watch
 from tests.unit.portal.world import CHEAP, GRANT, PASSWORD
 from tests.unit.slices.conftest import Maker
 from tre.domain.errors import Reason
@@ -87,16 +87,15 @@ def furnish(world: Installed, place: Path) -> None:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     place = tmp_path_factory.mktemp("plans")
-    with an_installation(
-        place / "root", PROGRAMS.keys() - {"public"}, withdrawals={"holdDays": 0, "graceDays": 0}
-    ) as made:
+    rules = {"holdDays": 0, "graceDays": 0}
+    with an_installation(place / "root", (*DESK, "storekeeper"), withdrawals=rules) as made:
         furnish(made, place / "delivery")
         yield made
 
 
 def page_of(world: Installed, chromium: Browser, name: str, path: str, *, scripts: bool = True) -> Page:
     page = context_of(chromium, scripts=scripts).new_page()
-    sign_in(world, page, name, path)
+    world.come_in(page, name, path)
     return page
 
 

@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.portal_world import Installed, an_installation
 from tests.browser.test_portal_airlock import chromium, look
 from tests.browser.test_portal_keyboard import press
-from tests.browser.test_portal_pages import context_of, sign_in, watch
+from tests.browser.test_portal_pages import context_of, watch
 from tests.unit.portal.exports_world import TABLE, Airlock
 from tests.unit.portal.extracts_world import HOSTILE, every_card, found_at, grid, keep, table_extract
 from tre.airlock.extract import Extract
@@ -107,7 +107,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 @pytest.fixture(scope="module")
 def chris(desk: Desk, chromium: Browser) -> Iterator[Page]:
     page = context_of(chromium).new_page()
-    sign_in(desk.world, page, "chris", "/reviews")
+    desk.world.come_in(page, "chris", "/reviews")
     yield page
     page.context.close()
 
@@ -228,7 +228,7 @@ def test_a_file_of_many_pages_is_approved_by_keyboard(desk: Desk, chris: Page) -
 
 def test_without_scripts_everything_is_there(desk: Desk, chromium: Browser) -> None:
     page = context_of(chromium, scripts=False).new_page()
-    sign_in(desk.world, page, "chloe", "/reviews")
+    desk.world.come_in(page, "chloe", "/reviews")
     page.goto(desk.url("table.csv"))
     expect(page.locator("#view-keys")).to_be_hidden()
     page.get_by_role("link", name="2: row 202, column 3").click()

@@ -12,9 +12,9 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.portal_world import Installed, an_installation
+from tests.browser.portal_world import DESK, Installed, an_installation
 from tests.browser.test_portal_airlock import chromium, look
-from tests.browser.test_portal_pages import context_of, shoot, sign_in, watch
+from tests.browser.test_portal_pages import context_of, shoot, watch
 from tests.unit.portal.account_world import AFTER, BEFORE
 from tests.unit.portal.committee_world import PATIENT_REASON, REASON, furnish_committee
 from tests.unit.portal.world import GRANT
@@ -29,7 +29,7 @@ COMMENT = "Please keep the number as it is."
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
-    with an_installation(tmp_path_factory.mktemp("account") / "root") as made:
+    with an_installation(tmp_path_factory.mktemp("account") / "root", (*DESK, "public")) as made:
         made.add_grant(GRANT)
         furnish_committee(made, grant=GRANT)
         yield made
@@ -53,7 +53,7 @@ def desk(world: Installed, path: str) -> str:
 @pytest.fixture(scope="module")
 def team(world: Installed, chromium: Browser) -> Iterator[Page]:
     page = context_of(chromium).new_page()
-    sign_in(world, page, "olga", "/public")
+    world.come_in(page, "olga", "/public")
     yield page
     page.context.close()
 
@@ -160,7 +160,7 @@ def test_an_incident_and_a_complaint(world: Installed, team: Page) -> None:
 
 def test_an_outcome_from_a_member_to_the_public(world: Installed, chromium: Browser, team: Page) -> None:
     page = context_of(chromium).new_page()
-    sign_in(world, page, "alice", f"/projects/{GRANT}")
+    world.come_in(page, "alice", f"/projects/{GRANT}")
     look(page, "account-project")
     page.get_by_role("link", name="Tell the public what came of it").click()
     look(page, "account-report")

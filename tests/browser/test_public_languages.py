@@ -48,7 +48,7 @@ PAGES = {
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     root = tmp_path_factory.mktemp("languages") / "root"
     speak_pseudo(root)
-    with an_installation(root, languages=["en", CODE]) as made:
+    with an_installation(root, ("public", "gateway"), languages=["en", CODE]) as made:
         furnish(made)
         furnish_committee(made, grant="told")
         yield made

@@ -19,7 +19,7 @@ from playwright.sync_api import Page, Route
 
 from tests.browser.portal_world import an_installation
 from tests.browser.test_portal_airlock import chromium
-from tests.browser.test_portal_pages import context_of, sign_in
+from tests.browser.test_portal_pages import context_of
 from tests.browser.test_preview import Desk
 from tests.unit.portal.exports_world import CLEAN, OTHER, PROJECT, TABLE, Airlock, member
 from tests.unit.portal.extracts_world import HOSTILE, HOSTILE_SVG, every_card, keep, png, table_extract
@@ -260,7 +260,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 @pytest.fixture(scope="module")
 def chris(desk: Desk, chromium: Chromium) -> Iterator[Page]:
     page = context_of(chromium).new_page()
-    sign_in(desk.world, page, "chris", "/reviews")
+    desk.world.come_in(page, "chris", "/reviews")
     yield page
     page.context.close()
 

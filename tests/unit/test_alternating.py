@@ -20,7 +20,7 @@ def test_each_is_tried_on_one_database_and_half_of_them_on_either() -> None:
 
 def test_the_record_and_the_log_are_tried_on_both() -> None:
     assert (
-        for_long_runs(both("tests/unit/store/test_grants.py::test_a") + both("tests/unit/audit/test_proof.py::b"))
+        for_long_runs(both("tests/unit/store/test_grants.py::test_a") + both("tests/unit/audit/test_spool.py::b"))
         == set()
     )
 
