@@ -120,9 +120,9 @@ def sign_in(world: Installed, page: Page, name: str, path: str = "/") -> None:
 
 
 @pytest.fixture(scope="module")
-def signed_in(world: Installed, chromium: Browser) -> Iterator[dict[str, Page]]:
-    """One browser for each person whose pages are looked at."""
-    pages = {}
+def signed_in(world: Installed, chromium: Browser) -> Iterator[dict[str | None, Page]]:
+    """One browser for each person whose pages are looked at, and one of a stranger, who has no name."""
+    pages: dict[str | None, Page] = {None: context_of(chromium).new_page()}
     for name in ("alice", "bob", "eve", "olga"):
         pages[name] = context_of(chromium).new_page()
         world.come_in(pages[name], name)
@@ -173,26 +173,24 @@ PAGES = [
 
 
 @pytest.mark.parametrize(("name", "who", "path"), PAGES, ids=[name for name, _, _ in PAGES])
-def test_every_page(
-    world: Installed, chromium: Browser, signed_in: dict[str, Page], name: str, who: str | None, path: str
-) -> None:
+def test_every_page(world: Installed, signed_in: dict[str | None, Page], name: str, who: str | None, path: str) -> None:
     """No accessibility fault, nothing wider than the screen, nothing out of the keyboard's reach, nothing refused by
     the policy, nothing from elsewhere."""
-    page = signed_in[who] if who else context_of(chromium).new_page()
+    page = signed_in[who]
     complaints, asked = watch(page)
     for member in ("alice", "bob"):
         path = path.replace(f"{{{member}}}", world.workspace(member).name)
+    page.set_viewport_size({"width": WIDTHS[0], "height": 900})
+    page.goto(world.settings.origin("desk" if who else "") + path)
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
-        page.goto(world.settings.origin("desk" if who else "") + path)
         shoot(page, f"portal-{name}-{width}")
         assert overflow(page) <= 0, f"wider than {width} pixels"
     assert accessibility_faults(page) == []  # where it is narrow: everything is nearer together
     assert unreachable(page) == []
     assert complaints == []
     assert {url.split("/")[2] for url in asked} == {page.url.split("/")[2]}
-    if who is None:
-        page.context.close()
+    assert who or page.context.cookies() == []
 
 
 ELSEWHERE = {
@@ -286,6 +284,18 @@ def test_what_no_key_reaches_is_found(chromium: Browser) -> None:
     page.context.close()
 
 
+def test_letters_that_do_not_stand_out_are_found_once_others_were_looked_at(chromium: Browser) -> None:
+    page = context_of(chromium).new_page()
+    for ground, faults in (("#fff", 0), ("#fff", 0), ("#767676", 1), ("#767676", 1)):
+        page.set_content(
+            f'<html lang="en"><title>A page</title><main style="background: {ground}"><h1>A page</h1>'
+            '<p style="color: #555">grey</p><p style="color: #555">as grey</p></main></html>'
+        )
+        found = accessibility_faults(page)
+        assert [rule for rule, _ in found] == ["color-contrast"] * faults
+    page.context.close()
+
+
 def overflow(page: Page) -> int:
     """Pixels by which the page is wider than the screen, or a part of it wider than its place beside another."""
     page.wait_for_load_state()
@@ -298,7 +308,7 @@ def shoot(page: Page, name: str) -> None:
 
 
 def test_a_start_is_shown_live_and_leads_to_the_notebook(
-    world: Installed, signed_in: dict[str, Page], chromium: Browser
+    world: Installed, signed_in: dict[str | None, Page], chromium: Browser
 ) -> None:
     page = signed_in["alice"]
     page.set_viewport_size({"width": 1280, "height": 900})
@@ -364,7 +374,7 @@ def test_without_scripts_a_waiting_page_loads_itself_again(world: Installed, chr
 
 
 def test_an_operator_suspends_and_lifts_and_sees_errors_beside_the_form(
-    world: Installed, signed_in: dict[str, Page]
+    world: Installed, signed_in: dict[str | None, Page]
 ) -> None:
     page = signed_in["olga"]
     page.set_viewport_size({"width": 1280, "height": 900})
@@ -400,7 +410,7 @@ def test_signing_out_ends_it_everywhere(world: Installed, chromium: Browser) -> 
     page.context.close()
 
 
-def test_a_notebooks_page_cannot_act_at_the_desk(world: Installed, signed_in: dict[str, Page]) -> None:
+def test_a_notebooks_page_cannot_act_at_the_desk(world: Installed, signed_in: dict[str | None, Page]) -> None:
     """Script on a sibling host, in the browser of an operator who is signed in: the cookies go along, the act not."""
     page = signed_in["olga"]
     lab = world.settings.origin("w-aaaaaaaaaaaa.lab")

@@ -54,12 +54,18 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
         yield made
 
 
-@pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:
+@pytest.fixture(scope="module")
+def reader(chromium: Browser) -> Iterator[Page]:
     context = context_of(chromium)
     yield context.new_page()
-    assert context.cookies() == []
     context.close()
+
+
+@pytest.fixture
+def page(reader: Page) -> Iterator[Page]:
+    """A reader's page; nothing is kept in the browser."""
+    yield reader
+    assert reader.context.cookies() == []
 
 
 @pytest.mark.parametrize("name", PAGES)

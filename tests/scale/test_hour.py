@@ -49,6 +49,11 @@ def told(hour: Hour, begin: dict[str, Weight], end: dict[str, Weight]) -> str:
     return "\n".join([*lines, *(f"trouble: {text}" for text in hour.troubles), *hour.wrong])
 
 
+def say(words: str) -> None:
+    """For whoever reads the run's output, at once."""
+    print(words, flush=True)  # noqa: T201
+
+
 @pytest.mark.soak
 @pytest.mark.skipif(bool(REASON), reason=REASON)
 @pytest.mark.timeout(60 * MINUTES + 3600)
@@ -57,15 +62,17 @@ async def test_an_hour_with_as_many_workspaces_as_there_is_room_for() -> None:
         assert isinstance(world, BusyWorld)
         hour = Hour(world, SEED)
         try:
+            begun = time.monotonic()
             await hour.fill(SEATS, RESERVE_BYTES)
+            say(f"{hour.live} workspaces were opened in {time.monotonic() - begun:.0f} s")
             await hour.minute()  # whatever is made once has been made
             begin = hour.weights()
-            for _ in range(MINUTES):
+            over = time.monotonic() + 60 * MINUTES
+            while (left := over - time.monotonic()) > 0 and not hour.wrong:
+                say(f"{left / 60:.0f} minutes left: {sum(hour.done.values())} deeds, {len(hour.troubles)} troubles")
                 await hour.minute()
-                if hour.wrong:
-                    break
             end = hour.weights()
-            print(told(hour, begin, end))  # noqa: T201 - for whoever reads the run's output
+            say(told(hour, begin, end))
         finally:
             await hour.leave()
         assert hour.wrong == []

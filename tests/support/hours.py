@@ -117,16 +117,19 @@ class Hour:
         }
 
     async def fill(self, most: int, reserve: int) -> None:
-        """Open one workspace after the other: so many, or until no more than this is left of the memory."""
+        """Open workspaces, a few side by side: so many, or until no more than this is left of the memory."""
         await self.airlock.prepare()
         self._operator = Desk(await self._signed_in("olga"), self.world.desk)
-        for number in range(most):
-            if _available() < reserve:
-                return
-            if number % TO_A_BROWSER == 0:
-                browser = await self._signed_in(PERSON)
-            self.seats.append(Seat(browser))
-            await self._open(self.seats[-1])
+        turn = asyncio.Semaphore(AT_ONCE)
+        while len(self.seats) < most and _available() > reserve:
+            browser = await self._signed_in(PERSON)
+            new = [Seat(browser) for _ in range(min(TO_A_BROWSER, most - len(self.seats)))]
+            self.seats += new
+            await asyncio.gather(*(self._open_in_turn(seat, turn) for seat in new))
+
+    async def _open_in_turn(self, seat: Seat, turn: asyncio.Semaphore) -> None:
+        async with turn:
+            await self._open(seat)
 
     async def _signed_in(self, name: str) -> Browser:
         browser = await Browser().__aenter__()

@@ -32,13 +32,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world() -> Iterator[World]:
+    """Its services have work of their own as long as they run: they end with these tests."""
     with running_world() as found:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
     """What anybody types."""
     found = Commands(tmp_path_factory.mktemp("commands"))

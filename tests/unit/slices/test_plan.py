@@ -252,9 +252,26 @@ def make_world(root: Path, everything: list[Instance], known: list[Patient]) -> 
     return World(places, built.digest)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(images(), people(), SPECS, st.sets(st.sampled_from(["P1", "P2", "P3"]), max_size=2), maybe(LISTS))
-def test_the_query_takes_what_the_rules_take(
+QUICK = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ASKED = st.tuples(images(), people(), SPECS, st.sets(st.sampled_from(["P1", "P2", "P3"]), max_size=2), maybe(LISTS))
+Asked = tuple[list[Instance], list[Patient], SliceSpec, set[str], frozenset[str] | None]
+
+
+@QUICK
+@given(ASKED)
+def test_the_query_takes_what_the_rules_take(tmp_path: Path, asked: Asked) -> None:
+    compare(tmp_path, *asked)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+@settings(QUICK, max_examples=600)
+@given(ASKED)
+def test_the_query_takes_what_the_rules_take_for_long(tmp_path: Path, asked: Asked) -> None:
+    compare(tmp_path, *asked)
+
+
+def compare(
     tmp_path: Path,
     everything: list[Instance],
     known: list[Patient],

@@ -241,9 +241,24 @@ class Story:
         assert inside or not there
 
 
-@settings(max_examples=16, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=16, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@QUICK
 @given(st.lists(things, min_size=1, max_size=8))
 def test_nothing_that_an_operator_does_gives_longer_access(empty_record: Path, steps: list[tuple[str, int]]) -> None:
+    tell(empty_record, steps)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+@settings(QUICK, max_examples=200)
+@given(st.lists(things, min_size=1, max_size=16))
+def test_nothing_that_an_operator_does_for_long_does(empty_record: Path, steps: list[tuple[str, int]]) -> None:
+    tell(empty_record, steps)
+
+
+def tell(empty_record: Path, steps: list[tuple[str, int]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         told = Story(Path(folder), empty_record)
         try:

@@ -397,6 +397,14 @@ class Life(RuleBasedStateMachine):
 
 
 Life.TestCase.settings = settings(max_examples=120, stateful_step_count=30, deadline=None)
+
+
+class LongLife(Life):
+    """The same, with far more of it."""
+
+
+LongLife.TestCase.settings = settings(max_examples=2000, stateful_step_count=60, deadline=None)
+TestLongLife = pytest.mark.soak(pytest.mark.timeout(1800)(LongLife.TestCase))
 TestLife = pytest.mark.timeout(240)(Life.TestCase)  # under coverage, on a busy machine
 
 

@@ -194,9 +194,24 @@ def empty_record() -> Iterator[Path]:
         yield path
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@QUICK
 @given(st.lists(steps, min_size=1, max_size=14))
 def test_no_order_of_events_gives_more_access(empty_record: Path, story: list[Step]) -> None:
+    tell(empty_record, story)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+@settings(QUICK, max_examples=400)
+@given(st.lists(steps, min_size=1, max_size=30))
+def test_no_long_order_of_events_does(empty_record: Path, story: list[Step]) -> None:
+    tell(empty_record, story)
+
+
+def tell(empty_record: Path, story: list[Step]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "record.sqlite"
         shutil.copy(empty_record, path)
