@@ -9,9 +9,9 @@ PYTHON ?= $(shell for p in /usr/bin/python3 python3 python3.13 python3.12 python
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 BIN := .venv/bin
 # More options for pytest, such as PYTEST_ARGS='-k airlock -x'. Tests run in WORKERS processes, 0 in the
-# very one: three, since those of browsers wait as much as they work.
+# very one: twice as many as a small machine has processors, since they wait for programs as often as they work.
 PYTEST_ARGS ?=
-WORKERS ?= 3
+WORKERS ?= 4
 # Where the pictures of the pages go, and more options for the program that takes them.
 SHOTS ?= screenshots
 CORPUS ?= corpus

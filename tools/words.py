@@ -18,6 +18,7 @@ import io
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -71,8 +72,13 @@ def collected() -> Catalog:
     return catalog
 
 
-def _marked() -> Iterator[tuple[str, str | tuple[str, ...], str | None]]:
-    """What templates and code mark: file, message (with its plural), context."""
+@cache
+def _marked() -> tuple[tuple[str, str | tuple[str, ...], str | None], ...]:
+    """What templates and code mark: file, message (with its plural), context; as it was at the first look."""
+    return tuple(_found())
+
+
+def _found() -> Iterator[tuple[str, str | tuple[str, ...], str | None]]:
     for path in sorted([*CHECKOUT.glob("tre/portal/templates/**/*.html"), *CHECKOUT.glob("tre/**/*.py")]):
         data = path.read_bytes()
         jinja = path.suffix == ".html"

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.contract import oidc_world
 from tests.contract.hub_world import World, a_world
 from tests.contract.oidc_world import a_provider
-from tests.support.chromium import accessibility_faults, engine
+from tests.support.chromium import accessibility_faults
 
 pytestmark = pytest.mark.browser
 HOP = {"host", "connection", "transfer-encoding", "content-length", "content-encoding"}
@@ -89,12 +89,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         front = Front(made)
         yield made
         front.close()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with engine() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.portal_world import REPOSITORY, Installed, an_installation
 from tests.browser.test_portal_pages import WIDTHS, context_of, overflow, shoot, unreachable, watch
-from tests.support.chromium import accessibility_faults, engine
+from tests.support.chromium import accessibility_faults
 from tests.support.indexes import keep_indexes
 from tests.unit.portal.exports_world import CLEAN, PROJECT, TABLE, Airlock, sha
 from tre.airlock.bundle import verify_bundle
@@ -92,12 +92,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             yield made
         finally:
             made.stop()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with engine() as browser:
-        yield browser
 
 
 def look(page: Page, name: str) -> None:

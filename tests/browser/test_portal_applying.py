@@ -28,15 +28,13 @@ from tests.browser.applying_walk import (
     without_scripts,
 )
 from tests.browser.portal_world import WAY_IN, Installed, an_installation, until
-from tests.browser.test_portal_airlock import chromium, look
+from tests.browser.test_portal_airlock import look
 from tests.browser.test_portal_keyboard import press, reach, write
 from tests.browser.test_portal_pages import context_of
 from tests.support.mail_server import Mailbox, good_server
 from tests.unit.portal.applying_world import CONTENT, MEMBERS
 from tre.domain.applications.states import ApplicationState
 from tre.domain.grants.states import GrantPhase
-
-__all__ = ["chromium"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 S = ApplicationState

@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.portal_world import Installed, an_installation
-from tests.browser.test_portal_airlock import chromium, look
+from tests.browser.test_portal_airlock import look
 from tests.browser.test_portal_keyboard import press, write
 from tests.browser.test_portal_pages import context_of, watch
 from tests.unit.portal.data_world import DATASET, PEOPLE, SECRET, SERIES, SLICE, SORT, STUDY, Data
@@ -24,8 +24,6 @@ from tre.domain.datasets import Release
 from tre.domain.quarantine import QuarantineState
 from tre.domain.slices.plan import Counts
 from tre.store import datasets
-
-__all__ = ["chromium"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 S = QuarantineState

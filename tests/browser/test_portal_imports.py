@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.portal_world import Installed, an_installation
-from tests.browser.test_portal_airlock import chromium, look
+from tests.browser.test_portal_airlock import look
 from tests.browser.test_portal_keyboard import press, reach, write
 from tests.browser.test_portal_pages import context_of, watch
 from tests.unit.portal.exports_world import PROJECT, sha
@@ -28,8 +28,6 @@ from tre.domain.exports.models import Finding, Locator, finding_id
 from tre.domain.exports.severity import Severity
 from tre.domain.imports.states import ImportState
 from tre.system.clock import SystemClock
-
-__all__ = ["chromium"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 ARCHIVE = b"PK an archive that calls itself a text\n"

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.test_portal_airlock import DONE, SHOWN, SOON, Running, chromium, running
+from tests.browser.test_portal_airlock import DONE, SHOWN, SOON, Running, running
 from tests.browser.test_portal_pages import context_of
 from tests.unit.portal.exports_world import OTHER, PROJECT
 
-__all__ = ["chromium", "running"]
+__all__ = ["running"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 MOST_TABS = 80

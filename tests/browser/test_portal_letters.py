@@ -13,7 +13,6 @@ import yaml
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.portal_world import Installed, an_installation
-from tests.browser.test_portal_airlock import chromium
 from tests.browser.test_portal_pages import WIDTHS, context_of, overflow, shoot, unreachable
 from tests.support.chromium import accessibility_faults
 from tests.support.factories import access_grant
@@ -24,8 +23,6 @@ from tre.domain.letters.writing import letter_id
 from tre.store import correspondents, grants, letters, sources
 from tre.store.letters import Outcome
 from tre.store.sources import StoredSource
-
-__all__ = ["chromium"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 LONG = f"{'alice.able-' * 5}x@{'mail-of-a-department.' * 6}example.org"

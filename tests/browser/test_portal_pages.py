@@ -18,7 +18,7 @@ from fastapi.routing import APIRoute
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.portal_world import WAY_IN, Installed, an_installation
-from tests.support.chromium import accessibility_faults, engine
+from tests.support.chromium import accessibility_faults
 from tests.support.factories import suspension
 from tests.unit.portal.register_world import furnish as furnish_register
 from tests.unit.portal.test_costs import used as furnish_costs
@@ -93,12 +93,6 @@ def furnish(world: Installed) -> None:
         world.event("workspace.stopped", f"workspace/{name}").model_copy(update={"detail": dead}),
     ):
         pass
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with engine() as browser:
-        yield browser
 
 
 def context_of(chromium: Browser, *, scripts: bool = True) -> BrowserContext:

@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from tests.browser.portal_world import Installed, an_installation
-from tests.browser.test_portal_airlock import chromium, look
+from tests.browser.test_portal_airlock import look
 from tests.browser.test_portal_pages import context_of
 from tests.unit.portal.applying.test_papers import in_review
 from tests.unit.portal.applying_world import CONTENT, Committee
@@ -25,8 +25,6 @@ from tests.unit.portal.papers_world import Papers
 from tests.unit.portal.world import GRANT
 from tre.domain.applications import acts
 from tre.domain.committee.tracking import ConditionState
-
-__all__ = ["chromium"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 FIRST, SECOND = b"%PDF-1.7 the first protocol\n" * 400, b"%PDF-1.7 the second protocol\n" * 400

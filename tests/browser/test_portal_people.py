@@ -9,15 +9,13 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.portal_world import Installed, an_installation
-from tests.browser.test_portal_airlock import chromium, look
+from tests.browser.test_portal_airlock import look
 from tests.browser.test_portal_pages import context_of, watch
 from tests.support.factories import spec_plain
 from tests.unit.portal.world import GRANT
 from tre.domain.names import hub_user_name
 from tre.domain.standing.models import Requirement, StandingKind, StandingRules
 from tre.store import people, standings
-
-__all__ = ["chromium"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 ORGANISATION = spec_plain()["project"]["organisation"]["id"]

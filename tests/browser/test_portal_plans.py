@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.portal_world import DESK, Installed, an_installation
-from tests.browser.test_portal_airlock import SOON, chromium, look
+from tests.browser.test_portal_airlock import SOON, look
 from tests.browser.test_portal_keyboard import press, reach, write
 from tests.browser.test_portal_pages import context_of, shoot, watch
 from tests.unit.portal.world import CHEAP, GRANT, PASSWORD
@@ -32,8 +32,6 @@ from tre.storekeeper.office import Office
 from tre.storekeeper.slices import BuildRequest, build_slice
 from tre.system.clock import SystemClock
 from tre.system.resources import read_text
-
-__all__ = ["chromium"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 PATIENTS = [f"Covid20{number:04}" for number in range(60)]

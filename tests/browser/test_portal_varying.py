@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.applying_walk import PATIENCE, get, page_of, phase, seat_members, url, without_scripts
 from tests.browser.portal_world import until
-from tests.browser.test_portal_airlock import chromium, look
+from tests.browser.test_portal_airlock import look
 from tests.browser.test_portal_pages import context_of
 from tests.support.applications import content_plain, slice_of
 from tests.support.machine import lacking_for_workspaces
@@ -35,8 +35,6 @@ from tre.domain.workspaces.models import Workspace
 from tre.domain.workspaces.states import WorkspacePhase
 from tre.store import applications, committee, grants, workspaces
 from tre.store.database import Database
-
-__all__ = ["chromium"]
 
 LACKING = lacking_for_workspaces()
 pytestmark = [

@@ -18,7 +18,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.portal_world import Installed, an_installation
-from tests.browser.test_portal_airlock import chromium, look
+from tests.browser.test_portal_airlock import look
 from tests.browser.test_portal_keyboard import press
 from tests.browser.test_portal_pages import context_of, watch
 from tests.unit.portal.exports_world import TABLE, Airlock
@@ -29,8 +29,6 @@ from tre.domain.exports.models import FileKind, Locator
 from tre.domain.exports.severity import Severity
 from tre.portal.export_views import file_key
 from tre.system.clock import SystemClock
-
-__all__ = ["chromium"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 FIRST_PAINT = 1000

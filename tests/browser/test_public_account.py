@@ -13,13 +13,11 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.portal_world import DESK, Installed, an_installation
-from tests.browser.test_portal_airlock import chromium, look
+from tests.browser.test_portal_airlock import look
 from tests.browser.test_portal_pages import context_of, shoot, watch
 from tests.unit.portal.account_world import AFTER, BEFORE
 from tests.unit.portal.committee_world import PATIENT_REASON, REASON, furnish_committee
 from tests.unit.portal.world import GRANT
-
-__all__ = ["chromium"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 QUESTION = "Who may look at my scan, and <b>for how long</b>?\n\nI had it in 2020."

@@ -11,13 +11,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.portal_world import Installed, an_installation
-from tests.browser.test_portal_airlock import chromium, look
+from tests.browser.test_portal_airlock import look
 from tests.browser.test_portal_pages import context_of, furnish, watch
 from tests.support.pseudo import CODE, OWN_NAME, speak_pseudo, unmarked
 from tests.unit.portal.committee_world import furnish_committee
 from tests.unit.portal.world import GRANT
-
-__all__ = ["chromium"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 PAGES = {

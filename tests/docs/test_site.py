@@ -8,11 +8,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from tests.docs.documents import CHECKOUT
 from tests.docs.test_alerts import RULES
-from tests.support.chromium import engine
+from tests.support.chromium import accessibility_faults, engine
 from tools import navigation, state_drawing
 
 BUILDER = CHECKOUT / ".venv-docs" / "bin" / "python"
@@ -143,8 +142,7 @@ def test_it_is_read_without_a_network_by_everybody(site: Path) -> None:
                 page.wait_for_selector("#search-results a")
                 assert "Runbooks" in page.inner_text("#search-results")
             assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-            found = Axe().run(page)
-            assert found.violations_count == 0, f"{name} at {width}: {found.generate_report()}"
+            assert accessibility_faults(page) == [], f"{name} at {width}"
             assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
             page.close()
 

@@ -18,9 +18,9 @@ from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page, Route
 
 from tests.browser.portal_world import an_installation
-from tests.browser.test_portal_airlock import chromium
 from tests.browser.test_portal_pages import context_of
 from tests.browser.test_preview import Desk
+from tests.support.chromium import engine
 from tests.unit.portal.exports_world import CLEAN, OTHER, PROJECT, TABLE, Airlock, member
 from tests.unit.portal.extracts_world import HOSTILE, HOSTILE_SVG, every_card, keep, png, table_extract
 from tests.unit.portal.world import World
@@ -32,8 +32,6 @@ from tre.portal.export_views import file_key
 from tre.portal.preview.capabilities import LIFE, Capability, PartKind, mint, opened
 from tre.portal.preview.origin import PreviewOrigin, preview_headers
 from tre.store import people
-
-__all__ = ["chromium"]
 
 EXACTLY = {
     "content-security-policy": "sandbox; default-src 'none'; img-src data: 'self'; style-src 'unsafe-inline'; "
@@ -255,6 +253,12 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         made = Desk(world, {"text.csv": TEXT, "notes.csv": b"notes", "wide.csv": b"wide"})
         keep(world, b"wide", table_extract(hostile))
         yield made
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Chromium]:
+    with engine() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -67,6 +67,9 @@ class ErrorAnswer(Record):
     remedy: str
 
 
+_REFUSAL = {"application/json": {"schema": {"$ref": f"#/components/schemas/{ErrorAnswer.__name__}"}}}
+
+
 def add_handlers(app: FastAPI) -> None:
     """Let an application answer errors in this way."""
     app.add_exception_handler(TREError, _tre_error)
@@ -142,5 +145,5 @@ async def _unforeseen(request: Request, error: Exception) -> Response:
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What the API's schema says of refusals."""
-    return {status: {"description": HTTPStatus(status).phrase, "model": ErrorAnswer} for status in statuses}
+    """What the API's schema says of refusals: by name, since a model given here is built once for each of them."""
+    return {status: {"description": HTTPStatus(status).phrase, "content": _REFUSAL} for status in statuses}
