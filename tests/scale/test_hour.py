@@ -69,7 +69,7 @@ async def test_an_hour_with_as_many_workspaces_as_there_is_room_for() -> None:
             begin = hour.weights()
             over = time.monotonic() + 60 * MINUTES
             while (left := over - time.monotonic()) > 0 and not hour.wrong:
-                say(f"{left / 60:.0f} minutes left: {sum(hour.done.values())} deeds, {len(hour.troubles)} troubles")
+                say(f"{left / 60:.0f} minutes left: {sum(hour.done.values())} deeds, troubles: {hour.troubles}")
                 await hour.minute()
             end = hour.weights()
             say(told(hour, begin, end))

@@ -25,6 +25,7 @@ from tests.faults.invariants import Acknowledged, faults
 from tests.faults.opened import Opened, until
 from tests.faults.site import FaultWorld
 from tests.system.endings import BEN, Stopwatch, moment
+from tre.airlock.policy import SITE_DIRECTORY, shipped_directory
 from tre.cli.bench.live import PERSON, RoomyWorld, living
 from tre.cli.bench.workspaces import held
 from tre.cli.services import MODULES
@@ -57,6 +58,14 @@ class BusyWorld(RoomyWorld, FaultWorld):
     """An installation with users for many, whose releases do not wait. Nothing stops its services."""
 
     ranges = {**World.ranges, "workspaceUids": (100_000_000, 5000)}
+
+    def make(self) -> None:
+        """As any, and the checks may run as often as people of two months would ask within this hour."""
+        super().make()
+        own = self.root / SITE_DIRECTORY / "default.yaml"
+        own.parent.mkdir(parents=True, exist_ok=True)
+        shipped = (shipped_directory() / own.name).read_text(encoding="utf-8")
+        own.write_text(shipped.replace("attemptsPerDay: 100 ", "attemptsPerDay: 10000 "), encoding="utf-8")
 
     def start(self) -> None:
         """As they are, without any steps."""
