@@ -295,7 +295,7 @@ def test_a_language_at_the_address_of_a_page_is_refused(tmp_path: Path) -> None:
     speak_pseudo(tmp_path / "root")
     (tmp_path / "root/languages/tlh.mo").rename(tmp_path / "root/languages/log.mo")
     with pytest.raises(TREError, match="No language can be called 'log'"):
-        World(tmp_path / "root", BASE_SETTINGS | {"languages": ["en", "log"]})
+        _ = World(tmp_path / "root", BASE_SETTINGS | {"languages": ["en", "log"]}).public
 
 
 def test_addresses_that_could_be_languages_are_known() -> None:
