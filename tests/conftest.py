@@ -107,8 +107,15 @@ def _case_of(item: pytest.Item) -> Case | None:
 
 
 def pytest_collection_finish() -> None:
-    """Share work among all tests."""
+    """Share work among all tests. What was made so far stays to the end: nobody looks through it again."""
     share_work()
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Some libraries count at the end what was left behind."""
+    gc.unfreeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
