@@ -37,7 +37,7 @@ def made(line: str, place: Path, *more: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-RUNS = (".venv/bin/tre demo", ".venv/bin/python -m tests 3")
+RUNS = (".venv/bin/tre demo", ".venv/bin/python -m tests 4")
 
 
 @pytest.mark.parametrize(("line", "runs"), list(zip(MAKE, RUNS, strict=True)))

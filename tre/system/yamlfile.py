@@ -211,10 +211,15 @@ class StrictReader(_Composer, _PlainResolver, yaml.SafeLoader):
 _READ_DIFFERENTLY = re.compile(r"[^\n -~\xa0-\u2027\u202a-\ufefe\uff00-\U0010ffff]|!|[|>][-+0-9]*#|\?[ \n]")
 """Tabs, marks and breaks that nobody sees, tags, a comment too near, a question: libyaml takes more of these."""
 
+_OPENED = re.compile(r"[\[{]")
+"""Behind one of these a question ends a word for the strict reader, and is a letter of it for libyaml."""
+
 
 def compose(text: str) -> list[yaml.Node]:
     """Every document, read fast where both readers agree; what cannot be read is told in the strict one's words."""
-    if not _READ_DIFFERENTLY.search(text):
+    opened = _OPENED.search(text)
+    asked_inside = opened is not None and text.rfind("?") > opened.start()
+    if not asked_inside and not _READ_DIFFERENTLY.search(text):
         with contextlib.suppress(yaml.YAMLError):  # whether it is one, and which, the strict one says
             return list(yaml.compose_all(text, Loader=FastReader))
     return list(yaml.compose_all(text, Loader=StrictReader))

@@ -253,6 +253,7 @@ def shapes(text: str, reader: Any = None) -> Any:
 @example("a: !")
 @example("a\t: 1\t")
 @example("a: \ufeffb")
+@example("[0?]")
 def test_whichever_reader_is_taken_the_strict_one_would_say_the_same(text: str) -> None:
     assert shapes(text) == shapes(text, StrictReader)
 
