@@ -116,6 +116,7 @@ class Installed(World):
         _, session = self.session(name)
         desk = self.settings.origin("desk")
         sealed = self.sealer.seal("desk", {"session": session.id})
+        # Chromium keeps a `__Host-` cookie for an address over https only; localhost gets it over http, too.
         page.context.add_cookies([{"name": DESK_COOKIE, "value": sealed, "url": desk.replace("http:", "https:")}])
         page.goto(desk + path)
 

@@ -87,7 +87,8 @@ LOOK = """async known => {
     return [faults, [...fresh]];
 }"""
 """axe over a page. Whether letters stand out from what is behind them is most of its work: it is asked about one place
-of each colour, size and weight on each ground, and not where `known` says that another page had the same."""
+of each colour, size and weight on each ground, and not where `known` says that another page had the same. A ground is
+what is around letters: something else that is laid under them in one place and not in another is not told apart."""
 
 _seen_to_stand_out: list[str] = []
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from typing import Any
 
 import httpx
@@ -95,6 +97,9 @@ async def test_the_documentation_reads_out_the_schema(world: World) -> None:
     assert set(document["paths"]) == {path for path in document["paths"] if path.startswith("/api/v1/")}
     for path in document["paths"]:
         assert path in page.text
+    named = set(re.findall(r"#/components/schemas/(\w+)", json.dumps(document["paths"])))
+    assert "ErrorAnswer" in named
+    assert named <= document["components"]["schemas"].keys()
 
 
 ATTACK = settings(
