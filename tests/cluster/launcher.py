@@ -6,6 +6,7 @@ is handed to the committee. What lives on the node is looked for in the machine'
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
@@ -17,6 +18,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typer.testing import CliRunner
 
 from tests.cluster.front import Front, free_port
-from tests.cluster.harness.basics import CHECKOUT, wait_until
+from tests.cluster.harness.basics import BUSY, CHECKOUT, wait_until
 from tests.cluster.harness.client import ApiError
 from tests.cluster.harness.running import Running
 from tests.cluster.installed import BASE, NAMESPACE, Images, Installation
@@ -311,7 +313,9 @@ class Launcher:
             if f"/{grant}/open" in projects.text:
                 yield await open_workspace(browser, projects, grant, self.shell_of)
                 return
-            lab = Lab(browser, self.shell_of(self.workspace(grant, name)))
+            shell = self.shell_of(self.workspace(grant, name))
+            await _comes_back(browser, shell)
+            lab = Lab(browser, shell)
             await lab.enter()
             yield lab
 
@@ -320,3 +324,13 @@ class Launcher:
         """Somebody's desk."""
         async with self.signed_in(name) as (browser, _):
             yield Desk(browser, self.origin("desk"))
+
+
+async def _comes_back(browser: Browser, shell: str) -> None:
+    """Wait as the shell's page does, which comes back by itself: after services were replaced, the gateway answers
+    before it has heard from a controller."""
+    began = time.monotonic()
+    async with asyncio.timeout(10 * BUSY):
+        while (await browser.get(f"{shell}/")).status == HTTPStatus.SERVICE_UNAVAILABLE:
+            await asyncio.sleep(0.1)
+            took("services are ready, doors shut yet", time.monotonic() - began)

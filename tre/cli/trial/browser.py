@@ -8,9 +8,11 @@ Does not guarantee: anything about scripts. Pages are read, not run.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import ssl
+from asyncio.trsock import TransportSocket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -145,7 +147,12 @@ class Browser:
         """A websocket of a page of ours."""
         headers = {"Origin": origin, **self.cookie_header(url)}
         async with self._session.ws_connect(url, headers=headers, max_msg_size=2**26) as connection:
-            yield connection
+            held = connection.get_extra_info("socket")
+            try:
+                yield connection
+            finally:
+                await connection.close()
+                await _let_go(held)
 
     async def frame(self, url: str, *, source: str) -> Page:
         """Open an address in a frame of a page, and follow where it leads."""
@@ -169,9 +176,8 @@ class Browser:
         sent = headers | self.cookie_header(url)
         async with self._session.request(method, url, headers=sent, data=body, allow_redirects=False) as response:
             self._keep_cookies(url, response)
-            location = response.headers.get("Location")
-            text = location if location is not None else (await response.read()).decode(errors="replace")
-            return Page(url, response.status, text)
+            body = (await response.read()).decode(errors="replace")  # unread, the connection could not serve again
+            return Page(url, response.status, response.headers.get("Location", body))
 
     def cookie_header(self, url: str) -> dict[str, str]:
         """The `Cookie` header that goes to an address, or none."""
@@ -187,6 +193,14 @@ class Browser:
                     kept.pop(name, None)
                 else:
                     kept[name] = morsel.value
+
+
+async def _let_go(held: TransportSocket) -> None:
+    """Close a connection whose last word was said: TLS would wait for the other side's, longer than we may live."""
+    if held.fileno() >= 0:
+        held.shutdown(socket.SHUT_RDWR)
+    while held.fileno() >= 0:
+        await asyncio.sleep(0)
 
 
 def _navigation_headers(method: str, url: str, source: str | None) -> dict[str, str]:
