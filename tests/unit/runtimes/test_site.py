@@ -13,6 +13,7 @@ from tre.runtimes.bubblewrap import sandbox
 from tre.runtimes.init import __file__ as init
 
 SITE = Path(init).parent / "site"
+ENVIRONMENT = Path(__file__).parents[3] / ".venv-workspace"
 ASK = "import site, sys; print([path for path in sys.path if '.local' in path], site.ENABLE_USER_SITE)"
 
 
@@ -51,9 +52,13 @@ def test_other_programs_do_without_them(arguments: tuple[str, ...], environment:
     assert started(tmp_path, *arguments, environment=environment)[0] == "[]"
 
 
-def test_the_server_does_without_them(tmp_path: Path) -> None:
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site/jupyterlab.py").write_text("import sys; print([p for p in sys.path if '.local' in p])\n")
+def test_the_server_does_without_them_and_without_a_node(tmp_path: Path) -> None:
+    package = tmp_path / "site/jupyterlab"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    seen = "import os, sys; print([p for p in sys.path if '.local' in p], os.environ['PATH'])\n"
+    (package / "labapp.py").write_text(seen)
+    (package / "__main__.py").write_text("import jupyterlab.labapp\n" + seen)
     started(tmp_path)
     done = subprocess.run(
         [sys.executable, "-m", "jupyterlab", "--no-browser"],
@@ -62,8 +67,23 @@ def test_the_server_does_without_them(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert done.stdout == "[]\n"
+    assert done.stdout == f"[] {sys.prefix}/bin\n[] {os.environ['PATH']}\n", "its kernels have all commands"
     assert sandbox.lab_command()[1:3] == ["-m", "jupyterlab"]
+
+
+@pytest.mark.skipif(not ENVIRONMENT.exists(), reason="no environment of workspaces is there: make setup")
+def test_the_real_server_asks_no_node(tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    text = (SITE / "sitecustomize.py").read_text().replace(sandbox.ENVIRONMENT, str(ENVIRONMENT))
+    (tmp_path / "site/sitecustomize.py").write_text(text)
+    (tmp_path / "node").write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\n")
+    (tmp_path / "node").chmod(0o755)
+    told = {"HOME": str(tmp_path), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    asks = [str(ENVIRONMENT / "bin/python"), "-m", "jupyterlab", "--version"]
+    subprocess.run(asks, env=told | {"PYTHONPATH": str(tmp_path / "site")}, capture_output=True, check=True)
+    assert not (tmp_path / "asked").exists()
+    subprocess.run(asks, env=told, capture_output=True, check=True)
+    assert (tmp_path / "asked").exists(), "another JupyterLab asks none: load_server of sitecustomize.py is not needed"
 
 
 def test_everything_in_a_workspace_is_led_there() -> None:
