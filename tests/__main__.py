@@ -44,6 +44,7 @@ def say(words: str) -> None:
 def main(workers: str, *given: str) -> int:
     """Run them all, and a few that failed again."""
     keep_what_is_compiled()
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # each program that reads numpy would begin threads, which spin a while
     beside = ("-n", workers, "--dist", "loadscope", "--no-loadscope-reorder")
     return run_few_again(
         lambda: run(*beside, *given),

@@ -42,7 +42,9 @@ class Place(NamedTuple):
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     made = tmp_path_factory.mktemp("papers")
     with an_installation(made / "root") as world:
-        papers = Papers(Committee(world, made / "delivery"))
+        committee = Committee(world)
+        committee.furnish(made / "delivery")
+        papers = Papers(committee)
         now = world.clock.now()
         begins, ends = now - timedelta(days=20), now + timedelta(days=200)
         world.add_grant(notBefore=begins.isoformat(), expires=ends.isoformat())

@@ -69,7 +69,8 @@ async def tried(world: FaultWorld, cell: Cell) -> None:
     """Run a cell as a test: nothing of it stays for the next where it failed."""
     try:
         outcome = await run_cell(world, cell)
-    except BaseException:
+    except BaseException as error:
+        error.add_note(world.said())
         world.kept.clear()
         raise
     finally:

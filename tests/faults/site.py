@@ -66,6 +66,12 @@ class FaultWorld(World):
         with (self.root / "tre.yaml").open("a", encoding="utf-8") as file:
             file.write(QUICK)
 
+    def said(self, lines: int = 12) -> str:
+        """The last lines of each service's log: an installation is gone when somebody reads why a cell failed."""
+        logs = sorted((self.root / "log").glob("*.log"))
+        last = [(path.stem, path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]) for path in logs]
+        return "\n".join(f"{name}: {line[:600]}" for name, tail in last for line in tail)
+
     def start(self) -> None:
         """Start the services with the steps in them."""
         log_path = self.steps.place / "up.log"

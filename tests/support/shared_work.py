@@ -98,9 +98,17 @@ def _tell_plainly() -> None:
         last.exception_formatter = structlog.dev.plain_traceback
 
 
+def _make_installations_quickly() -> None:
+    if "tre.cli.trial.world" in sys.modules:
+        from tests.support.quick_worlds import make_quickly
+
+        make_quickly()
+
+
 def share_work() -> None:
     """Share all of it among the tests of this process, whose modules were read."""
     _tell_plainly()
     _share_statements()
     _do_not_wait_for_the_disk()
     _share_dependants()
+    _make_installations_quickly()

@@ -37,6 +37,8 @@ BEN = {"subject": {"issuer": "local", "id": "ben"}, "role": "researcher"}
 SOON = 1.5
 AT_ONCE = 3
 """Workspaces that start side by side."""
+LATE_SECONDS = 0.05
+"""How late a stopwatch may look at the clock after the kernel has woken it: its thread waits for the interpreter."""
 
 
 def moment(seconds: float) -> datetime:
@@ -152,7 +154,10 @@ async def read_on(socket: aiohttp.ClientWebSocketResponse) -> None:
 
 @dataclass
 class Stopwatch:
-    """Watches a run's first process and its supervisor, which holds the mounts, in a thread of its own."""
+    """Watches a run's first process and its supervisor, which holds the mounts, in a thread of its own.
+
+    What ended did so by the time that is kept, and at most `LATE_SECONDS` before it.
+    """
 
     run: dict[str, Any]
     ended: dict[str, float] = field(default_factory=dict)

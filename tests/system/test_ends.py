@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 
 from tests.support.machine import processes_of
-from tests.system.endings import BEN, SOON, Scene, Stopwatch, moment, mounts_left, scenes
+from tests.system.endings import BEN, LATE_SECONDS, SOON, Scene, Stopwatch, moment, mounts_left, scenes
 from tests.system.waiting import until
 from tre.cli.trial.world import World
 from tre.domain.grants.models import SuspensionScope
@@ -45,7 +45,8 @@ async def check_order(scene: Scene, watch: Stopwatch, reason: str, *, told: bool
     await until(lambda: len(watch.ended) == 2 and bool(scene.events("workspace.ended") or not told), 10)
     # The supervisor holds the mounts; one that was killed has let go of them before the kernel kills its sandbox.
     gone = [watch.ended["init"], watch.ended["supervisor"]]
-    moments = [*(gone if held else sorted(gone)), scene.events("workspace.stopped")[-1][0].timestamp()]
+    stopped = scene.events("workspace.stopped")[-1][0].timestamp() + LATE_SECONDS
+    moments = [*(gone if held else sorted(gone)), stopped]
     if told:
         await until(lambda: bool(scene.events("workspace.connections-cut")), 10)
         cut, detail = scene.events("workspace.connections-cut")[0]

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
 
 from tests.unit.portal.test_plans import Keeper
-from tests.unit.portal.world import CHEAP, PASSWORD, Browser, World, subject
+from tests.unit.portal.world import CHEAP, PASSWORD, Browser, World, opened, populated, subject
 from tre.domain.applications import acts
 from tre.domain.applications.models import Application, PlannedSlice
 from tre.domain.committee.models import Seat
@@ -83,9 +90,13 @@ def words_of(answer: httpx.Response) -> str:
 class Committee:
     """A portal with seats taken, a dataset, and the storekeeper's and the controller's hand."""
 
-    def __init__(self, world: World, place: Path) -> None:
-        self.world = world
-        self.keeper = Keeper(world, place)
+    def __init__(self, world: World, planned: Mapping[str, str] = MappingProxyType({})) -> None:
+        self.world, self._planned = world, planned
+        self.keeper = Keeper(world)
+
+    def furnish(self, place: Path) -> None:
+        """Take the dataset in, and the members."""
+        self.keeper.deliver(place)
         for name, (shown, constituency) in MEMBERS.items():
             self.add_member(name, shown, constituency)
 
@@ -134,7 +145,7 @@ class Committee:
 
     def plan(self, spec: SliceSpec) -> str:
         """Have a specification planned; the digest of the plan in the record."""
-        return make_plan(self.keeper.office, spec).plan_digest
+        return self._planned.get(spec.model_dump_json()) or make_plan(self.keeper.office, spec).plan_digest
 
     def change(self, identifier: str, act: Any) -> None:
         with self.world.database.change(self.world.event()) as change:
@@ -160,6 +171,27 @@ class Committee:
         found = self.get(identifier).matter
         assert found is not None
         return found
+
+
+@cache
+def _template() -> tuple[Path, Mapping[str, str]]:
+    """Everything that such a portal keeps, with the plan of `CONTENT`, and that plan's digest by its specification."""
+    place = Path(tempfile.mkdtemp(prefix="tre-committee-", dir="/var/tmp"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    with populated(place / "root") as world:
+        made = Committee(world)
+        made.furnish(place / "delivery")
+        spec = SliceSpec.model_validate(CONTENT["slices"][0]["spec"])
+        return place / "root", {spec.model_dump_json(): made.plan(spec)}
+
+
+@contextmanager
+def committee_in(root: Path) -> Iterator[Committee]:
+    """A portal with a committee and a dataset to ask of, copied from one that was made; nothing of it is left."""
+    made, planned = _template()
+    shutil.copytree(made, root, symlinks=True)
+    with opened(root) as world:
+        yield Committee(world, planned)
 
 
 def form_of(step_name: str, content: dict[str, Any] = CONTENT) -> dict[str, str]:

@@ -48,11 +48,14 @@ tables:
 class Keeper:
     """A dataset of twelve people, and the storekeeper's hand."""
 
-    def __init__(self, world: World, place: Path) -> None:
+    def __init__(self, world: World) -> None:
         self.world = world
-        for path in (world.layout.datasets, world.layout.slices):
-            path.mkdir(parents=True, exist_ok=True)
         self.office = Office(world.layout, world.settings, world.database, world.clock, program("storekeeper"))
+
+    def deliver(self, place: Path) -> None:
+        """Take the dataset in."""
+        for path in (self.world.layout.datasets, self.world.layout.slices):
+            path.mkdir(parents=True, exist_ok=True)
         maker = Maker(place)
         for number in range(12):
             maker.record(f"Covid2000{number:02}", Sex=number % 2)
@@ -75,7 +78,9 @@ class Keeper:
 
 @pytest.fixture
 def keeper(world: World, tmp_path: Path) -> Keeper:
-    return Keeper(world, tmp_path / "delivery")
+    made = Keeper(world)
+    made.deliver(tmp_path / "delivery")
+    return made
 
 
 async def ask(browser: Browser, text: str = TEXT) -> str:

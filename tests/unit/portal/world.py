@@ -213,6 +213,13 @@ def populated(root: Path) -> Iterator[World]:
     path = Layout(root).database
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(populated_record())
+    with opened(root) as made:
+        yield made
+
+
+@contextmanager
+def opened(root: Path) -> Iterator[World]:
+    """A portal whose record is there."""
     made = World(root)
     try:
         yield made

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.unit.portal.applying_world import Committee
-from tests.unit.portal.conftest import world
+from tests.unit.portal.applying_world import Committee, committee_in
 from tests.unit.portal.world import World
-
-__all__ = ["world"]
 
 
 @pytest.fixture
-def desk(world: World, tmp_path: Path) -> Committee:
-    return Committee(world, tmp_path / "delivery")
+def desk(tmp_path: Path) -> Iterator[Committee]:
+    with committee_in(tmp_path / "root") as made:
+        yield made
+
+
+@pytest.fixture
+def world(desk: Committee) -> World:
+    return desk.world
