@@ -136,15 +136,18 @@ class Budgets:
 
     def meter(self, route: Route, budget: Budget) -> Meter:
         """The meter of a workspace, with the limit that its route has now."""
-        meter = self._meters.setdefault((route.workspace, budget), Meter(0))
+        if (meter := self._meters.get((route.workspace, budget))) is None:
+            self._drop_empty()
+            meter = self._meters[route.workspace, budget] = Meter(0)
         meter.limit = route.budgets.file_reads if budget is Budget.file_reads else route.budgets.kernel_output
         return meter
 
-    def forget(self, workspace: str) -> None:
-        """Drop the meters of a workspace that is gone for good."""
-        for budget in Budget:
-            self._meters.pop((workspace, budget), None)
-            self._told.pop((workspace, budget), None)
+    def _drop_empty(self) -> None:
+        """One in which nothing is left of the last hour says what a new one says; workspaces come and go for years."""
+        at = self._clock.boottime()
+        for key in [key for key, meter in self._meters.items() if meter.used(at) == 0]:
+            del self._meters[key]
+            self._told.pop(key, None)
 
     def _alarm(self, route: Route, budget: Budget, percent: int) -> None:
         key = (route.workspace, budget)

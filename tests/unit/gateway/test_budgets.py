@@ -11,6 +11,7 @@ from tre.domain.workspaces.routes import Route
 from tre.gateway.budgets import GRANT_ALARM_BYTES, Alarm, Budget, Budgets, Meter
 
 READS, OUTPUT = Budget.file_reads, Budget.kernel_output
+LETTERS = str.maketrans("0123456789", "abcdefghij")
 
 
 def route(reads: int = 1000, output: int = 1000, **changes: object) -> Route:
@@ -142,8 +143,13 @@ def test_what_is_always_allowed_is_counted_all_the_same() -> None:
     assert desk.kinds() == ["workspace.budget-warned"]
 
 
-def test_a_forgotten_workspace_begins_anew() -> None:
+def test_workspaces_that_came_and_went_leave_no_meter_and_take_no_hour_with_them() -> None:
     desk = Desk()
-    desk.budgets.admit(route(), READS, 1000)
-    desk.budgets.forget("w-aaaaaaaaaaaa")
-    assert desk.budgets.left(route(), READS) == 1000
+    desk.budgets.charge(route(), READS, 1000)
+    for number in range(200):
+        desk.clock.advance(60)
+        desk.budgets.admit(route(workspace=f"w-a{number:03}".translate(LETTERS).ljust(14, "a")), READS, 10)
+        assert (desk.budgets.left(route(), READS) == 0) == (number < 60)
+    kept = len(desk.budgets._meters)
+    assert 60 <= kept <= 64
+    assert set(desk.budgets._told) <= set(desk.budgets._meters)
