@@ -34,9 +34,7 @@ def wanted(results: dict[str, Any], texts: list[str]) -> list[Cell]:
 
 def keep_logs(world: FaultWorld, target: Path) -> None:
     """What the services said last, for whoever looks for the reason."""
-    files = [*sorted(world.here.layout.logs.glob("*.log")), world.steps.place / "up.log"]
-    parts = [f"== {file.name}\n{file.read_text(errors='replace')[-8000:]}\n" for file in files]
-    target.write_text("".join([*parts, "== events\n", *last_events(world)]))
+    target.write_text("\n".join([world.said(lines=40), *last_events(world)]))
 
 
 def last_events(world: FaultWorld, count: int = 80) -> list[str]:
@@ -44,7 +42,7 @@ def last_events(world: FaultWorld, count: int = 80) -> list[str]:
     query = select(audit_events).order_by(audit_events.c.number.desc()).limit(count)
     with world.here.database.read() as connection:
         rows = connection.execute(query).all()
-    return [f"{row.number} {row.at} {row.kind} {row.object} {row.detail}\n" for row in reversed(rows)]
+    return [f"{row.number} {row.at} {row.kind} {row.object} {row.detail}" for row in reversed(rows)]
 
 
 async def run_some(world: FaultWorld, todo: list[Cell], results: dict[str, Any], path: Path) -> None:

@@ -68,7 +68,7 @@ class FaultWorld(World):
 
     def said(self, lines: int = 12) -> str:
         """The last lines of each service's log: an installation is gone when somebody reads why a cell failed."""
-        logs = sorted((self.root / "log").glob("*.log"))
+        logs = [*sorted((self.root / "log").glob("*.log")), self.steps.place / "up.log"]
         last = [(path.stem, path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]) for path in logs]
         return "\n".join(f"{name}: {line[:600]}" for name, tail in last for line in tail)
 
