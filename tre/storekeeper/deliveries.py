@@ -101,6 +101,7 @@ def add(office: Office, delivery: Delivery, watcher: Watcher = SILENT, *, genera
         )
     name = check_release_name(delivery.release or f"{office.clock.now():%Y-%m-%d}")
     places = office.dataset(delivery.dataset)
+    _asked_for(office, delivery)  # what is typed wrongly is refused before a directory is walked
     _refuse_barren(delivery)
     with office.database.read() as connection:
         check_offered(retirements.of_dataset(connection, delivery.dataset), None)
@@ -171,8 +172,9 @@ def _draw_of(office: Office, dataset: Dataset) -> Draw:
     return Draw(draw_key(office.secret(), dataset.name), permille) if permille else NO_DRAW
 
 
-def _registered(office: Office, delivery: Delivery) -> Dataset:
-    """The dataset, registered if it is new. Raises `TREError(Conflict)` where it keeps another part for validation."""
+def _asked_for(office: Office, delivery: Delivery) -> tuple[Dataset, bool]:
+    """The dataset, and whether it is new. Raises `TREError(BadInput)` for a title that is none, and
+    `TREError(Conflict)` where the dataset keeps another part for validation."""
     with office.database.read() as connection:
         known = store.get(connection, delivery.dataset)
         groups = office.settings.data_groups
@@ -186,17 +188,26 @@ def _registered(office: Office, delivery: Delivery) -> Dataset:
                 why="Who is kept apart is settled when a dataset is registered: otherwise people would change sides.",
                 remedy="Leave --validation-permille out.",
             )
-        return known
-    dataset = Dataset(
+        return known, False
+    new = Dataset(
         name=delivery.dataset,
         title=delivery.title or delivery.dataset,
         data_group=group,
         created_at=office.clock.now(),
         validation_permille=delivery.validation_permille,
     )
-    event = office.event("dataset.registered", f"dataset/{dataset.name}", title=dataset.title, group=group)
-    with office.database.change(event) as change:
-        store.register(change, dataset)
+    return new, True
+
+
+def _registered(office: Office, delivery: Delivery) -> Dataset:
+    """The dataset, registered if it is new. Raises as `_asked_for`."""
+    dataset, is_new = _asked_for(office, delivery)
+    if is_new:
+        event = office.event(
+            "dataset.registered", f"dataset/{dataset.name}", title=dataset.title, group=dataset.data_group
+        )
+        with office.database.change(event) as change:
+            store.register(change, dataset)
     return dataset
 
 
