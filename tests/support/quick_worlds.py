@@ -4,7 +4,7 @@ Guarantees: the commands are those that `tre.cli.trial.world` types, with its ar
 delivery is what `tre demo-data` makes, made once for a process.
 
 Does not guarantee: that the commands work as programs of their own, and that passwords are kept as well as they have
-to be. Tutorials and the README's demonstration type them as anybody does.
+to be. `tests/system` has a `TypedWorld`, which is made by the programs themselves.
 """
 
 from __future__ import annotations
@@ -23,6 +23,12 @@ from tre.cli.main import app
 from tre.cli.trial.world import World
 
 _DELIVERY = "demo-data"
+
+
+class TypedWorld(World):
+    """Made as anybody makes one, whatever is done to others."""
+
+    _tre, make = World._tre, World.make
 
 
 def run(*arguments: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.commands import Commands
 from tests.support.machine import lacking_for_workspaces
+from tests.support.quick_worlds import TypedWorld
 from tre.cli.trial.browser import Browser
 from tre.cli.trial.lab import Lab, open_workspace
 from tre.cli.trial.world import World, running_world
@@ -35,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="package")
 def world() -> Iterator[World]:
     """Its services have work of their own as long as they run: they end with these tests."""
-    with running_world() as found:
+    with running_world(TypedWorld) as found:
         yield found
 
 

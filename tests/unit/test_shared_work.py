@@ -10,8 +10,10 @@ from sqlalchemy import Engine, create_engine, inspect, literal, select
 
 from tests.support import loaded
 from tests.support.quick_installing import CHEAP, quick_installing, with_tables
+from tests.support.quick_worlds import TypedWorld, quick_tre
 from tests.support.shared_work import Statements
 from tre.cli import installing
+from tre.cli.trial.world import World
 from tre.portal.passwords import hash_password
 from tre.store.database import Database
 from tre.store.migrate import migrate
@@ -48,6 +50,13 @@ def test_quick_passwords_are_for_as_long_as_they_are_asked_for() -> None:
         assert CHEAP.verify(quick := hash_password("a long enough password"), "a long enough password")
     assert vars(installing)["migrate"] is migrate
     assert hash_password("a long enough password").split("$")[3] != quick.split("$")[3]
+
+
+def test_one_installation_is_made_by_the_programs_themselves() -> None:
+    assert vars(World)["_tre"] is quick_tre
+    assert TypedWorld._tre is not quick_tre
+    assert TypedWorld.make is not World.make
+    assert TypedWorld.make.__module__ == TypedWorld._tre.__module__ == World.__module__
 
 
 def test_a_service_that_is_forked_tells_its_own_log_and_its_own_end(tmp_path: Path) -> None:
